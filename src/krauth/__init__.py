@@ -1,0 +1,87 @@
+"""krauth: authentication for Korean commerce and content APIs, for the HTTP client you already use.
+
+This package is the core; use it through `krauth_requests`, `krauth_httpx`, `krauth_httpx2` or `krauth_aiohttp`.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from ._exceptions import (
+    AccessDenied,
+    AuthorizationError,
+    AuthorizationRequired,
+    ConfigurationError,
+    InvalidClientError,
+    InvalidGrantError,
+    InvalidTokenResponse,
+    IPNotAllowedError,
+    KrauthError,
+    RateLimitError,
+    StateMismatch,
+    StoreConflict,
+    TokenEndpointError,
+    TokenError,
+    TokenServerError,
+    TokenStoreError,
+    TokenTransportError,
+)
+from ._messages import HTTPRequest, HTTPResponse
+from ._token import RefreshPolicy, Token, TokenState
+from .stores import MemoryStore, TokenStore
+
+if TYPE_CHECKING:
+    from ._authorization import AuthorizationRequest
+    from ._endpoints import TokenInfo
+    from ._events import TokenEvent
+    from .hookspecs import hookimpl, hookspec
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AccessDenied",
+    "AuthorizationError",
+    "AuthorizationRequest",
+    "AuthorizationRequired",
+    "ConfigurationError",
+    "HTTPRequest",
+    "HTTPResponse",
+    "IPNotAllowedError",
+    "InvalidClientError",
+    "InvalidGrantError",
+    "InvalidTokenResponse",
+    "KrauthError",
+    "MemoryStore",
+    "RateLimitError",
+    "RefreshPolicy",
+    "StateMismatch",
+    "StoreConflict",
+    "Token",
+    "TokenEndpointError",
+    "TokenError",
+    "TokenEvent",
+    "TokenInfo",
+    "TokenServerError",
+    "TokenState",
+    "TokenStore",
+    "TokenStoreError",
+    "TokenTransportError",
+    "__version__",
+    "hookimpl",
+    "hookspec",
+]
+
+#: Imported when asked for: pluggy is for those who write plugins.
+_LAZY = {
+    "AuthorizationRequest": "_authorization",
+    "TokenEvent": "_events",
+    "TokenInfo": "_endpoints",
+    "hookimpl": "hookspecs",
+    "hookspec": "hookspecs",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        import importlib
+
+        return getattr(importlib.import_module(f"krauth.{_LAZY[name]}"), name)
+    raise AttributeError(f"module 'krauth' has no attribute {name!r}")

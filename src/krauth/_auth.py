@@ -1,0 +1,200 @@
+"""What the auth classes of all stacks share: settings, origins, tokens, and every decision about a request.
+
+An adapter's base class derives from `OriginAuth` and does to a request what its library wants; a provider's
+`…AuthBase` (in `naver`, `meloming`, `oauth2`) derives from it too and brings constructor and methods; the public
+classes are both.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, NoReturn, Self
+
+from ._credentials import Verdict
+from ._exceptions import ConfigurationError
+from ._origin import DEFAULT_PORTS, Origin, make_origin, parse_origin, url_prefixes
+from ._plugins import open_store
+from ._source import TokenSource
+from ._waiting import wait, wait_async
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ._credentials import Credentials
+    from ._messages import HTTPRequest, HTTPResponse
+    from ._source import Snapshot
+    from ._token import RefreshPolicy, Token
+    from ._transport import Transport
+    from .stores import TokenStore
+
+#: Bytes of a 401's body that are read at most to find the provider's code.
+MAX_JUDGED_BODY = 65536
+#: Seconds that a caller grants a renewal beyond its own deadline, so that its error comes first: it says more.
+GRACE = 1.0
+
+
+@functools.lru_cache(maxsize=256)
+def _triples(origins: tuple[Origin, ...]) -> frozenset[tuple[str, str, int | None]]:
+    """All `(scheme, host, port)` under which HTTP libraries show these origins: the hot path's test."""
+    found: set[tuple[str, str, int | None]] = set()
+    for scheme, host, port in origins:
+        for alias in (scheme, {"https": "wss", "http": "ws"}[scheme]):
+            found.add((alias, host, port))
+            if DEFAULT_PORTS[scheme] == port:
+                found.add((alias, host, None))
+    return frozenset(found)
+
+
+class OriginAuth:
+    """A credential that belongs to certain origins. Immutable; may be shared by threads, tasks and clients."""
+
+    _source: TokenSource | None = None
+    _transport: Transport
+    _origins: tuple[Origin, ...]
+    _prefixes: tuple[str, ...]
+    _triples: frozenset[tuple[str, str, int | None]]
+
+    #: Names of header fields that `extra_headers` sets besides `Authorization`.
+    extra_names: tuple[str, ...] = ()
+    #: Methods that are sent without a token, unless the server wants one.
+    anonymous_methods: frozenset[str] = frozenset()
+
+    # What an adapter fills in.
+
+    @classmethod
+    def default_transport(cls) -> Transport:
+        """Return the transport over the adapter's own library, on a client of its own."""
+        raise NotImplementedError
+
+    @classmethod
+    def make_transport(cls, value: object) -> Transport:
+        """Return a transport over what the user handed over, or raise `ConfigurationError`."""
+        raise NotImplementedError
+
+    # Settings.
+
+    def _set_origins(self, origins: tuple[Origin, ...]) -> None:
+        self._origins = origins
+        self._prefixes = url_prefixes(origins)
+        self._triples = _triples(origins)
+
+    def _set_source(
+        self,
+        credentials: Credentials,
+        store: TokenStore | str | None,
+        refresh: RefreshPolicy | None,
+        token_transport: object,
+    ) -> None:
+        from ._token import RefreshPolicy
+
+        if refresh is not None and not isinstance(refresh, RefreshPolicy):
+            raise ConfigurationError("refresh must be a krauth.RefreshPolicy")
+        self._set_origins(credentials.origins)
+        self._transport = self.default_transport() if token_transport is None else self.make_transport(token_transport)
+        self._source = TokenSource.shared(credentials, open_store(store), refresh)
+        if self._source.policy.keep_warm:
+            self._source.keep_warm(self)
+
+    # Tokens.
+
+    def token(self) -> Token:
+        """Return the current token, obtaining one if there is none; blocks while that takes.
+
+        Raises:
+            TokenError: No token could be had.
+            TokenStoreError: The token store failed, and cannot be done without.
+        """
+        return (self._tokens.peek(self) or self.obtain()).token
+
+    async def atoken(self) -> Token:
+        """Return the current token, obtaining one if there is none; see `token`."""
+        return (self._tokens.peek(self) or await self.aobtain()).token
+
+    def obtain(self, *, cure: str | None = None) -> Snapshot:
+        """Wait for a token, or for another than the access token `cure` that was refused."""
+        self._transport.check_blocking()
+        snapshot: Snapshot = wait(self._tokens.start(self, cure=cure), self._tokens.policy.timeout + GRACE)
+        return snapshot
+
+    async def aobtain(self, *, cure: str | None = None) -> Snapshot:
+        """Await a token, or another than the access token `cure` that was refused."""
+        snapshot: Snapshot = await wait_async(self._tokens.start(self, cure=cure), self._tokens.policy.timeout + GRACE)
+        return snapshot
+
+    def open_transport(self) -> Callable[[HTTPRequest], HTTPResponse]:
+        """Lend the engine the way to the token endpoint."""
+        return self._transport.open()
+
+    @property
+    def _tokens(self) -> TokenSource:
+        if self._source is None:
+            raise ConfigurationError(f"{type(self).__name__} holds no token")
+        return self._source
+
+    # Decisions about a request.
+
+    def covers_url(self, url: str) -> bool:
+        """Whether the credential may be sent to this URL."""
+        return url.startswith(self._prefixes) or parse_origin(url) in self._origins
+
+    def covers(self, scheme: str, host: str, port: int | None) -> bool:
+        """Whether the credential may be sent to this origin."""
+        return (scheme, host, port) in self._triples or make_origin(scheme, host, port) in self._origins
+
+    def peek(self, method: str, replayable: bool) -> Snapshot | bool:
+        """Return the token for a request; `False`: one has to be obtained; `True`: none is wanted.
+
+        A body that can be sent only once gets a token with life left: were it refused, the call would be lost.
+        """
+        source = self._source
+        if source is None or method in self.anonymous_methods:
+            return True
+        return (source.peek(self) if replayable else source.peek_with_life_left(self)) or False
+
+    def extra_headers(self, method: str, url: str) -> Mapping[str, str]:
+        """Return the header fields, besides `Authorization`, for one sending of a request."""
+        return {}
+
+    def judge(self, method: str, status: int, headers: Mapping[str, str], body: bytes) -> Verdict:
+        """Say what a refused call means, and tell whoever observes."""
+        if self._source is None:
+            return Verdict(False)
+        verdict = self._source.credentials.judge(method, status, headers, body)
+        code = f"{status} {verdict.code}" if verdict.code else str(status)
+        self._source.emit("refused", detail=code + (f": {verdict.remedy}" if verdict.remedy else ""))
+        return verdict
+
+    def refused_again(self, header: str | None) -> None:
+        """The repeated request was refused too: the token is not what is wrong."""
+        if self._source is not None and (token := bearer(header)) is not None:
+            self._source.refused_again(token)
+
+    def not_resent(self, why: str) -> None:
+        """Say that a request was refused and could not be repeated."""
+        if self._source is not None:
+            self._source.emit("not_resent", detail=why)
+
+    # What must not happen to a credential.
+
+    def __repr__(self) -> str:
+        where = ", ".join(str(origin) for origin in self._origins)
+        state = f" {self._source!r}" if self._source is not None else ""
+        return f"<{type(self).__module__.partition('.')[0]}.{type(self).__name__} for {where}{state}>"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"{type(self).__name__} is not pickled: it holds credentials. Make it anew where it is needed,"
+            " for example with from_env(); a store URL lets processes share the token"
+        )
+
+
+def bearer(header: str | bytes | None) -> str | None:
+    """Return the access token in an `Authorization` header field, or `None`."""
+    text = header.decode("latin-1") if isinstance(header, bytes) else header
+    return text[7:] if text is not None and text.startswith("Bearer ") else None

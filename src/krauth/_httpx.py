@@ -1,0 +1,363 @@
+"""What the adapters for httpx and httpx2 have in common. It imports neither: each subclass names its own module."""
+
+from __future__ import annotations
+
+import os
+from time import monotonic
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ._auth import MAX_JUDGED_BODY, OriginAuth, bearer
+from ._exceptions import TokenTransportError
+from ._messages import HTTPRequest, HTTPResponse
+from ._transport import AsyncTransport, Collector, Transport, make_transport
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+    from types import ModuleType
+
+
+class HTTPXAuth(OriginAuth):
+    """Base of the auth classes for httpx and httpx2.
+
+    The library calls the flow once, around all redirects: it sees the first request and the last response. On a
+    redirect to another origin it strips `Authorization` itself. Any other header field of ours is hidden from the
+    code that copies headers to the next hop (`HiddenHeaders`), so that it leaves our origin with no request at all.
+    """
+
+    #: The library: `httpx` or `httpx2`.
+    library: ClassVar[ModuleType]
+    #: Made by `hidden_headers` and `resumed_stream` from the library's own classes.
+    hidden: ClassVar[Callable[..., Any]]
+    resumed: ClassVar[Callable[..., Any]]
+
+    def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
+        """Attach the credential, and repeat the request once after a 401 that a new token may cure."""
+        url = request.url
+        if not self.covers(url.scheme, url.host, url.port):
+            yield request
+            return
+        body = Body(request)
+        if (found := self.peek(request.method, body.is_replayable)) is not True:
+            request.headers["Authorization"] = (found or self.obtain()).header
+        if self.extra_names:
+            self._hide(request)
+        response = yield request
+        if response.status_code != 401 or (refused := self._ours(response.request)) is None:
+            return
+        if self._may_be_cured(refused, response, self._read_start(response)):
+            response.read()  # drained, so that the connection is free for the token request
+            if self._renewed(refused, self.obtain(cure=bearer_of(refused)).header, body):
+                again = yield refused
+                self._after_retry(again)
+
+    async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
+        """Do as `sync_auth_flow` does, without blocking."""
+        url = request.url
+        if not self.covers(url.scheme, url.host, url.port):
+            yield request
+            return
+        body = Body(request)
+        if (found := self.peek(request.method, body.is_replayable)) is not True:
+            request.headers["Authorization"] = (found or await self.aobtain()).header
+        if self.extra_names:
+            self._hide(request)
+        response = yield request
+        if response.status_code != 401 or (refused := self._ours(response.request)) is None:
+            return
+        if self._may_be_cured(refused, response, await self._aread_start(response)):
+            await response.aread()
+            if self._renewed(refused, (await self.aobtain(cure=bearer_of(refused))).header, body):
+                again = yield refused
+                self._after_retry(again)
+
+    # What both flows decide alike.
+
+    def _hide(self, request: Any) -> None:
+        extra = self.extra_headers(request.method, str(request.url))
+        request.headers = self.hidden(request.headers, extra)
+
+    def _ours(self, request: Any) -> Any:
+        """The request that was refused, the last hop, if our origin refused it; a foreign 401 is none of ours."""
+        url = request.url
+        return request if self._source is not None and self.covers(url.scheme, url.host, url.port) else None
+
+    def _may_be_cured(self, request: Any, response: Any, body: bytes | None) -> bool:
+        return body is not None and self.judge(request.method, response.status_code, response.headers, body).refresh
+
+    def _read_start(self, response: Any) -> bytes | None:
+        """Return the body if it is small, and leave the response as if it had not been read."""
+        if (known := self._known_body(response)) is not False:
+            return known
+        start = _Start(iter(response.stream))
+        try:
+            for chunk in start.rest:
+                if start.add(chunk):
+                    break
+        except Exception as error:  # noqa: BLE001  whoever reads the response meets it again
+            start.error = error
+        return self._decode(response, start)
+
+    async def _aread_start(self, response: Any) -> bytes | None:
+        """Do as `_read_start` does, without blocking."""
+        if (known := self._known_body(response)) is not False:
+            return known
+        start = _Start(aiter(response.stream))
+        try:
+            async for chunk in start.rest:
+                if start.add(chunk):
+                    break
+        except Exception as error:  # noqa: BLE001
+            start.error = error
+        return self._decode(response, start)
+
+    def _known_body(self, response: Any) -> bytes | None | bool:
+        """Return a body that was read already, `None` for one not to be judged, `False` for one to be read."""
+        if response.is_stream_consumed or response.is_closed:
+            try:
+                return bytes(response.content)  # an event hook read it, or it is a mock's
+            except self.library.ResponseNotRead:
+                return None
+        length = response.headers.get("content-length", "")
+        return None if length.isdecimal() and int(length) > MAX_JUDGED_BODY else False
+
+    def _decode(self, response: Any, start: _Start) -> bytes | None:
+        response.stream = self.resumed(response.stream, start)
+        if start.error is not None or start.size > MAX_JUDGED_BODY:
+            return None
+        try:  # by the library, from the bytes that were seen
+            seen = self.library.Response(200, headers=response.headers, content=b"".join(start.chunks))
+            return bytes(seen.content)
+        except self.library.DecodingError:
+            return b""
+
+    def _renewed(self, request: Any, header: str, body: Body) -> bool:
+        """Put the new token on a refused request; false where it is to be handed back instead of repeated."""
+        if header == request.headers.get("Authorization"):
+            return False  # there is no other: the server's word stands
+        if not body.rewind(request):
+            self.not_resent("its body was a stream that can be read only once; the next call will use the new token")
+            return False
+        request.headers["Authorization"] = header
+        if self.extra_names:
+            self._hide(request)
+        return True
+
+    def _after_retry(self, response: Any) -> None:
+        if response.status_code == 401 and self._ours(response.request) is not None:
+            self.refused_again(response.request.headers.get("Authorization"))
+
+
+class _Start:
+    """The beginning of a body that was read ahead, and what is left of it."""
+
+    __slots__ = ("chunks", "error", "rest", "size")
+
+    def __init__(self, rest: Any) -> None:
+        self.chunks: list[bytes] = []
+        self.size = 0
+        self.rest = rest
+        self.error: Exception | None = None
+
+    def add(self, chunk: bytes) -> bool:
+        """Take a chunk; true once there is more than is judged."""
+        self.chunks.append(chunk)
+        self.size += len(chunk)
+        return self.size > MAX_JUDGED_BODY
+
+
+class Body:
+    """Whether a request's body can be sent again, and how: told before it is first sent."""
+
+    __slots__ = ("_file", "_position", "_stream", "is_replayable")
+
+    def __init__(self, request: Any) -> None:
+        stream = self._stream = request.stream
+        self._file = None
+        self.is_replayable = True
+        kind = type(stream).__name__
+        if kind == "ByteStream":
+            return
+        if kind == "MultipartStream":  # rewinds its files itself, where they can be
+            files = [getattr(field, "file", b"") for field in getattr(stream, "fields", (None,))]
+            self.is_replayable = all(isinstance(file, str | bytes) or _is_seekable(file) for file in files)
+            return
+        file = getattr(stream, "_stream", None) if kind == "IteratorByteStream" else None
+        self.is_replayable = _is_seekable(file)
+        if self.is_replayable:
+            self._file, self._position = file, file.tell()
+
+    def rewind(self, request: Any) -> bool:
+        """Make ready to be sent again; a request that a redirect turned into a GET has no body left to rewind."""
+        if request.stream is not self._stream:
+            return type(request.stream).__name__ == "ByteStream"
+        if self._file is not None:
+            self._file.seek(self._position)
+        return self.is_replayable
+
+
+def _is_seekable(file: Any) -> bool:
+    try:
+        return bool(file.seekable())
+    except (AttributeError, ValueError, OSError):
+        return False
+
+
+def bearer_of(request: Any) -> str | None:
+    """Return the access token that a request carried, or `None`."""
+    return bearer(request.headers.get("Authorization"))
+
+
+def hidden_headers(base: type) -> type:
+    """Return a subclass of a library's `Headers` with fields that only the wire sees.
+
+    The transport reads `.raw`; everything that copies, shows or logs headers does not: neither the code that follows
+    redirects, to whatever origin, nor a repr.
+    """
+
+    class HiddenHeaders(base):  # type: ignore[misc]
+        def __init__(self, headers: Any, hidden: dict[str, str]) -> None:
+            super().__init__(headers)
+            self._encoding = getattr(headers, "_encoding", None)
+            self._hidden = [(name.encode("ascii"), value.encode("ascii")) for name, value in hidden.items()]
+            for name in hidden:
+                self.pop(name, None)
+
+        @property
+        def raw(self) -> list[tuple[bytes, bytes]]:
+            visible: list[tuple[bytes, bytes]] = super().raw
+            return visible + self._hidden
+
+    return HiddenHeaders
+
+
+def resumed_stream(sync_base: type, async_base: type) -> type:
+    """Return a class of stream, of the library's own kinds, that begins with what was read ahead."""
+
+    class ResumedStream(sync_base, async_base):  # type: ignore[misc,valid-type]
+        def __init__(self, stream: Any, start: _Start) -> None:
+            self._stream, self._start = stream, start
+
+        def __iter__(self) -> Iterator[bytes]:
+            yield from self._start.chunks
+            if self._start.error is not None:
+                raise self._start.error
+            yield from self._start.rest
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            for chunk in self._start.chunks:
+                yield chunk
+            if self._start.error is not None:
+                raise self._start.error
+            async for chunk in self._start.rest:
+                yield chunk
+
+        def close(self) -> None:
+            self._stream.close()
+
+        async def aclose(self) -> None:
+            if hasattr(self._start.rest, "aclose"):
+                await self._start.rest.aclose()
+            await self._stream.aclose()
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._stream, name)  # httpx2 keeps the elapsed time there
+
+    return ResumedStream
+
+
+class HTTPXTokenTransport(AsyncTransport):
+    """Base of `TokenTransport` for httpx and httpx2: no redirects, no auth, bounded in time and size."""
+
+    library: ClassVar[ModuleType]
+
+    def __init__(self, client: Any = None) -> None:
+        super().__init__()
+        self._given = client
+        self._is_async = isinstance(client, self.library.AsyncClient)
+        self._own: tuple[int, Any] | None = None
+
+    @classmethod
+    def wrap(cls, value: object) -> Transport | None:
+        """Return a transport over a client, or `None` when it is none."""
+        return cls(value) if isinstance(value, cls.library.Client | cls.library.AsyncClient) else None
+
+    def open(self) -> Callable[[HTTPRequest], HTTPResponse]:
+        """Return a blocking callable for a worker thread."""
+        return super().open() if self._is_async else self.send
+
+    def check_blocking(self) -> None:
+        """Refuse to block the event loop of an async client."""
+        if self._is_async:
+            super().check_blocking()
+
+    def send(self, request: HTTPRequest) -> HTTPResponse:
+        """Send a token request on a sync client.
+
+        Raises:
+            TokenTransportError: No answer, or too large or slow a one.
+        """
+        client = self._given or self._client()
+        collector = Collector(monotonic, request.timeout)
+        prepared = self._prepare(request)
+        if self._given is None:
+            prepared.headers["Connection"] = "close"  # the next one is hours away
+        try:
+            response = client.send(prepared, stream=True, auth=None, follow_redirects=False)
+            try:
+                for chunk in response.iter_bytes():
+                    collector.add(chunk)
+            finally:
+                response.close()
+        except self._network_errors() as error:
+            raise _failed(request, error) from error
+        return HTTPResponse(response.status_code, response.headers, collector.body)
+
+    async def asend(self, request: HTTPRequest) -> HTTPResponse:
+        """Send a token request on an async client, on its event loop; see `send`."""
+        collector = Collector(monotonic, request.timeout)
+        try:
+            response = await self._given.send(self._prepare(request), stream=True, auth=None, follow_redirects=False)
+            try:
+                async for chunk in response.aiter_bytes():
+                    collector.add(chunk)
+            finally:
+                await response.aclose()
+        except self._network_errors() as error:
+            raise _failed(request, error) from error
+        return HTTPResponse(response.status_code, response.headers, collector.body)
+
+    def _prepare(self, request: HTTPRequest) -> Any:
+        # Made apart from the client: neither its headers, cookies and parameters nor its auth is for this.
+        timeout = self.library.Timeout(request.timeout)
+        return self.library.Request(
+            request.method,
+            request.url,
+            headers=request.headers,
+            content=request.body,
+            extensions={"timeout": timeout.as_dict()},
+        )
+
+    def _network_errors(self) -> tuple[type[Exception], ...]:
+        # RuntimeError: "Cannot send a request, as the client has been closed."
+        return (self.library.HTTPError, self.library.InvalidURL, self.library.StreamError, RuntimeError)
+
+    def _client(self) -> Any:
+        own = self._own
+        if own is None or own[0] != os.getpid():  # sockets are not shared with a forked child
+            own = self._own = (os.getpid(), self.library.Client())
+        own[1].cookies.clear()
+        return own[1]
+
+    def __repr__(self) -> str:
+        package = type(self).__module__.partition(".")[0]
+        return f"<{package}.TokenTransport over {'its own' if self._given is None else 'a given'} client>"
+
+
+def _failed(request: HTTPRequest, error: Exception) -> TokenTransportError:
+    return TokenTransportError(f"no answer from {request.url}: {type(error).__name__} ({error or 'no details'})")
+
+
+def transport_for(transport_class: type[HTTPXTokenTransport], value: object) -> Transport:
+    """Return a transport over what the user handed over."""
+    name = transport_class.library.__name__
+    return make_transport(value, transport_class.wrap, f"an {name}.Client or {name}.AsyncClient")

@@ -1,0 +1,171 @@
+"""Plugins: found by entry point when first needed, registered with pluggy, asked for stores and told of events."""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+from ._exceptions import ConfigurationError
+from .stores import MemoryStore, TokenStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pluggy
+
+    from ._events import TokenEvent
+
+    StoreFactory = Callable[[str], TokenStore]
+
+GROUP = "krauth"
+
+#: The store of everybody who names none.
+default_store = MemoryStore()
+_opened: dict[str, TokenStore] = {"memory://": default_store}
+_lock = threading.RLock()
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.RLock()  # a thread that stayed in the parent may hold it
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+class Plugins:
+    """What is installed: the plugins, the schemes they bind, and why any of them could not be used."""
+
+    def __init__(self) -> None:
+        import importlib.metadata
+
+        import pluggy
+
+        from . import hookspecs
+
+        self.manager = pluggy.PluginManager("krauth")
+        self.manager.add_hookspecs(hookspecs)
+        self.factories: dict[str, tuple[StoreFactory, str]] = {}
+        #: scheme → all plugins that claim it, where more than one does
+        self.disputed: dict[str, list[str]] = {}
+        #: plugin → why it can't be used
+        self.broken: dict[str, str] = {}
+        self._bind("memory", lambda url: default_store, "krauth")
+        for entry_point in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda point: point.name):
+            if entry_point.name in self.broken or self.manager.has_plugin(entry_point.name):
+                continue  # the same distribution, found twice on the path
+            try:
+                self.register(entry_point.load(), entry_point.name)
+            except Exception as error:  # noqa: BLE001  whatever a plugin raises must not break the others
+                self.broken[entry_point.name] = f"{type(error).__name__}: {error}"
+
+    def register(self, plugin: Any, name: str | None = None) -> None:
+        """Register a plugin: a module, class or object with `hookimpl` functions.
+
+        Raises:
+            ConfigurationError: It implements a hook that does not exist, or with arguments that the hook lacks.
+        """
+        import pluggy
+
+        name = self.manager.register(plugin, name)
+        if name is None:  # pluggy has blocked it
+            return
+        try:
+            self.manager.check_pending()
+        except pluggy.PluginValidationError as error:
+            self.manager.unregister(plugin)
+            known = ", ".join(sorted(hook for hook in vars(self.manager.hook) if hook.startswith("krauth_")))
+            raise ConfigurationError(f"plugin {name!r}: {error}; the hooks are {known}") from None
+        hook = self.manager.subset_hook_caller(
+            "krauth_register_token_stores",
+            [other for other in self.manager.get_plugins() if other is not plugin],
+        )
+        hook(register=functools.partial(self._bind, plugin=name))
+
+    def _bind(self, scheme: str, factory: StoreFactory, plugin: str) -> None:
+        scheme = scheme.lower().removesuffix("://")
+        if scheme in self.factories and self.factories[scheme][1] != plugin:
+            self.disputed.setdefault(scheme, [self.factories[scheme][1]]).append(plugin)
+        self.factories[scheme] = (factory, plugin)
+
+    def open(self, url: str) -> TokenStore:
+        """Open the store at a URL.
+
+        Raises:
+            ConfigurationError: No plugin, or more than one, offers the scheme, or it can't open this URL.
+        """
+        scheme = url.partition("://")[0].lower()
+        base = scheme.partition("+")[0]  # encrypted+sqlite:///…
+        found = self.factories.get(scheme) or self.factories.get(base)
+        claimed = self.disputed.get(scheme) or self.disputed.get(base)
+        if claimed:
+            raise ConfigurationError(
+                f"more than one plugin offers token stores under {scheme}://: {', '.join(claimed)};"
+                " uninstall all but one"
+            )
+        if found is None:
+            hint = "; ".join(f"plugin {name!r} could not be loaded ({why})" for name, why in self.broken.items())
+            raise ConfigurationError(
+                f"no installed plugin offers token stores under {scheme}://;"
+                f" there are: {', '.join(f'{name}://' for name in sorted(self.factories))}"
+                + (f"; {hint}" if hint else "")
+            )
+        factory, plugin = found
+        store = factory(url)
+        if not isinstance(store, TokenStore):
+            raise ConfigurationError(
+                f"plugin {plugin!r} opened {scheme}:// with a {type(store).__name__}, which is no krauth.TokenStore"
+            )
+        return store
+
+
+@functools.cache
+def _load() -> Plugins:
+    return Plugins()
+
+
+def plugins() -> Plugins:
+    """Return the plugins, loading them the first time."""
+    with _lock:
+        return _load()
+
+
+def plugin_manager() -> pluggy.PluginManager:
+    """Return pluggy's manager, for those who register a plugin of their own by hand."""
+    return plugins().manager
+
+
+def open_store(store: TokenStore | str | None) -> TokenStore:
+    """Return a store: itself, the one at a URL (one object per URL and process), or the process's memory.
+
+    Raises:
+        ConfigurationError: It is neither a store nor the URL of one.
+    """
+    if store is None:
+        return default_store
+    if isinstance(store, TokenStore):
+        return store
+    if not isinstance(store, str) or "://" not in store:
+        raise ConfigurationError(
+            "store must be a TokenStore or a URL such as 'sqlite:///tokens.db'"
+            + (f", not a {type(store).__name__}" if not isinstance(store, str) else "")
+        )
+    with _lock:
+        if store not in _opened:
+            _opened[store] = plugins().open(store)
+        return _opened[store]
+
+
+def notify(event: TokenEvent) -> None:
+    """Tell every observer; one that fails is logged."""
+    manager = plugins().manager
+    for implementation in manager.hook.krauth_token_event.get_hookimpls():
+        try:
+            implementation.function(*[event for _ in implementation.argnames])
+        except Exception:  # noqa: BLE001  whatever an observer raises harms nobody
+            from ._events import logger
+
+            logger.exception("plugin %r failed to observe an event", implementation.plugin_name)

@@ -1,0 +1,45 @@
+"""A string that no repr, log, pickle or traceback shows; used by `_credentials`, `naver` and `meloming`."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+
+class Secret:
+    """Holds a secret so that only `reveal()` gives it out.
+
+    It is deliberately not a `str`: a tool that renders local variables (rich, pytest `--showlocals`,
+    error trackers) slices or formats strings, and so would show a masked subclass of `str`.
+    """
+
+    __slots__ = ("__value",)
+
+    def __init__(self, value: str) -> None:
+        self.__value = value
+
+    def reveal(self) -> str:
+        """Return the secret itself; do not keep it in a local variable of a function that may raise."""
+        return self.__value
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+    def __bool__(self) -> bool:
+        return bool(self.__value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self.__value == other.reveal()
+
+    def __hash__(self) -> int:
+        return hash(self.__value)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is never pickled; read it from the environment where it is needed")
+
+
+def hide(value: object) -> Secret | None:
+    """Return `value` as a `Secret`, so that a frame that goes on to raise holds no secret; `None` stays `None`.
+
+    Whatever else is not a string is hidden too, and refused by those who check: bytes, for one, can be a secret.
+    """
+    return value if value is None or isinstance(value, Secret) else Secret(value)  # type: ignore[arg-type]

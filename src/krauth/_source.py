@@ -1,0 +1,511 @@
+"""TokenSource: one token, one renewal at a time, for every thread, task, event loop and auth object of the process.
+
+The only module with a lock. `_flow` decides, `_driver` performs what it decides in a thread of `_workers`, and
+`_waiting` lets callers of any kind wait.
+Reading a fresh token takes no lock: a `Snapshot` is immutable and replaced as a whole.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import random
+import threading
+import weakref
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from . import _clock, _flow
+from ._driver import Driver
+from ._events import TokenEvent, emit
+from ._exceptions import (
+    AuthorizationRequired,
+    ConfigurationError,
+    KrauthError,
+    TokenStoreError,
+    TokenTransportError,
+    without_frames,
+)
+from ._token import Record, RefreshPolicy, Token, TokenState
+from ._workers import Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from ._credentials import Credentials
+    from ._messages import HTTPRequest, HTTPResponse
+    from ._steps import Step
+    from .stores import TokenStore
+
+    Sender = Callable[[HTTPRequest], HTTPResponse]
+    Unsaved = tuple[Token, str | None]
+
+#: Seconds that a failure is remembered: at first, and at most; doubled with each.
+MEMORY, MAX_MEMORY = 1.0, 60.0
+#: Seconds of `Retry-After` that are honoured at most: an hour, Naver's penalty for malformed token requests.
+MAX_ASKED = 3600.0
+#: Seconds after a failed background renewal before the next: at first, and at most; doubled, with jitter.
+BACKGROUND, MAX_BACKGROUND = 5.0, 300.0
+#: Seconds for which a token is not renewed for a refusal when the last renewal did not cure one: at first, at most.
+INCURABLE, MAX_INCURABLE = 60.0, 1800.0
+DEFAULT_POLICY = RefreshPolicy()
+
+#: Guards every source's few words of state; held for microseconds, never across I/O. One for all keeps a source small.
+_lock = threading.RLock()  # a signal handler may make a request, too
+_workers = Workers()
+_sources: weakref.WeakValueDictionary[object, TokenSource] = weakref.WeakValueDictionary()
+#: token endpoint → seconds that its clock is ahead of ours
+_skew: dict[str, float] = {}
+
+
+class Opener(Protocol):
+    """Who asks for a token lends the way to the token endpoint."""
+
+    def open_transport(self) -> Sender:
+        """Return a blocking callable for use in a worker thread; called where the asker runs."""
+
+
+class Snapshot:
+    """A token and when to do what with it, by both clocks; immutable.
+
+    Attributes:
+        header: The value of the `Authorization` header.
+        token: The token.
+        fresh_until: `(monotonic, wall)` seconds; after either the token is renewed.
+        good_until: `(monotonic, wall)` seconds; after either it is not used.
+    """
+
+    __slots__ = ("fresh_mono", "fresh_wall", "good_mono", "good_wall", "header", "token")
+
+    def __init__(self, token: Token, window: float, jitter: float, clock: _clock.Clock) -> None:
+        wall, mono = clock.time(), clock.monotonic()
+        remaining = token.expires_in(wall)
+        self.token = token
+        self.header = f"Bearer {token.access_token}"
+        # Jitter comes after the boundary, never before: earlier, Naver returns the same token again.
+        fresh = min(remaining - window + jitter, remaining)
+        self.fresh_mono, self.fresh_wall = mono + fresh, wall + fresh
+        self.good_mono, self.good_wall = mono + remaining, wall + remaining
+
+    def __repr__(self) -> str:
+        return f"<Snapshot {self.token!r}>"
+
+
+class Run:
+    """One renewal under way.
+
+    Attributes:
+        future: Results in a `Snapshot` or an exception; it never raises, and no waiter can cancel it.
+        cures: The access token whose refusal is why, if that is why.
+        held: The token that is not given out meanwhile, because it was refused.
+        epoch: Of the source; one that began before the token was replaced from outside changes nothing any more.
+        begun_at: Monotonic seconds.
+    """
+
+    __slots__ = ("begun_at", "cures", "epoch", "future", "held", "pid", "thread")
+
+    def __init__(
+        self, cures: str | None = None, held: Snapshot | None = None, epoch: int = 0, begun_at: float = 0.0
+    ) -> None:
+        self.future: Future[Any] = Future()
+        self.future.set_running_or_notify_cancel()
+        self.cures, self.held, self.epoch, self.begun_at = cures, held, epoch, begun_at
+        self.pid = os.getpid()
+        self.thread: int | None = None
+
+    @classmethod
+    def ended(cls, outcome: Snapshot | BaseException) -> Run:
+        """Return a run that is over: for a token that came in the meantime, or a failure that is remembered."""
+        run = cls()
+        run.future.set_result(outcome)
+        return run
+
+
+class Failure(NamedTuple):
+    """The last failure: callers are given it, and no renewal begins for them, until `until` (monotonic seconds)."""
+
+    error: BaseException
+    until: float
+    times: int
+
+
+class Incurable(NamedTuple):
+    """A token that a server refuses although it is the newest; nothing is asked for on its account until `until`."""
+
+    access_token: str
+    until: float
+    pause: float
+
+    def __repr__(self) -> str:
+        return "<Incurable>"
+
+
+class TokenSource:
+    """The token of one key in one store.
+
+    Get one with `TokenSource.shared`, so that equal credentials share it; it lives as long as somebody holds it.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_background_after",
+        "_epoch",
+        "_failure",
+        "_incurable",
+        "_keep_warm_with",
+        "_run",
+        "_snapshot",
+        "_unsaved",
+        "_warming",
+        "clock",
+        "credentials",
+        "monotonic",
+        "policy",
+        "store",
+        "time",
+        "workers",
+    )
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        store: TokenStore,
+        policy: RefreshPolicy | None = None,
+        *,
+        clock: _clock.Clock | None = None,
+        workers: Workers | None = None,
+    ) -> None:
+        self.credentials = credentials
+        self.store = store
+        self.policy = policy or DEFAULT_POLICY
+        self.clock = clock or _clock.current()
+        self.time, self.monotonic = self.clock.time, self.clock.monotonic
+        self.workers = workers
+        self._snapshot: Snapshot | None = None
+        self._run: Run | None = None
+        self._failure: Failure | None = None
+        self._background_after = 0.0
+        self._epoch = 0
+        self._incurable: Incurable | None = None
+        self._unsaved: Unsaved | None = None
+        self._keep_warm_with: Opener | None = None
+        self._warming = False
+        if not store.blocking:
+            self._load_now()
+
+    @classmethod
+    def shared(cls, credentials: Credentials, store: TokenStore, policy: RefreshPolicy | None) -> TokenSource:
+        """Return the process's one source for credentials and store; a policy that is given applies to all."""
+        clock = _clock.current()
+        name = (id(store), id(clock), credentials.identity)
+        source = _sources.get(name)  # holds its store, so that the id can't be another's
+        if source is None:
+            made = cls(credentials, store, policy, clock=clock)
+            with _lock:
+                source = _sources.setdefault(name, made)
+        if policy is not None and source.policy is not policy:
+            source.policy = policy
+        return source
+
+    def peek(self, opener: Opener) -> Snapshot | None:
+        """Return the token if it is good, at once; when it is stale, renew it in the background."""
+        snapshot = self._snapshot
+        if snapshot is None or (snapshot.fresh_mono > self.monotonic() and snapshot.fresh_wall > self.time()):
+            return snapshot
+        if snapshot.good_mono <= self.monotonic() or snapshot.good_wall <= self.time():
+            return None
+        if self._background_after <= self.monotonic() and self._running() is None:
+            try:
+                self.start(opener)
+            except ConfigurationError as error:  # the token is still good: whoever calls now is not to be bothered
+                self.fail(error)
+        return snapshot
+
+    def peek_with_life_left(self, opener: Opener) -> Snapshot | None:
+        """Return the token unless it is about to be renewed: for a request whose body can be sent only once."""
+        snapshot = self.peek(opener)
+        if self._usable() is TokenState.STALE and self._background_after <= self.monotonic():
+            return None
+        return snapshot
+
+    def start(self, opener: Opener, *, cure: str | None = None) -> Run:
+        """Return the renewal that the caller has to wait for, begun now if need be, or one that is over.
+
+        Args:
+            opener: Lends the transport if one begins.
+            cure: The access token that a server refused. A newer one that is there already is the cure. A renewal
+                that began for another reason before the refusal is not: another follows it. And where the last
+                renewal brought the refused token again, that one is returned: no other is to be had.
+        """
+        with _lock:
+            run, current, usable = self._running(), self._snapshot, self._usable()
+            is_refused = current is not None and current.token.access_token == cure
+            is_cure = usable is TokenState.FRESH or (usable is TokenState.STALE and cure is not None)
+            if current is not None and not is_refused and is_cure:
+                return Run.ended(current)
+            if run is not None and (run.cures == cure or not is_refused):
+                return run
+            if current is not None and is_refused and self._is_incurable(current):
+                return Run.ended(current)
+            if self._failure is not None and self._failure.until > self.monotonic():
+                good = usable is TokenState.STALE and not is_refused
+                return Run.ended(current if current is not None and good else self._failure.error)
+            begun = Run(cure, current if is_refused else None, self._epoch, self.monotonic())
+            driver = self._make_driver(begun, opener.open_transport())
+            if self.policy.keep_warm:
+                self._keep_warm_with = opener
+            self._run = begun
+        try:
+            if run is None:
+                driver.begin()
+            else:
+                run.future.add_done_callback(lambda _: driver.begin())
+        except BaseException:  # KeyboardInterrupt: those who wait for this run would wait in vain
+            self.fail(TokenTransportError("the renewal was interrupted before it began; call again"), begun)
+            raise
+        return begun
+
+    def _make_driver(self, run: Run, sender: Sender) -> Driver:
+        renewal = _flow.Renewal(self.credentials, self.policy, self.clock, _skew, refused=run.cures)
+
+        def begin() -> Generator[Step, Any, Token]:
+            self._brief(renewal)
+            return _flow.renew(renewal)
+
+        def fail(error: KrauthError) -> None:
+            unsaved = (renewal.current, renewal.spent) if renewal.unsaved and renewal.current else None
+            self.fail(error, run, unsaved)
+
+        return Driver(self, run, sender, begin, lambda token: self.succeed(run, token), fail)
+
+    def _brief(self, renewal: _flow.Renewal) -> None:
+        """Fill in what is known as a renewal begins, and stop giving out a token that was refused."""
+        with _lock:
+            snapshot, renewal.usable = self._snapshot, self._usable()
+            if snapshot is not None and snapshot.token.access_token == renewal.refused:
+                self._snapshot = None
+            renewal.current = snapshot.token if snapshot else None
+            if self._unsaved is not None:
+                renewal.current, renewal.spent = self._unsaved
+                renewal.unsaved = True
+
+    def perform(self, opener: Opener, flow: Generator[Step, Any, Any]) -> Run:
+        """Drive another flow than renewal; the run ends with what it returns or raises."""
+        run = Run()
+        end = run.future.set_result
+        Driver(self, run, opener.open_transport(), lambda: flow, end, end).begin()
+        return run
+
+    @property
+    def current(self) -> Token | None:
+        """The token in memory, whatever it is good for."""
+        if self._unsaved is not None:
+            return self._unsaved[0]
+        return self._snapshot.token if self._snapshot is not None else None
+
+    def refused_again(self, access_token: str) -> None:
+        """The token is refused although it is new: another would be too, so none is obtained for that for a while."""
+        with _lock:
+            known = self._incurable
+            if known is None or known.access_token != access_token or known.until <= self.monotonic():
+                self._set_incurable(access_token)
+
+    def _set_incurable(self, access_token: str) -> None:
+        last, now = self._incurable, self.monotonic()
+        again = last is not None and last.until + last.pause > now
+        pause = min(last.pause * 2, MAX_INCURABLE) if last is not None and again else INCURABLE
+        self._incurable = Incurable(access_token, now + pause, pause)
+        self._hold(pause)
+
+    def _is_incurable(self, snapshot: Snapshot) -> bool:
+        known = self._incurable
+        return (
+            known is not None and known.access_token == snapshot.token.access_token and known.until > self.monotonic()
+        )
+
+    def replace(self, token: Token | None) -> None:
+        """Take a token that came another way (an authorization code), or none (it was revoked)."""
+        with _lock:
+            self._epoch += 1  # what a renewal under way brings is of an age gone by
+            self._run = self._failure = self._incurable = self._unsaved = None
+            self._snapshot = None if token is None else self._make_snapshot(token)
+
+    def _running(self) -> Run | None:
+        run = self._run
+        if run is None or run.pid != os.getpid():  # after a fork the parent's is not ours
+            return None
+        # One that hangs in somebody's transport or store is given up; its lease has ended, and fences it off.
+        patience = self.policy.timeout + self.policy.attempt_timeout + _flow.LEASE_MARGIN
+        return run if run.begun_at + patience > self.monotonic() else None
+
+    def _usable(self) -> TokenState:
+        snapshot = self._snapshot
+        if snapshot is None:
+            return TokenState.MISSING
+        mono, wall = self.monotonic(), self.time()
+        if snapshot.good_mono <= mono or snapshot.good_wall <= wall:
+            return TokenState.EXPIRED
+        fresh = snapshot.fresh_mono > mono and snapshot.fresh_wall > wall
+        return TokenState.FRESH if fresh else TokenState.STALE
+
+    def _make_snapshot(self, token: Token) -> Snapshot:
+        window = _flow.window_of(token, self.credentials, self.policy)
+        jitter = window / 20 if self.policy.jitter is None else self.policy.jitter
+        return Snapshot(token, window, jitter * random.random(), self.clock)  # noqa: S311
+
+    def _load_now(self) -> None:
+        try:
+            stored = self.store.load(self.credentials.key)
+            token = Record.from_text(stored.value).token if stored else None
+        except Exception:  # noqa: BLE001  whatever is wrong with it, the first renewal meets it and reports it
+            return
+        if token is not None and token.expires_in(self.time()) > 0:
+            self._snapshot = self._make_snapshot(token)
+
+    def succeed(self, run: Run, token: Token) -> None:
+        """The renewal brought a token."""
+        snapshot = self._make_snapshot(token)
+        with _lock:
+            if self._run is run:
+                self._run = None
+            if run.epoch == self._epoch:
+                self._snapshot, self._unsaved, self._failure = snapshot, None, None
+                # Where the server has no newer one yet: ask again soon, but not with the very next call.
+                again = (
+                    0.0 if self._usable() is TokenState.FRESH else min(BACKGROUND, token.expires_in(self.time()) / 4)
+                )
+                self._background_after = self.monotonic() + again
+                if run.cures == token.access_token:
+                    self._set_incurable(token.access_token)
+        self._schedule_keep_warm()
+        run.future.set_result(snapshot)
+
+    def fail(self, error: BaseException, run: Run | None = None, unsaved: Unsaved | None = None) -> None:
+        """The renewal failed; `unsaved` is a token that it obtained and could not save, and the one before it.
+
+        Those who wait are given the old token if it is still good and was not refused: they need not notice.
+        """
+        outcome: Snapshot | BaseException = error
+        transient = isinstance(error, TokenStoreError) or getattr(error, "transient", False)
+        asked = min(getattr(error, "retry_after", None) or 0.0, MAX_ASKED)
+        with _lock:
+            if run is not None and self._run is run:
+                self._run = None
+            if run is None or run.epoch == self._epoch:
+                now, count = self.monotonic(), self._failure.times + 1 if self._failure else 0
+                doubled = 2.0 ** min(count, 10)
+                memory = MEMORY if transient else min(MEMORY * doubled, MAX_MEMORY)
+                if isinstance(error, AuthorizationRequired):
+                    # The user may authorize in another process any moment, and where no request was sent it cost none.
+                    memory = 0.0 if error.__cause__ is None else MEMORY
+                self._failure = Failure(error, now + max(memory, asked), count)
+                pause = min(BACKGROUND * doubled, MAX_BACKGROUND) * random.uniform(0.5, 1.0)  # noqa: S311
+                self._background_after = now + max(pause, asked)
+                self._hold(self._failure.until - now)
+                if isinstance(error, AuthorizationRequired) and error.revoked:
+                    self._snapshot = None
+                elif run is not None:
+                    self._unsaved = unsaved or self._unsaved
+                    self._snapshot = self._snapshot or run.held
+                    is_good = self._usable() in (TokenState.FRESH, TokenState.STALE)
+                    if self._snapshot is not None and is_good and self._snapshot.token.access_token != run.cures:
+                        outcome = self._snapshot
+        self._schedule_keep_warm()
+        self.emit("refresh_failed", detail=str(error), error=error)
+        if run is not None:
+            run.future.set_result(outcome)
+
+    def _hold(self, seconds: float) -> None:
+        """Outlive those who hold this source: what was learnt must serve the next, built for one request alone."""
+        if seconds > 0:
+            self.threads.after(seconds, functools.partial(_release, self))
+
+    def _schedule_keep_warm(self) -> None:
+        snapshot = self._snapshot
+        if not self.policy.keep_warm or snapshot is None or self._keep_warm_with is None or self._warming:
+            return
+        self._warming = True
+        at = max(snapshot.fresh_mono, self._background_after)
+        self.threads.after(max(0.05, at - self.monotonic()), _KeepWarm(self))
+
+    @property
+    def threads(self) -> Workers:
+        """The threads that renew: the process's, unless a test brought its own."""
+        return self.workers or _workers
+
+    def keep_warm(self, opener: Opener | None = None) -> None:
+        """Renew without traffic from now on; called by whoever made the policy, and by the timer when it is time."""
+        if opener is not None:
+            self._keep_warm_with = opener
+            return self._schedule_keep_warm()
+        self._warming = False
+        if self._keep_warm_with is None or self._running() is not None:
+            return None
+        if self._usable() is TokenState.FRESH:
+            return self._schedule_keep_warm()
+        try:
+            self.start(self._keep_warm_with)
+        except Exception as error:  # noqa: BLE001  a user's transport: warmth must not end with its first failure
+            self.fail(error)
+
+    def emit(
+        self,
+        kind: str,
+        token: Token | None = None,
+        detail: str | None = None,
+        error: BaseException | None = None,
+    ) -> None:
+        """Tell log and observers what happened."""
+        now = self.time()
+        remaining = None if token is None or token.expires_at is None else token.expires_in(now)
+        emit(TokenEvent(kind, self.credentials.provider, self.credentials.key, now, remaining, detail, error))
+
+    def __repr__(self) -> str:
+        return f"<TokenSource {self.credentials.key} {self._usable().value}>"
+
+
+class _KeepWarm:
+    """What the timer holds: not the source, so that one nobody uses goes away."""
+
+    __slots__ = ("_source",)
+
+    def __init__(self, source: TokenSource) -> None:
+        self._source = weakref.ref(source)
+
+    def __call__(self) -> None:
+        source = self._source()
+        if source is not None:
+            source.keep_warm()
+
+
+def _release(source: TokenSource) -> None:
+    """Let go of a source that was held."""
+
+
+def call(function: Callable[[], Any]) -> Run:
+    """Call a blocking function in a worker thread; the run ends with what it returns or raises."""
+    run = Run()
+
+    def work() -> None:
+        try:
+            result = function()
+        except BaseException as error:  # noqa: BLE001  whatever it is, callers must not be left waiting
+            result = without_frames(error)
+        run.future.set_result(result)
+
+    _workers.submit(work)
+    return run
+
+
+def _after_fork() -> None:
+    """In a child there are no worker threads, and a lock may be held by a thread that stayed in the parent."""
+    global _lock, _workers
+    _lock, _workers = threading.RLock(), Workers()
+    for source in list(_sources.values()):
+        if source.policy.keep_warm:
+            source._warming = False
+            source._schedule_keep_warm()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

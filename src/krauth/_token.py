@@ -1,0 +1,193 @@
+"""Tokens: the value, its state at a moment, when to renew it, and its form in a store."""
+
+from __future__ import annotations
+
+import enum
+import json
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ._exceptions import ConfigurationError, TokenStoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FORMAT = 1
+
+
+class TokenState(enum.Enum):
+    """What a token is good for at a moment."""
+
+    #: There is none.
+    MISSING = "missing"
+    #: Use it.
+    FRESH = "fresh"
+    #: Use it, and renew it in the background.
+    STALE = "stale"
+    #: Do not use it.
+    EXPIRED = "expired"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshPolicy:
+    """When tokens are renewed and how long callers wait for one.
+
+    Args:
+        window: Seconds before expiry at which the background renewal begins. `None`: what the provider documents
+            (Naver: 1800), else a fifth of the lifetime, at most 600. Never as long as the lifetime itself.
+        jitter: At most this many seconds are added, at random, after that boundary, so that a fleet does not
+            renew in step. `None`: a twentieth of the window.
+        keep_warm: Renew without traffic too, so that even the first caller after a pause does not wait.
+        timeout: Seconds that a caller without a usable token waits at most, retries included.
+        attempt_timeout: Seconds for one token request.
+        attempts: How often a token request that failed for a passing reason is sent, the first time included.
+        require_store: Whether a token store that fails is an error. By default a client-credentials token is
+            used unsaved and the failure is reported; a rotating refresh token is never spent without a store.
+
+    Raises:
+        ConfigurationError: A value is out of range.
+    """
+
+    window: float | None = None
+    jitter: float | None = None
+    keep_warm: bool = False
+    timeout: float = 30.0
+    attempt_timeout: float = 10.0
+    attempts: int = 3
+    require_store: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("window", "jitter"):
+            value = getattr(self, name)
+            if value is not None and not (_is_number(value) and value >= 0):
+                raise ConfigurationError(f"RefreshPolicy({name}=…) must be a number of seconds, 0 or more")
+        for name in ("timeout", "attempt_timeout"):
+            if not (_is_number(getattr(self, name)) and getattr(self, name) > 0):
+                raise ConfigurationError(f"RefreshPolicy({name}=…) must be a number of seconds above 0")
+        if not _is_number(self.attempts) or self.attempts < 1 or self.attempts != int(self.attempts):
+            raise ConfigurationError("RefreshPolicy(attempts=…) must be a whole number, 1 or more")
+
+    def window_for(self, lifetime: float, documented: float | None = None) -> float:
+        """Return the seconds before expiry at which renewal begins, for a token that lives `lifetime` seconds.
+
+        Args:
+            lifetime: Seconds from when the token was received to its expiry.
+            documented: The provider's own boundary in seconds, where it has one.
+        """
+        window = self.window if self.window is not None else documented
+        if window is None:
+            return min(lifetime / 5, 600.0)
+        return window if window < lifetime else lifetime / 2
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Token:
+    """An access token as it was issued. Its repr shows lifetimes, never values.
+
+    Attributes:
+        access_token: What goes into the `Authorization` header.
+        expires_at: Seconds since the epoch, or `None` when the server did not say: used until it is refused.
+        obtained_at: Seconds since the epoch.
+        token_type: Always `"Bearer"` today (RFC 6750).
+        scope: What was granted, or `None` where the server does not say.
+        refresh_token: What the next token is obtained with, or `None`.
+        refresh_expires_at: Seconds since the epoch after which the refresh token is known to be dead, or `None`.
+    """
+
+    access_token: str
+    expires_at: float | None
+    obtained_at: float
+    token_type: str = "Bearer"  # noqa: S105  a scheme, not a password
+    scope: str | None = None
+    refresh_token: str | None = field(default=None)
+    refresh_expires_at: float | None = None
+
+    def expires_in(self, now: float) -> float:
+        """Return the seconds that remain at `now` (seconds since the epoch); infinite when not known.
+
+        Never more than there were when it was obtained: a clock that was set back does not prolong a token.
+        """
+        if self.expires_at is None:
+            return float("inf")
+        return min(self.expires_at - now, self.expires_at - self.obtained_at)
+
+    def state(self, now: float, window: float = 0.0) -> TokenState:
+        """Return what the token is good for at `now`, renewed from `window` seconds before its expiry."""
+        remaining = self.expires_in(now)
+        if remaining <= 0:
+            return TokenState.EXPIRED
+        return TokenState.FRESH if remaining > window else TokenState.STALE
+
+    def __repr__(self) -> str:
+        parts = [self.token_type, f"obtained_at={self.obtained_at:.0f}"]
+        parts.append("expires_at=unknown" if self.expires_at is None else f"expires_at={self.expires_at:.0f}")
+        if self.scope is not None:
+            parts.append(f"scope={self.scope!r}")
+        if self.refresh_token is not None:
+            parts.append("with refresh token")
+        return f"<Token {', '.join(parts)}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Token is not pickled, so that no secret ends up in a cache or a queue; share a token store")
+
+    def __copy__(self) -> Token:
+        return self  # immutable
+
+    def __deepcopy__(self, memo: object) -> Token:
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a store keeps under one key: a token, and the intent written before its refresh token is spent.
+
+    Attributes:
+        token: The newest token that was saved, or `None`.
+        revoked_at: When the token was revoked, or `None`; a token in some process's memory from before is dead.
+        intent_at: When somebody last set out to spend `token.refresh_token` (seconds since the epoch), or `None`.
+    """
+
+    token: Token | None = None
+    intent_at: float | None = None
+    revoked_at: float | None = None
+
+    def to_text(self) -> str:
+        """Return the record as versioned JSON."""
+        data: dict[str, Any] = {"format": FORMAT}
+        if self.token is not None:
+            data["token"] = {
+                name: value for name in Token.__dataclass_fields__ if (value := getattr(self.token, name)) is not None
+            }
+        for name in ("intent_at", "revoked_at"):
+            if getattr(self, name) is not None:
+                data[name] = getattr(self, name)
+        return json.dumps(data, separators=(",", ":"))
+
+    @classmethod
+    def from_text(cls, text: str) -> Record:
+        """Read a record; unknown fields are left out, so that an older version can read a newer one's.
+
+        Raises:
+            TokenStoreError: It is not a record, or of a format this version does not know.
+        """
+        try:
+            data = json.loads(text)
+            if data["format"] != FORMAT:
+                raise TokenStoreError(
+                    f"the stored token has format {data['format']!r}, this krauth reads format {FORMAT};"
+                    " use the krauth that wrote it, or delete the entry"
+                )
+            token: Mapping[str, Any] | None = data.get("token")
+            fields = {} if token is None else {k: v for k, v in token.items() if k in Token.__dataclass_fields__}
+            times = {name: data.get(name) for name in ("intent_at", "revoked_at")}
+            for name, value in (*fields.items(), *times.items()):
+                if value is not None and not (_is_number(value) if name.endswith("_at") else isinstance(value, str)):
+                    raise ValueError(name)
+            return cls(Token(**{"expires_at": None} | fields) if fields else None, **times)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise TokenStoreError("the stored token can't be read; delete the entry to start anew") from None

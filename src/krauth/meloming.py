@@ -1,0 +1,240 @@
+"""Everything that is true of the Meloming OpenAPI (멜로밍) and of no other: endpoints, API keys, lifetimes, errors.
+
+Source: the vendor's authentication guide, https://openapi.meloming.com.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from ._auth import OriginAuth
+from ._credentials import ErrorTable, Rule, Verdict, read_env, read_json_object, require_env
+from ._exceptions import ConfigurationError, InvalidClientError, InvalidGrantError
+from ._grants import error_code, find_rule
+from ._origin import check_base_url, parse_origin
+from ._secret import Secret, hide
+from .oauth2 import OAuth2Credentials, UserAuth
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ._token import RefreshPolicy
+    from .stores import TokenStore
+
+BASE_URL = "https://openapi.meloming.com"
+API_KEY_HEADER = "X-API-Key"
+#: "Refresh Token: 7 days".
+REFRESH_LIFETIME = 7 * 86400.0
+#: "`GET /v1/**` can be called without authentication."
+READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_API_KEY = re.compile(r"mlm_(live|test)_[!-~]+")
+
+ERRORS: ErrorTable = {
+    (401, "AUTHENTICATION_REQUIRED"): Rule("the token is missing or not valid", refresh=True),
+    (401, "INVALID_API_KEY"): Rule("check the API key (MELOMING_API_KEY); a new token cannot help"),
+    (401, "invalid_client"): Rule(
+        "client authentication failed: check MELOMING_CLIENT_ID and MELOMING_CLIENT_SECRET",
+        error=InvalidClientError,
+    ),
+    (400, "invalid_grant"): Rule(
+        "the code or refresh token is spent, expired or revoked: the user has to authorize again",
+        error=InvalidGrantError,
+    ),
+    (400, "unsupported_grant_type"): Rule("the grant is not offered to this client; check its registration"),
+    (403, "PERMISSION_DENIED"): Rule("the user or client may not do this on this channel; check the channel's rights"),
+}
+
+
+def check_api_key(value: object) -> Secret:
+    """Return an API key as a `Secret`, or raise `ConfigurationError` when it can't be one; never quotes it."""
+    value = hide(value)
+    if value is None or value.reveal() == "":
+        raise ConfigurationError("api_key is empty; set MELOMING_API_KEY")
+    if not isinstance(value.reveal(), str):
+        raise ConfigurationError(f"api_key must be a string, not {type(value.reveal()).__name__}")
+    if not _API_KEY.fullmatch(value.reveal()):
+        raise ConfigurationError(
+            "api_key does not look like one: it begins with mlm_live_ or mlm_test_ and holds no white space;"
+            " copy it again from the developer center"
+        )
+    return value
+
+
+def api_key_environment(api_key: Secret) -> str:
+    """Return `"live"` or `"test"`, as the key's prefix says."""
+    return api_key.reveal().split("_", 2)[1]
+
+
+class MelomingCredentials(OAuth2Credentials):
+    """A client of the Meloming OpenAPI, acting for itself or with `user` for a user.
+
+    Raises:
+        ConfigurationError: An argument can't be right.
+    """
+
+    __slots__ = ("base_url",)
+
+    provider = "meloming"
+    errors = ERRORS
+    refresh_lifetime = REFRESH_LIFETIME
+    json_endpoints = True
+
+    def __init__(
+        self,
+        client_id: str,
+        client_secret: str | Secret | None = None,
+        *,
+        scope: str | None = None,
+        user: str | None = None,
+        redirect_uri: str | None = None,
+        base_url: str = BASE_URL,
+    ) -> None:
+        secret = hide(client_secret)
+        del client_secret
+        base_url = check_base_url(base_url)
+        super().__init__(
+            client_id,
+            secret,
+            token_endpoint=base_url + "/oauth/token",
+            api_origins=base_url,
+            scope=scope,
+            user=user,
+            redirect_uri=redirect_uri,
+            authorization_endpoint=base_url + "/oauth/authorize",
+            revocation_endpoint=base_url + "/oauth/revoke",
+            introspection_endpoint=base_url + "/oauth/introspect",
+        )
+        self.base_url = base_url
+
+    def judge(self, method: str, status: int, headers: Mapping[str, str], body: bytes) -> Verdict:
+        """Say what a refused API call means: only 401 `AUTHENTICATION_REQUIRED` is about the token."""
+        if method == "HEAD" and status == 401:
+            return Verdict(True)  # an answer to HEAD has no body that could name the code
+        code = error_code(read_json_object(body))
+        rule = find_rule(ERRORS, status, code)
+        return Verdict(rule.refresh, code, rule.remedy) if rule else Verdict(False, code)
+
+
+class MelomingOAuthBase(UserAuth):
+    """OAuth 2.0 for the Meloming OpenAPI: what the four stacks' `MelomingOAuth` have in common."""
+
+    _api_key: Secret | None = None
+
+    def __init__(
+        self,
+        client_id: str,
+        client_secret: str | None = None,
+        *,
+        scope: str | None = None,
+        api_key: str | None = None,
+        user: str | None = None,
+        redirect_uri: str | None = None,
+        anonymous_reads: bool = False,
+        base_url: str = BASE_URL,
+        store: TokenStore | str | None = None,
+        refresh: RefreshPolicy | None = None,
+        token_transport: Any = None,
+    ) -> None:
+        """Check the settings; nothing is sent until a token is needed.
+
+        Args:
+            client_id: The application's client ID.
+            client_secret: Its secret; may be left out with `user` (a public client, PKCE).
+            scope: Space-separated scopes to ask for.
+            api_key: An API key, `mlm_live_…` or `mlm_test_…`, to ride along as `X-API-Key`.
+            user: Any name of yours for the user to act for; `None`: the application itself (client credentials).
+            redirect_uri: Where the user comes back to, as registered.
+            anonymous_reads: Send GET, HEAD and OPTIONS without a token, as the API allows, unless it asks for one.
+            base_url: Of API and OAuth endpoints alike.
+            store: A `TokenStore` or the URL of one; `None`: the process's memory.
+            refresh: When to renew, and how long to wait.
+            token_transport: How token requests travel: a client or session of this library (the very one that
+                carries this auth included), or a callable.
+
+        Raises:
+            ConfigurationError: A setting can't be right.
+        """
+        secret, key = hide(client_secret), hide(api_key)
+        del client_secret, api_key
+        if key is not None:
+            self._api_key = check_api_key(key)
+            self.extra_names = (API_KEY_HEADER,)
+        if anonymous_reads:
+            self.anonymous_methods = READ_METHODS
+        credentials = MelomingCredentials(
+            client_id,
+            secret,
+            scope=scope,
+            user=user,
+            redirect_uri=redirect_uri,
+            base_url=base_url,
+        )
+        self._set_source(credentials, store, refresh, token_transport)
+
+    @classmethod
+    def from_env(cls, **settings: Any) -> Self:
+        """Make one from `MELOMING_CLIENT_ID`, `MELOMING_CLIENT_SECRET` and, if set, `MELOMING_API_KEY`.
+
+        Args:
+            settings: Keyword arguments of the class; they win over the environment.
+
+        Raises:
+            ConfigurationError: A variable is missing or can't be right.
+        """
+        settings.update({name: hide(settings[name]) for name in ("client_secret", "api_key") if name in settings})
+        client_id = settings.pop("client_id", None)
+        if client_id is None:
+            client_id = require_env("MELOMING_CLIENT_ID").reveal()
+        if "client_secret" not in settings:
+            optional = settings.get("user") is not None and read_env("MELOMING_CLIENT_SECRET") is None
+            settings["client_secret"] = None if optional else require_env("MELOMING_CLIENT_SECRET")
+        if "api_key" not in settings and read_env("MELOMING_API_KEY") is not None:
+            settings["api_key"] = require_env("MELOMING_API_KEY")
+        return cls(client_id, settings.pop("client_secret"), **settings)
+
+    def extra_headers(self, method: str, url: str) -> Mapping[str, str]:
+        """Return the API key's header field."""
+        return {API_KEY_HEADER: self._api_key.reveal()} if self._api_key is not None else {}
+
+
+class MelomingAPIKeyBase(OriginAuth):
+    """An API key for the Meloming OpenAPI: what the four stacks' `MelomingAPIKey` have in common."""
+
+    extra_names = (API_KEY_HEADER,)
+
+    def __init__(self, api_key: str, *, base_url: str = BASE_URL) -> None:
+        """Check the settings.
+
+        Args:
+            api_key: `mlm_live_…` or `mlm_test_…`.
+            base_url: Of the API.
+
+        Raises:
+            ConfigurationError: A setting can't be right.
+        """
+        key = hide(api_key)
+        del api_key
+        self._api_key = check_api_key(key)
+        origin = parse_origin(check_base_url(base_url))
+        self._set_origins((origin,) if origin else ())
+
+    @classmethod
+    def from_env(cls, **settings: Any) -> Self:
+        """Make one from `MELOMING_API_KEY`.
+
+        Raises:
+            ConfigurationError: It is not set, or can't be right.
+        """
+        key = hide(settings.pop("api_key", None))
+        return cls(cast("str", require_env("MELOMING_API_KEY") if key is None else key), **settings)
+
+    @property
+    def environment(self) -> str:
+        """`"live"` or `"test"`, as the key's prefix says."""
+        return api_key_environment(self._api_key)
+
+    def extra_headers(self, method: str, url: str) -> Mapping[str, str]:
+        """Return the API key's header field."""
+        return {API_KEY_HEADER: self._api_key.reveal()}

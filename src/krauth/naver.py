@@ -1,0 +1,344 @@
+"""Everything that is true of the Naver Commerce API (네이버 커머스API) and of no other: signature, endpoints, errors.
+
+Source: the vendor's authentication guide and API reference, https://apicenter.commerce.naver.com/docs/auth.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from ._auth import OriginAuth
+from ._credentials import (
+    Credentials,
+    ErrorTable,
+    Rule,
+    Verdict,
+    fingerprint,
+    make_key,
+    read_env,
+    read_json_object,
+    require_env,
+    require_text,
+)
+from ._exceptions import (
+    ConfigurationError,
+    InvalidClientError,
+    IPNotAllowedError,
+    RateLimitError,
+    TokenEndpointError,
+    TokenServerError,
+)
+from ._grants import error_code, find_rule, prepare_form_request, process_token_response
+from ._origin import check_base_url, parse_origin
+from ._secret import Secret, hide
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ._messages import HTTPRequest, HTTPResponse
+    from ._token import RefreshPolicy, Token
+    from .stores import TokenStore
+
+BASE_URL = "https://api.commerce.naver.com/external"
+#: "While 30 minutes or more remain, the same token is returned again": asking earlier than this is of no use.
+REFRESH_WINDOW = 1800.0
+#: A timestamp in the future is refused, one up to five minutes old is not: so ours is a second old.
+BACKDATING = 1.0
+
+_IP_REMEDY = (
+    "the caller's IP address is not on the application's allow-list (API center > application > API call IP);"
+    " the token endpoint checks it too: if your calls leave through a proxy or a fixed IP, send token requests the"
+    " same way with token_transport=<your client or session>"
+)
+_TRANSIENT = Rule("the gateway failed; this is tried again by itself", error=TokenServerError)
+_RATE = Rule("too many requests; wait, and share one token store between processes", error=RateLimitError)
+
+ERRORS: ErrorTable = {
+    (401, "GW.AUTHN"): Rule(
+        "the token is not accepted; if a new one is not either, check that the application has the API group of"
+        " this call and is of the right type (SELF or SELLER)",
+        refresh=True,
+        error=InvalidClientError,
+    ),
+    (403, "GW.IP_NOT_ALLOWED"): Rule(_IP_REMEDY, error=IPNotAllowedError),
+    (404, "GW.NOT_FOUND"): Rule(
+        "there is no such API; check base_url (…/external, or …/partner for agencies) and path"
+    ),
+    (429, "GW.RATE_LIMIT"): _RATE,
+    (429, "GW.QUOTA_LIMIT"): Rule(
+        "the quota is used up; after a malformed token request Naver issues one token an hour, so wait",
+        error=RateLimitError,
+    ),
+    (500, "GW.INTERNAL_SERVER_ERROR"): _TRANSIENT,
+    **{(500, f"GW.PROXY.0{number}"): _TRANSIENT for number in range(1, 6)},
+    **{(503, f"GW.BLOCK.0{number}"): _TRANSIENT for number in (1, 2)},
+    **{(504, f"GW.TIMEOUT.0{number}"): _TRANSIENT for number in (1, 2)},
+}
+
+#: Which field of a token request was refused → what to do. The vendor publishes no codes for these.
+_FIELD_REMEDIES = {
+    "client_secret_sign": "the signature is not accepted: check that client_secret belongs to this client_id, and that"
+    " the shell did not eat its $ signs (single quotes keep them)",
+    "client_id": "there is no such application: check client_id",
+    "timestamp": "the timestamp is not accepted: set this machine's clock (NTP); Naver allows five minutes",
+    "account_id": "the seller is not accepted: check account_id, and that the seller has subscribed to your solution",
+    "type": "this application has no such tokens: leave account_id out for your own shop, give it for other sellers",
+}
+
+# bcrypt's own alphabet, in the order of its values.
+_BCRYPT_ALPHABET = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+# Prefixes on which all implementations agree; `$2$` and `$2x$` mean different things in different ones.
+_SALT = re.compile(r"\$2[aby]\$(?:0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{22}")
+_WRONG_SHAPE = (
+    "client_secret does not look like one: it must be the 29 characters of a bcrypt salt, $2a$04$ and 22 more."
+    " A shell or .env file eats the $ signs: put it in single quotes, NAVER_COMMERCE_CLIENT_SECRET='$2a$04$…'"
+)
+
+
+def sign(client_id: str, client_secret: str, timestamp: int) -> str:
+    """Return the signature (`client_secret_sign`) of a token request.
+
+    Base64 of the bcrypt hash of `{client_id}_{timestamp}`, with the client secret as its salt: 80 characters.
+    A secret of cost 4, which real ones have, takes about 1 ms of CPU, one of cost 10 about 60 ms.
+
+    Args:
+        client_id: The application's ID.
+        client_secret: The application's secret, `$2a$04$` and 22 more characters.
+        timestamp: Milliseconds since the epoch (13 digits); the same number goes into the request.
+
+    Raises:
+        ConfigurationError: An argument can't be right. The message says which and how to mend it, never the value.
+    """
+    secret = hide(client_secret)
+    del client_secret
+    salt = check_secret(secret)
+    password = check_password(client_id, timestamp)
+    import bcrypt  # only here: most processes that import an adapter sign nothing for hours
+
+    try:
+        hashed = bcrypt.hashpw(password, canonical_salt(salt.reveal()))
+    except ValueError:  # bcrypt may quote the salt: its error is not to be kept, not even as a context
+        hashed = b""
+    if not hashed:
+        raise ConfigurationError(_WRONG_SHAPE)
+    return base64.b64encode(hashed).decode("ascii")
+
+
+def check_secret(value: object) -> Secret:
+    """Return a client secret as a `Secret`, or raise `ConfigurationError` when it can't be one."""
+    value = hide(value)
+    if value is None or value.reveal() == "":
+        raise ConfigurationError("client_secret is empty; set NAVER_COMMERCE_CLIENT_SECRET, in single quotes")
+    if not isinstance(value.reveal(), str):
+        raise ConfigurationError(f"client_secret must be a string, not {type(value.reveal()).__name__}")
+    if "\0" in value.reveal():
+        raise ConfigurationError("client_secret holds a NUL byte; copy it again from the API center")
+    if value.reveal() != value.reveal().strip():
+        raise ConfigurationError("client_secret begins or ends with white space or a line break; strip it")
+    if not _SALT.fullmatch(value.reveal()):
+        raise ConfigurationError(_WRONG_SHAPE)
+    return value
+
+
+def check_password(client_id: str, timestamp: int) -> bytes:
+    """Return the bytes that are hashed, or raise `ConfigurationError` when no server could verify them."""
+    if isinstance(timestamp, bool) or not isinstance(timestamp, int):
+        raise ConfigurationError("timestamp must be a whole number of milliseconds: int(time.time() * 1000)")
+    if 10**8 <= timestamp < 10**11:
+        raise ConfigurationError("timestamp is in seconds; it must be in milliseconds: int(time.time() * 1000)")
+    if not 10**12 <= timestamp < 10**13:
+        raise ConfigurationError("timestamp must be milliseconds since the epoch, 13 digits: int(time.time() * 1000)")
+    if isinstance(client_id, str) and "\0" in client_id:
+        raise ConfigurationError("client_id holds a NUL byte, at which some bcrypt implementations stop reading")
+    password = f"{require_text(client_id, 'client_id')}_{timestamp}".encode()
+    if len(password) > 72:
+        raise ConfigurationError(
+            f"client_id is too long: with the timestamp it makes {len(password)} bytes and bcrypt reads 72;"
+            " check that it is the application ID"
+        )
+    return password
+
+
+def canonical_salt(secret: str) -> bytes:
+    """Return a salt that every bcrypt accepts: the 22nd character carries 2 bits, its 4 spare ones are cleared.
+
+    The vendor's own sample secret ends in `v`, which strict decoders refuse; jBCrypt, PHP and Node read it as `u`.
+    """
+    last = _BCRYPT_ALPHABET.index(secret[-1]) & 0b110000
+    return (secret[:-1] + _BCRYPT_ALPHABET[last]).encode("ascii")
+
+
+class NaverCredentials(Credentials):
+    """Client credentials for one resource: the own shop (`SELF`), or one seller of a solution (`SELLER`).
+
+    Args:
+        client_id: The application's ID.
+        client_secret: The application's secret.
+        account_id: The seller's ID or UID: makes the type `SELLER`. `None`: `SELF`.
+        base_url: Ends in `/external`, or `/partner` for agencies.
+
+    Raises:
+        ConfigurationError: An argument can't be right.
+    """
+
+    __slots__ = ("account_id", "base_url", "client_secret")
+
+    provider = "naver"
+    window = REFRESH_WINDOW
+    signs_time = True
+
+    def __init__(
+        self,
+        client_id: str,
+        client_secret: str | Secret,
+        account_id: str | None = None,
+        base_url: str = BASE_URL,
+    ) -> None:
+        secret = hide(client_secret)
+        del client_secret
+        self.client_id = require_text(client_id, "client_id", "set NAVER_COMMERCE_CLIENT_ID")
+        self.client_secret = check_secret(secret)
+        check_password(client_id, 10**12)  # the length, before any request
+        if account_id is not None:
+            account_id = require_text(account_id, "account_id", "leave it out for your own shop")
+        self.account_id = account_id
+        self.base_url = check_base_url(base_url)
+        self.token_endpoint = self.base_url + "/v1/oauth2/token"
+        origin = parse_origin(self.base_url)
+        self.origins = (origin,) if origin else ()
+        self._key = make_key(
+            "naver",
+            self.base_url,
+            ("client_id", client_id),
+            ("type", self.type),
+            ("account_id", account_id),
+            ("path", self.base_url.partition("://")[2].partition("/")[2]),
+            ("secret", fingerprint(self.client_secret.reveal())),
+        )
+
+    @property
+    def type(self) -> str:
+        """`"SELLER"` with an account_id, else `"SELF"`."""
+        return "SELF" if self.account_id is None else "SELLER"
+
+    def prepare_token_request(self, now: float, token: Token | None = None) -> HTTPRequest:
+        """Return the signed token request; parameters in the body only, since a query string gets 415 and a penalty."""
+        timestamp = int((now - BACKDATING) * 1000)
+        return prepare_form_request(
+            self.token_endpoint,
+            {
+                "client_id": self.client_id,
+                "timestamp": str(timestamp),
+                "client_secret_sign": sign(self.client_id, self.client_secret.reveal(), timestamp),
+                "grant_type": "client_credentials",
+                "type": self.type,
+                "account_id": self.account_id,  # must not be sent with SELF
+            },
+        )
+
+    def process_token_response(self, response: HTTPResponse, now: float, token: Token | None = None) -> Token:
+        """Return the token. `expires_in` is the time that remains: the server may return a token it issued before."""
+        try:
+            return process_token_response(response, now, errors=ERRORS)
+        except TokenEndpointError as error:
+            raise _explain_field(error, read_json_object(response.body)) from None
+
+    def judge(self, method: str, status: int, headers: Mapping[str, str], body: bytes) -> Verdict:
+        """Say what a refused API call means: only 401 `GW.AUTHN` is about the token."""
+        if method == "HEAD" and status == 401:
+            return Verdict(True)  # an answer to HEAD has no body that could name the code
+        code = error_code(read_json_object(body))
+        rule = find_rule(ERRORS, status, code)
+        return Verdict(rule.refresh, code, rule.remedy) if rule else Verdict(False, code)
+
+
+def _explain_field(error: TokenEndpointError, data: dict[str, Any] | None) -> TokenEndpointError:
+    """Return `error` with the remedy for the field that the server names in `invalidInputs`."""
+    inputs = (data or {}).get("invalidInputs")
+    names = [item.get("name") for item in inputs if isinstance(item, dict)] if isinstance(inputs, list) else []
+    for name in names:
+        if isinstance(name, str) and name in _FIELD_REMEDIES and type(error) is TokenEndpointError:
+            kind = InvalidClientError if name in ("client_id", "client_secret_sign") else TokenEndpointError
+            trace = f"; trace id {error.trace_id}" if error.trace_id else ""
+            return kind(
+                f"token request refused: {error.status}{f' {error.code}' if error.code else ''};"
+                f" {_FIELD_REMEDIES[name]}{trace}",
+                status=error.status,
+                code=error.code,
+                error=error.error,
+                error_description=error.error_description,
+                trace_id=error.trace_id,
+                retry_after=error.retry_after,
+            )
+    return error
+
+
+class NaverAuthBase(OriginAuth):
+    """Authentication for the Naver Commerce API: what the four stacks' `NaverAuth` have in common."""
+
+    def __init__(
+        self,
+        client_id: str,
+        client_secret: str,
+        *,
+        account_id: str | None = None,
+        base_url: str = BASE_URL,
+        store: TokenStore | str | None = None,
+        refresh: RefreshPolicy | None = None,
+        token_transport: Any = None,
+    ) -> None:
+        """Check the settings; nothing is sent until a token is needed.
+
+        Args:
+            client_id: The application's ID.
+            client_secret: The application's secret: `$2a$04$` and 22 more characters.
+            account_id: The seller's ID or UID: tokens of type `SELLER`. `None`: the own shop, `SELF`.
+            base_url: Ends in `/external`, or `/partner` for agencies. The token endpoint is `/v1/oauth2/token` below.
+            store: A `TokenStore` or the URL of one; `None`: the process's memory.
+            refresh: When to renew, and how long to wait; by default 30 minutes before expiry.
+            token_transport: How token requests travel: a client or session of this library (the very one that
+                carries this auth included), or a callable. Needed where calls leave through a proxy.
+
+        Raises:
+            ConfigurationError: A setting can't be right.
+        """
+        secret = hide(client_secret)
+        del client_secret
+        credentials = NaverCredentials(client_id, secret, account_id, base_url)  # type: ignore[arg-type]
+        self._set_source(credentials, store, refresh, token_transport)
+
+    @classmethod
+    def from_env(cls, **settings: Any) -> Self:
+        """Make one from `NAVER_COMMERCE_CLIENT_ID`, `NAVER_COMMERCE_CLIENT_SECRET` and `NAVER_COMMERCE_ACCOUNT_ID`.
+
+        Args:
+            settings: Keyword arguments of the class; they win over the environment.
+
+        Raises:
+            ConfigurationError: A variable is missing or can't be right.
+        """
+        account_id = settings.pop("account_id", read_env("NAVER_COMMERCE_ACCOUNT_ID"))
+        secret = hide(settings.pop("client_secret", None))
+        client_id = settings.pop("client_id", None)
+        return cls(
+            require_env("NAVER_COMMERCE_CLIENT_ID").reveal() if client_id is None else client_id,
+            cast("str", require_env("NAVER_COMMERCE_CLIENT_SECRET") if secret is None else secret),
+            account_id=account_id,
+            **settings,
+        )
+
+    def for_account(self, account_id: str | None) -> Self:
+        """Return a sibling for another seller (or, with `None`, the own shop) that shares everything else.
+
+        Raises:
+            ConfigurationError: The account_id is empty.
+        """
+        source = self._tokens
+        mine = source.credentials
+        assert isinstance(mine, NaverCredentials)
+        sibling = object.__new__(type(self))
+        credentials = NaverCredentials(mine.client_id, mine.client_secret, account_id, mine.base_url)
+        sibling._set_source(credentials, source.store, source.policy, self._transport)
+        return sibling

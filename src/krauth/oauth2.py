@@ -1,0 +1,517 @@
+"""Credentials for any RFC 6749 server by configuration; `meloming` is one configuration of it plus its error table."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+
+from ._auth import GRACE, OriginAuth
+from ._authorization import (
+    AuthorizationRequest,
+    check_redirect_uri,
+    prepare_authorization_request,
+    process_authorization_response,
+)
+from ._credentials import (
+    Credentials,
+    ErrorTable,
+    Verdict,
+    fingerprint,
+    make_key,
+    read_json_object,
+    require_text,
+)
+from ._exceptions import (
+    AuthorizationError,
+    AuthorizationRequired,
+    ConfigurationError,
+    KrauthError,
+    TokenTransportError,
+)
+from ._grants import authenticate_client, error_code, find_rule, prepare_form_request, process_token_response
+from ._origin import Origin, check_base_url, parse_origin
+from ._secret import Secret, hide
+from ._source import call
+from ._waiting import wait, wait_async
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Mapping
+
+    from ._endpoints import TokenInfo
+    from ._messages import HTTPRequest, HTTPResponse
+    from ._source import Run, Sender
+    from ._steps import Step
+    from ._token import RefreshPolicy, Token
+    from .stores import TokenStore
+
+CLIENT_AUTH = ("client_secret_post", "client_secret_basic", "none")
+
+#: Codes of a 401 that a new token cannot cure.
+_NOT_THE_TOKEN = frozenset({"invalid_client", "invalid_request", "unauthorized_client", "insufficient_scope"})
+
+
+class OAuth2Credentials(Credentials):
+    """A client at an OAuth 2.0 server, acting for itself, or with `user` for a user.
+
+    Args:
+        client_id: As registered.
+        client_secret: As registered; `None` for a public client, which can only act for users.
+        token_endpoint: RFC 6749 §3.2.
+        api_origins: Where the access token may be sent: one URL or several; paths are ignored.
+        scope: Space-separated (§3.3).
+        client_auth: How the client authenticates: `"client_secret_post"`, `"client_secret_basic"` or `"none"`.
+        user: Any name of yours for the user whose token this is.
+        redirect_uri: As registered; needed to authorize.
+        authorization_endpoint: RFC 6749 §3.1.
+        revocation_endpoint: RFC 7009.
+        introspection_endpoint: RFC 7662.
+        issuer: RFC 8414; compared with `iss` of a callback where the server sends it (RFC 9207).
+        requires_issuer: Whether the server always sends `iss`, so that a callback without it is refused.
+
+    Raises:
+        ConfigurationError: An argument can't be right.
+    """
+
+    __slots__ = (
+        "authorization_endpoint",
+        "client_auth",
+        "client_secret",
+        "introspection_endpoint",
+        "issuer",
+        "redirect_uri",
+        "requires_issuer",
+        "revocation_endpoint",
+        "scope",
+        "user",
+    )
+
+    errors: ClassVar[ErrorTable] = {}
+    #: Whether revocation and introspection take JSON without client credentials, instead of the RFCs' forms.
+    json_endpoints: bool = False
+    #: Seconds that a refresh token is documented to live, or `None`.
+    refresh_lifetime: float | None = None
+
+    def __init__(
+        self,
+        client_id: str,
+        client_secret: str | Secret | None = None,
+        *,
+        token_endpoint: str,
+        api_origins: str | Iterable[str],
+        scope: str | None = None,
+        client_auth: str = "client_secret_post",
+        user: str | None = None,
+        redirect_uri: str | None = None,
+        authorization_endpoint: str | None = None,
+        revocation_endpoint: str | None = None,
+        introspection_endpoint: str | None = None,
+        issuer: str | None = None,
+        requires_issuer: bool = False,
+    ) -> None:
+        secret = hide(client_secret)
+        del client_secret
+        self.client_id = require_text(client_id, "client_id")
+        if client_auth not in CLIENT_AUTH:
+            raise ConfigurationError(f"client_auth must be one of {', '.join(CLIENT_AUTH)}")
+        if secret is not None:
+            require_text(secret, "client_secret")
+        if secret is None and user is None:
+            raise ConfigurationError("client_secret is missing: only with user=… can a client do without (PKCE)")
+        if secret is None:
+            client_auth = "none"
+        elif client_auth == "none":
+            raise ConfigurationError("client_auth='none' is for clients without a secret; leave client_secret out")
+        self.client_secret = secret
+        self.client_auth = client_auth
+        self.token_endpoint = check_endpoint(token_endpoint, "token_endpoint")
+        self.origins = check_api_origins(api_origins)
+        self.scope = _check_scope(scope)
+        self.user = None if user is None else require_text(user, "user")
+        self.redirect_uri = check_redirect_uri(redirect_uri)
+        self.authorization_endpoint = _check_optional(authorization_endpoint, "authorization_endpoint")
+        self.revocation_endpoint = _check_optional(revocation_endpoint, "revocation_endpoint")
+        self.introspection_endpoint = _check_optional(introspection_endpoint, "introspection_endpoint")
+        self.issuer = None if issuer is None else require_text(issuer, "issuer")
+        self.requires_issuer = requires_issuer
+        self._key = make_key(
+            self.provider,
+            self.token_endpoint,
+            ("client_id", self.client_id),
+            ("grant", "client_credentials" if user is None else "authorization_code"),
+            ("user", self.user),
+            ("scope", self.scope),
+            ("path", self.token_endpoint.partition("://")[2].partition("/")[2]),
+            # A user's token was given to whoever signed in, and outlives a change of the client's secret.
+            (
+                "secret",
+                fingerprint(self.client_secret.reveal()) if self.client_secret and user is None else None,
+            ),
+        )
+
+    @property
+    def spends(self) -> bool:  # type: ignore[override]
+        """Whether the next token costs a refresh token."""
+        return self.user is not None
+
+    @property
+    def identity(self) -> object:
+        """The key, and how the client proves itself: once corrected it must not wait for a wrong one's refresh."""
+        return (self._key, self.client_secret, self.client_auth)
+
+    def prepare_token_request(self, now: float, token: Token | None = None) -> HTTPRequest:
+        """Return the request for the next token: client credentials (§4.4), or with `user` a refresh (§6).
+
+        Raises:
+            AuthorizationRequired: There is no refresh token to spend.
+        """
+        fields, headers = authenticate_client(self.client_auth, self.client_id, self.client_secret)
+        if self.user is None:
+            grant: dict[str, str | None] = {"grant_type": "client_credentials", "scope": self.scope}
+        else:
+            if token is None or token.refresh_token is None:
+                raise self.authorization_required("there is no token yet" if token is None else "the token has expired")
+            if token.refresh_expires_at is not None and token.refresh_expires_at <= now:
+                raise self.authorization_required("the refresh token has expired")
+            grant = {"grant_type": "refresh_token", "refresh_token": token.refresh_token}
+        return prepare_form_request(self.token_endpoint, {**grant, **fields}, headers)
+
+    def authorization_required(self, why: str) -> AuthorizationRequired:
+        """Return the error that sends the user to sign in."""
+        return AuthorizationRequired(
+            f"user {self.user!r} has to authorize {self.provider}: {why};"
+            " send them to authorization_request().url and pass the callback to authorize()"
+        )
+
+    def missing_scope(self, token: Token) -> str | None:
+        """Say which scopes were asked for and not granted (RFC 6749 §3.3), or return `None`."""
+        if self.scope is None or token.scope is None:
+            return None
+        missing = set(self.scope.split()) - set(token.scope.split())
+        return f"not granted: {' '.join(sorted(missing))}" if missing else None
+
+    def process_token_response(self, response: HTTPResponse, now: float, token: Token | None = None) -> Token:
+        """Return the token in a response; see `Credentials.process_token_response`."""
+        import dataclasses
+
+        new = process_token_response(response, now, errors=self.errors, previous=token)
+        if self.user is None:
+            # RFC 6749 §4.4.3: "A refresh token SHOULD NOT be included" with client credentials; not needed, not kept.
+            return dataclasses.replace(new, refresh_token=None, refresh_expires_at=None)
+        rotated = token is None or new.refresh_token != token.refresh_token
+        if rotated and new.refresh_token is not None and self.refresh_lifetime is not None:
+            return dataclasses.replace(new, refresh_expires_at=now + self.refresh_lifetime)
+        return new
+
+    def judge(self, method: str, status: int, headers: Mapping[str, str], body: bytes) -> Verdict:
+        """Say what a refused API call means: any 401 is about the token unless it says otherwise (RFC 6750 §3.1)."""
+        if status != 401:
+            return Verdict(False)
+        code = error_code(read_json_object(body))
+        rule = find_rule(self.errors, status, code)
+        return Verdict(code not in _NOT_THE_TOKEN, code, rule.remedy if rule else None)
+
+
+def check_api_origins(urls: str | Iterable[str]) -> tuple[Origin, ...]:
+    """Return the origins of one URL or several, or raise `ConfigurationError`."""
+    try:
+        listed = (urls,) if isinstance(urls, str) else tuple(urls)
+    except TypeError:
+        raise ConfigurationError("api_origins must be a URL or several, such as 'https://api.example.com'") from None
+    if not listed:
+        raise ConfigurationError("api_origins is empty: name the URLs that the access token may be sent to")
+    origins = [parse_origin(check_base_url(url, "api_origins")) for url in listed]
+    return tuple(dict.fromkeys(origin for origin in origins if origin is not None))
+
+
+def _check_scope(scope: str | None) -> str | None:
+    joined = " ".join(scope.split()) if isinstance(scope, str) else scope
+    return require_text(joined, "scope") if joined else None
+
+
+def check_endpoint(url: str, name: str) -> str:
+    """Return an endpoint as it was given, trailing slash and query included, or raise `ConfigurationError`.
+
+    RFC 6749 §3.1, §3.2: an endpoint's URI "MAY include […] a query component" and "MUST NOT include a fragment".
+    """
+    if not isinstance(url, str) or "#" in url:
+        raise ConfigurationError(f"{name} must be a URL without a fragment, such as 'https://login.example.com/oauth'")
+    check_base_url(url.partition("?")[0], name)
+    if parse_origin(url) is None:
+        raise ConfigurationError(f"{name} holds white space, a backslash or a control character; encode it")
+    return url
+
+
+def _check_optional(url: str | None, name: str) -> str | None:
+    return None if url is None else check_endpoint(url, name)
+
+
+class UserAuth(OriginAuth):
+    """What an OAuth 2.0 client can do besides calling: have a user authorize, revoke, introspect."""
+
+    #: Its own, and not the source's, which is shared by all that agree in client and user: another auth object may
+    #: have been made without redirect_uri, or with other endpoints.
+    _client: OAuth2Credentials
+
+    def _set_source(
+        self,
+        credentials: Credentials,
+        store: TokenStore | str | None,
+        refresh: RefreshPolicy | None,
+        token_transport: object,
+    ) -> None:
+        if not isinstance(credentials, OAuth2Credentials):
+            raise ConfigurationError("a UserAuth needs OAuth2Credentials, or a subclass")
+        self._client = credentials
+        super()._set_source(credentials, store, refresh, token_transport)
+
+    def authorization_request(
+        self, *, code_challenge_method: str = "S256", parameters: Mapping[str, str] | None = None
+    ) -> AuthorizationRequest:
+        """Begin a sign-in: send the user to its `.url`, and keep it in their session until they come back.
+
+        Args:
+            code_challenge_method: `"S256"`; `"plain"` only for a server that can do no better (RFC 7636 §4.2).
+            parameters: More parameters for the server (`prompt`, `login_hint`, …).
+
+        Raises:
+            ConfigurationError: `user`, `redirect_uri` or `authorization_endpoint` is missing.
+        """
+        return prepare_authorization_request(
+            self._client, code_challenge_method=code_challenge_method, parameters=parameters
+        )
+
+    def authorize(self, callback_url: str, request: AuthorizationRequest) -> Token:
+        """End a sign-in: exchange the code in the callback for a token, which is saved before it is returned.
+
+        Args:
+            callback_url: The URL the user came back to, with its query.
+            request: What `authorization_request` gave for this user; take it out of their session.
+
+        Raises:
+            StateMismatch: The callback belongs to another sign-in.
+            AccessDenied: The user said no.
+            AuthorizationError: The server answered with another error, or this callback was used before.
+            TokenError: The code could not be exchanged; it is never sent again, the user has to start anew.
+            TokenStoreError: The token could not be saved.
+        """
+        self._transport.check_blocking()
+        return cast("Token", wait(self._exchange(callback_url, request), self._patience))
+
+    async def aauthorize(self, callback_url: str, request: AuthorizationRequest) -> Token:
+        """End a sign-in without blocking; see `authorize`. Once begun it goes on, also when this is cancelled."""
+        return cast("Token", await wait_async(self._exchange(callback_url, request), self._patience))
+
+    def revoke(self) -> None:
+        """Revoke the token at the server and forget it, here and in every process that shares the store.
+
+        A process that holds it in memory learns of it when the server refuses it, or when it would renew. What fails
+        half-way can be repeated.
+
+        Raises:
+            ConfigurationError: The server has no revocation endpoint.
+            KrauthError: It could not be revoked; nothing was forgotten.
+        """
+        self._transport.check_blocking()
+        wait(self._revocation(), self._patience)
+
+    async def arevoke(self) -> None:
+        """Revoke the token without blocking; see `revoke`. Once begun it goes on, also when this is cancelled."""
+        await wait_async(self._revocation(), self._patience)
+
+    def introspect(self) -> TokenInfo:
+        """Ask the server about the current token, obtaining one if there is none.
+
+        Raises:
+            ConfigurationError: The server has no introspection endpoint.
+            TokenError: The server refused, failed or could not be reached.
+        """
+        self._transport.check_blocking()
+        return cast("TokenInfo", wait(self._introspection(self.token()), self._patience))
+
+    async def aintrospect(self) -> TokenInfo:
+        """Ask the server about the current token without blocking; see `introspect`."""
+        return cast("TokenInfo", await wait_async(self._introspection(await self.atoken()), self._patience))
+
+    @property
+    def _patience(self) -> float:
+        # Waiting for the lease, then at most two requests.
+        policy = self._tokens.policy
+        return policy.timeout + 2 * policy.attempt_timeout + GRACE
+
+    def _exchange(self, callback_url: str, request: AuthorizationRequest) -> Run:
+        from ._errands import exchange
+
+        code = process_authorization_response(self._client, callback_url, request)
+        if not _first_use(request.state):
+            raise AuthorizationError("this callback was used before: a code is good for once; let the user start again")
+        source = self._tokens
+        return source.perform(
+            self, self._then_replace(exchange(self._client, source.clock, source.policy, code, request))
+        )
+
+    def _revocation(self) -> Run:
+        from ._errands import revoke
+
+        _required(self._client.revocation_endpoint, "revocation")
+        source = self._tokens
+        return source.perform(
+            self, self._then_replace(revoke(self._client, source.clock, source.policy, source.current))
+        )
+
+    def _then_replace(self, flow: Generator[Step, Any, Token | None]) -> Generator[Step, Any, Token | None]:
+        """Take over what a flow ends with where the flow runs: whoever waited for it may be gone by then."""
+        token = yield from flow
+        self._tokens.replace(token)
+        return token
+
+    def _introspection(self, token: Token) -> Run:
+        from ._errands import introspect
+
+        _required(self._client.introspection_endpoint, "introspection")
+        source = self._tokens
+        flow = introspect(self._client, source.clock, source.policy, token.access_token, "access_token")
+        return source.perform(self, flow)
+
+
+class OAuth2AuthBase(UserAuth):
+    """OAuth 2.0 for any server: what the four stacks' `OAuth2Auth` have in common."""
+
+    def __init__(
+        self,
+        client_id: str,
+        client_secret: str | None = None,
+        *,
+        token_endpoint: str,
+        api_origins: str | Iterable[str],
+        scope: str | None = None,
+        authorization_endpoint: str | None = None,
+        revocation_endpoint: str | None = None,
+        introspection_endpoint: str | None = None,
+        client_auth: str = "client_secret_post",
+        user: str | None = None,
+        redirect_uri: str | None = None,
+        issuer: str | None = None,
+        requires_issuer: bool = False,
+        store: TokenStore | str | None = None,
+        refresh: RefreshPolicy | None = None,
+        token_transport: Any = None,
+    ) -> None:
+        """Check the settings; nothing is sent until a token is needed.
+
+        Args:
+            client_id: As registered.
+            client_secret: As registered; may be left out with `user` (a public client, PKCE).
+            token_endpoint: RFC 6749 §3.2.
+            api_origins: Where the access token may be sent: one URL or several; paths are ignored.
+            scope: Space-separated scopes to ask for.
+            authorization_endpoint: RFC 6749 §3.1; needed to authorize.
+            revocation_endpoint: RFC 7009; needed to revoke.
+            introspection_endpoint: RFC 7662; needed to introspect.
+            client_auth: `"client_secret_post"`, `"client_secret_basic"` or `"none"` (RFC 6749 §2.3.1).
+            user: Any name of yours for the user to act for; `None`: the client itself (client credentials).
+            redirect_uri: Where the user comes back to, as registered.
+            issuer: RFC 8414; compared with `iss` of a callback where the server sends it (RFC 9207).
+            requires_issuer: Whether the server always sends `iss`, so that a callback without it is refused.
+            store: A `TokenStore` or the URL of one; `None`: the process's memory.
+            refresh: When to renew, and how long to wait.
+            token_transport: How token requests travel: a client or session of this library (the very one that
+                carries this auth included), or a callable.
+
+        Raises:
+            ConfigurationError: A setting can't be right.
+        """
+        secret = hide(client_secret)
+        del client_secret
+        credentials = OAuth2Credentials(
+            client_id,
+            secret,
+            token_endpoint=token_endpoint,
+            api_origins=api_origins,
+            scope=scope,
+            client_auth=client_auth,
+            user=user,
+            redirect_uri=redirect_uri,
+            authorization_endpoint=authorization_endpoint,
+            revocation_endpoint=revocation_endpoint,
+            introspection_endpoint=introspection_endpoint,
+            issuer=issuer,
+            requires_issuer=requires_issuer,
+        )
+        self._set_source(credentials, store, refresh, token_transport)
+
+    @classmethod
+    def discover(cls, issuer: str, client_id: str, client_secret: str | None = None, **settings: Any) -> Self:
+        """Make one from a server's own metadata (RFC 8414); blocks while that is fetched.
+
+        Args:
+            issuer: Exactly as the server writes it.
+            client_id: As registered.
+            client_secret: As registered.
+            settings: Further keyword arguments of the class; they win over the metadata.
+
+        Raises:
+            ConfigurationError: There is no metadata, it is another issuer's, or a setting can't be right.
+            TokenTransportError: The server could not be reached.
+        """
+        secret = cast("str", hide(client_secret))
+        del client_secret
+        fetching = cls._fetch_metadata(issuer, settings.get("token_transport"), blocking=True)
+        found = wait(fetching, DISCOVERY_TIMEOUT)
+        return cls(client_id, secret, **{**found, **settings})
+
+    @classmethod
+    async def adiscover(cls, issuer: str, client_id: str, client_secret: str | None = None, **settings: Any) -> Self:
+        """Make one from a server's own metadata without blocking; see `discover`."""
+        secret = cast("str", hide(client_secret))
+        del client_secret
+        fetching = cls._fetch_metadata(issuer, settings.get("token_transport"), blocking=False)
+        found = await wait_async(fetching, DISCOVERY_TIMEOUT)
+        return cls(client_id, secret, **{**found, **settings})
+
+    @classmethod
+    def _fetch_metadata(cls, issuer: str, token_transport: object, *, blocking: bool) -> Run:
+        transport = cls.default_transport() if token_transport is None else cls.make_transport(token_transport)
+        if blocking:
+            transport.check_blocking()
+        return call(functools.partial(fetch_metadata, transport.open(), issuer))
+
+
+def fetch_metadata(send: Sender, issuer: str) -> dict[str, Any]:
+    """Return the settings in a server's metadata."""
+    from ._endpoints import is_metadata, metadata_urls, process_metadata
+    from ._messages import HTTPRequest
+
+    for url in metadata_urls(issuer):
+        try:
+            response = send(HTTPRequest("GET", url, {"Accept": "application/json"}))
+        except KrauthError:
+            raise
+        except Exception as error:  # noqa: BLE001  a transport is the user's
+            raise TokenTransportError(f"no answer from {url}: {type(error).__name__}") from error
+        if is_metadata(response):
+            break
+    return process_metadata(issuer, response)
+
+
+def _first_use(state: str) -> bool:
+    """Whether a sign-in ends for the first time in this process; a web app also takes it out of the session."""
+    with _used_lock:
+        if state in _used_states:
+            return False
+        _used_states[state] = None
+        while len(_used_states) > 10_000:
+            del _used_states[next(iter(_used_states))]
+        return True
+
+
+#: The `state` of every sign-in that ended lately, oldest first.
+_used_states: dict[str, None] = {}
+_used_lock = threading.Lock()
+#: Seconds for both places where metadata may be.
+DISCOVERY_TIMEOUT = 25.0
+
+
+def _required(endpoint: str | None, name: str) -> None:
+    if endpoint is None:
+        raise ConfigurationError(f"this server has no {name} endpoint configured: give {name}_endpoint=…")

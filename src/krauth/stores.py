@@ -1,0 +1,204 @@
+"""The protocol of a token store, and the one that needs nothing: `MemoryStore`. `_plugins` opens stores by URL."""
+
+from __future__ import annotations
+
+import abc
+import itertools
+import os
+import threading
+import weakref
+from typing import NamedTuple
+
+from . import _clock
+from ._exceptions import StoreConflict
+
+
+class Stored(NamedTuple):
+    """An entry of a store: the text that was saved and its version.
+
+    Attributes:
+        value: What `save` was given.
+        version: Opaque; differs after every save of the key, also after deletion in between.
+    """
+
+    value: str
+    version: str
+
+    def __repr__(self) -> str:
+        return f"<Stored version={self.version!r}>"
+
+
+class Lease(NamedTuple):
+    """The right to renew the token under `key`, for a limited time.
+
+    Attributes:
+        key: The entry.
+        owner: Unique to this lease.
+        fence: Grows with every lease of the key that is granted; a save under an older lease is refused.
+    """
+
+    key: str
+    owner: str
+    fence: int = 0
+
+
+#: `save(…, version=ANY)`: whatever is there is replaced.
+ANY = "*"
+
+
+class TokenStore(abc.ABC):
+    """Keeps small texts under keys, for one process or for many.
+
+    All calls are synchronous and may block: they are made in a worker thread, never on an event loop. They raise
+    `TokenStoreError` (other exceptions are wrapped in one). Texts are secrets: never log them.
+
+    A subclass that defines `load`, `save` and `delete` is complete. What it then lacks: without `acquire` and
+    `release`, processes that share the store each renew for themselves; a `save` that ignores `version` and
+    `lease` lets the last writer win. With rotating refresh tokens both can lose the newest token, so such a store
+    is for client credentials, or for one process.
+    """
+
+    #: Whether calls may block. A store that never does is read at once when an auth object is made.
+    blocking: bool = True
+
+    @abc.abstractmethod
+    def load(self, key: str) -> Stored | None:
+        """Return the entry, or `None`."""
+
+    @abc.abstractmethod
+    def save(
+        self,
+        key: str,
+        value: str,
+        *,
+        version: str | None = ANY,
+        lease: Lease | None = None,
+        expires_at: float | None = None,
+    ) -> str:
+        """Save an entry and return its new version.
+
+        Args:
+            key: Printable ASCII, at most 512 characters; holds no secret.
+            value: Any text.
+            version: The version that must be there now; `None`: there must be no entry; `ANY`: no matter.
+            lease: The lease it is saved under, if any.
+            expires_at: Seconds since the epoch after which nobody needs the entry; the store may then drop it.
+
+        Raises:
+            StoreConflict: Another version is there, or the lease was lost; nothing was saved.
+        """
+
+    @abc.abstractmethod
+    def delete(self, key: str) -> None:
+        """Delete the entry, if there is one."""
+
+    def acquire(self, key: str, seconds: float) -> Lease | None:
+        """Return a lease on `key` that ends after `seconds` unless released, or `None` while another holds it."""
+        return Lease(key, "unshared")
+
+    def release(self, lease: Lease) -> None:  # noqa: B027  nothing to do without leases
+        """Give a lease back; a lease that was lost is none of our business any more."""
+
+    def keys(self) -> list[str]:
+        """Return all keys, for listings; a store that can't enumerate returns none."""
+        return []
+
+    def close(self) -> None:  # noqa: B027  most stores hold nothing
+        """Free what the store holds; it may be used again."""
+
+
+class MemoryStore(TokenStore):
+    """Keeps tokens in this process, and forgets them when they are dead. The default: one for the whole process."""
+
+    blocking = False
+
+    def __init__(self) -> None:
+        self._entries: dict[str, tuple[Stored, float | None]] = {}
+        self._leases: dict[str, tuple[Lease, float]] = {}
+        self._counter = itertools.count(1)
+        self._lock = threading.Lock()
+        self._sweep_at = 1024
+        _in_memory.add(self)
+
+    def load(self, key: str) -> Stored | None:
+        """Return the entry, or `None`."""
+        entry = self._entries.get(key)
+        if entry is None or (entry[1] is not None and entry[1] <= _clock.current().time()):
+            return None
+        return entry[0]
+
+    def save(
+        self,
+        key: str,
+        value: str,
+        *,
+        version: str | None = ANY,
+        lease: Lease | None = None,
+        expires_at: float | None = None,
+    ) -> str:
+        """Save an entry and return its new version; see `TokenStore.save`."""
+        with self._lock:
+            if version != ANY:
+                present = self.load(key)
+                if (present.version if present else None) != version:
+                    raise StoreConflict("another thread saved a token in the meantime")
+            if lease is not None and not self._holds(lease):
+                raise StoreConflict("the lease was lost before the token could be saved")
+            stored = Stored(value, str(next(self._counter)))
+            self._entries[key] = (stored, expires_at)
+            if len(self._entries) >= self._sweep_at:
+                self._sweep()
+            return stored.version
+
+    def delete(self, key: str) -> None:
+        """Delete the entry, if there is one."""
+        with self._lock:
+            self._entries.pop(key, None)
+
+    def acquire(self, key: str, seconds: float) -> Lease | None:
+        """Return a lease on `key`, or `None` while another holds it."""
+        with self._lock:
+            held = self._leases.get(key)
+            if held is not None and held[1] > _clock.current().monotonic():
+                return None
+            fence = next(self._counter)
+            lease = Lease(key, f"lease-{fence}", fence)
+            self._leases[key] = (lease, _clock.current().monotonic() + seconds)
+            return lease
+
+    def release(self, lease: Lease) -> None:
+        """Give a lease back."""
+        with self._lock:
+            if self._holds(lease):
+                del self._leases[lease.key]
+
+    def keys(self) -> list[str]:
+        """Return all keys."""
+        with self._lock:
+            return [key for key in self._entries if self.load(key) is not None]
+
+    def _holds(self, lease: Lease) -> bool:
+        held = self._leases.get(lease.key)
+        return held is not None and held[0].owner == lease.owner
+
+    def _sweep(self) -> None:
+        now = _clock.current().time()
+        for key in [key for key, (_, end) in self._entries.items() if end is not None and end <= now]:
+            del self._entries[key]
+        self._sweep_at = max(1024, 2 * len(self._entries))
+
+    def __repr__(self) -> str:
+        return f"<MemoryStore of {len(self._entries)} entries>"
+
+
+_in_memory: weakref.WeakSet[MemoryStore] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for store in _in_memory:
+        store._lock = threading.Lock()
+        store._leases.clear()  # the threads that held them stayed in the parent
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

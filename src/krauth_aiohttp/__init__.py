@@ -1,0 +1,26 @@
+"""krauth for aiohttp: `aiohttp.ClientSession(middlewares=(NaverAuth(…),))`."""
+
+from krauth.meloming import MelomingAPIKeyBase, MelomingOAuthBase
+from krauth.naver import NaverAuthBase
+from krauth.oauth2 import OAuth2AuthBase
+
+from ._auth import MiddlewareAuth
+from ._transport import TokenTransport
+
+__all__ = ["MelomingAPIKey", "MelomingOAuth", "NaverAuth", "OAuth2Auth", "TokenTransport"]
+
+
+class NaverAuth(NaverAuthBase, MiddlewareAuth):
+    """Naver Commerce API authentication for aiohttp."""
+
+
+class MelomingOAuth(MelomingOAuthBase, MiddlewareAuth):
+    """Meloming OpenAPI OAuth 2.0 for aiohttp."""
+
+
+class MelomingAPIKey(MelomingAPIKeyBase, MiddlewareAuth):
+    """Meloming OpenAPI key for aiohttp."""
+
+
+class OAuth2Auth(OAuth2AuthBase, MiddlewareAuth):
+    """OAuth 2.0 for any server, for aiohttp."""

@@ -1,0 +1,25 @@
+"""The `krauth` command. `_main` is the group; every command is a module of its own, imported when it is named."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+
+__all__ = ["main"]
+
+#: What the extra `cli` installs.
+_NEEDED = ("click", "rich")
+
+
+def main() -> None:
+    """Run the command line; the entry point `krauth`."""
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        print(
+            f"krauth: the command line needs {' and '.join(missing)}: pip install 'krauth[cli]'",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+    from ._main import krauth
+
+    krauth(prog_name="krauth")

@@ -1,0 +1,116 @@
+"""`krauth sandbox`: both providers on loopback, in the foreground, until Ctrl-C."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ._failure import MISUSED, Command, Failure, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from krauth_sandbox import RecordedRequest, Sandbox
+
+#: Seconds between looks at what has arrived.
+_PACE = 0.1
+
+
+def load_sandbox() -> type[Sandbox]:
+    """Return the class; the extra may be missing."""
+    if importlib.util.find_spec("aiohttp") is None:
+        raise Failure("the sandbox needs aiohttp: pip install 'krauth[cli,sandbox]'", MISUSED)
+    from krauth_sandbox import Sandbox
+
+    return Sandbox
+
+
+@click.command(cls=Command)
+@click.option("--naver-port", type=click.IntRange(0, 65535), default=0, help="Port of the Naver API.  [default: a free one]")
+@click.option("--meloming-port", type=click.IntRange(0, 65535), default=0, help="Port of the Meloming API.  [default: a free one]")
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Token lifetimes are divided by this: at 1080 three hours pass in ten seconds.",
+)
+@click.option("--quiet", is_flag=True, help="Do not show the requests.")
+def sandbox(naver_port: int, meloming_port: int, speed: float, quiet: bool) -> None:
+    """Run both APIs on this machine, with credentials that are worth nothing.
+
+    How to use it is printed on stdout, every request on stderr: method, path and status, no secrets.
+    Ctrl-C or SIGTERM stops it.
+    """
+    # Faults, switches and a clock are at /_sandbox/…; the printed text shows how.
+    server = load_sandbox()(naver_port=naver_port, meloming_port=meloming_port, speed=speed)
+    with _stopped_by_signal() as stop:
+        try:
+            server.start()
+        except OSError as error:
+            raise Failure(
+                f"the sandbox could not start: {error.strerror or error}; --naver-port and --meloming-port choose others"
+            ) from None
+        try:
+            click.echo(server.describe())
+            click.echo("# Try it in another terminal:  krauth token naver\n# Ctrl-C stops the sandbox.\n")
+            seen = _follow(server, stop, quiet)
+        finally:
+            server.stop()
+    click.echo(f"\nsandbox stopped; it answered {seen} request{'' if seen == 1 else 's'}", err=True)
+
+
+@contextlib.contextmanager
+def _stopped_by_signal() -> Iterator[threading.Event]:
+    stop = threading.Event()
+    before: dict[int, Any] = {}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.signal(number, lambda *_: stop.set())
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _follow(server: Sandbox, stop: threading.Event, quiet: bool) -> int:
+    """Print requests as they come, and return how many came."""
+    last: dict[str, RecordedRequest | None] = {"naver": None, "meloming": None}
+    count = 0
+    while True:
+        stopping = stop.wait(_PACE)
+        new: list[RecordedRequest] = []
+        for emulator in (server.naver, server.meloming):
+            unseen = _after(emulator.requests, last[emulator.provider])
+            if unseen:
+                last[emulator.provider] = unseen[-1]
+                new += unseen
+        count += len(new)
+        if not quiet:
+            for record in sorted(new, key=lambda one: one.at):
+                click.echo(_line(record), err=True)
+        if stopping:
+            return count
+
+
+def _after(records: list[RecordedRequest], last: RecordedRequest | None) -> list[RecordedRequest]:
+    # From the end: the emulator keeps a bounded number, and forgets everything at /_sandbox/reset.
+    for index in range(len(records) - 1, -1, -1):
+        if records[index] is last:
+            return records[index + 1 :]
+    return records
+
+
+def _line(record: RecordedRequest) -> str:
+    clock = time.strftime("%H:%M:%S", time.localtime(record.at))
+    status = record.status or "dropped"
+    color = "green" if 200 <= record.status < 400 else "yellow" if 400 <= record.status < 500 else "red"
+    # The path without its query, in which an authorization code may stand; it is what a client typed, so cleaned.
+    path = printable(record.path, 200)
+    return f"{clock}  {record.provider:<8}  {record.method:<6} {path}  {click.style(str(status), fg=color)}"

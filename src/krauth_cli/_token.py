@@ -1,0 +1,143 @@
+"""`krauth token naver|meloming`: obtain a token with credentials from the environment."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from ._failure import MISUSED, Command, Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from krauth import Token
+
+#: Whichever library is there sends the token request; those that honour HTTPS_PROXY by themselves first.
+_STACKS: Final = ("requests", "httpx", "httpx2", "aiohttp")
+
+
+@click.group()
+def token() -> None:
+    """Obtain a token with credentials from the environment.
+
+    The token is masked unless you say --show. The exit code is 0, 1 when no token could be had, 2 when a setting is
+    wrong.
+    """
+
+
+def _common(provider: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    base_url = "NAVER_COMMERCE_BASE_URL" if provider == "naver" else "MELOMING_BASE_URL"
+    options = [
+        click.option("--base-url", envvar=base_url, show_envvar=True, help="Where the API is.  [default: the real one]"),
+        click.option(
+            "--store",
+            "store",
+            envvar="KRAUTH_STORE",
+            show_envvar=True,
+            metavar="URL",
+            help="Use and fill this token store, e.g. sqlite:///tokens.db.  [default: none]",
+        ),
+        click.option("--show", is_flag=True, help="Print the token itself. Mind who sees your terminal, and CI logs."),
+        click.option("--json", "as_json", is_flag=True, help="Print JSON; access_token is in it only with --show."),
+    ]
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+@token.command(cls=Command)
+@click.option(
+    "--account-id",
+    envvar="NAVER_COMMERCE_ACCOUNT_ID",
+    show_envvar=True,
+    help="Seller ID or UID: a token of type SELLER.  [default: none, type SELF]",
+)
+@_common("naver")
+def naver(account_id: str | None, base_url: str | None, store: str | None, show: bool, as_json: bool) -> None:
+    """Naver Commerce API.
+
+    Reads NAVER_COMMERCE_CLIENT_ID and NAVER_COMMERCE_CLIENT_SECRET (in single quotes: it holds $ signs).
+    """
+    _obtain("NaverAuth", base_url, store, show, as_json, account_id=account_id)
+
+
+@token.command(cls=Command)
+@click.option("--scope", help="Scopes to ask for, separated by blanks.  [default: the server's]")
+@_common("meloming")
+def meloming(scope: str | None, base_url: str | None, store: str | None, show: bool, as_json: bool) -> None:
+    """Meloming OpenAPI (client credentials).
+
+    Reads MELOMING_CLIENT_ID and MELOMING_CLIENT_SECRET.
+    """
+    _obtain("MelomingOAuth", base_url, store, show, as_json, scope=scope)
+
+
+def _obtain(class_name: str, base_url: str | None, store: str | None, show: bool, as_json: bool, **more: Any) -> None:
+    stack = next((name for name in _STACKS if importlib.util.find_spec(name) is not None), None)
+    if stack is None:
+        raise Failure("an HTTP library is needed to send the token request: pip install 'krauth[requests]'", MISUSED)
+    settings = {"base_url": base_url, "store": store, **more}
+    module = importlib.import_module(f"krauth_{stack}")
+    began = time.time()
+    auth = getattr(module, class_name).from_env(**{name: value for name, value in settings.items() if value is not None})
+    found: Token = auth.token()
+    endpoint = str(auth._source.credentials.token_endpoint)
+    from_store = found.obtained_at < began - 2.0  # a token lives from when it was asked for, Naver's second less
+    facts = _facts(found, endpoint, from_store, show)
+    if as_json:
+        click.echo(json.dumps(facts, ensure_ascii=False))
+        return
+    expires_in = facts["expires_in"]
+    lines = {
+        "token": found.access_token if show else f"{facts['access_token_masked']}  (--show prints it)",
+        "expires": "the server does not say"
+        if expires_in is None
+        else f"in {duration(expires_in)}, at {time.strftime('%Y-%m-%d %H:%M:%S %Z', time.localtime(found.expires_at))}",
+        "scope": found.scope,
+        "from": f"the token store, obtained {duration(began - found.obtained_at)} ago" if from_store else endpoint,
+    }
+    for name, value in lines.items():
+        if value is not None:
+            click.echo(f"{name:<9}{value}")
+
+
+def _facts(found: Token, endpoint: str, from_store: bool, show: bool) -> dict[str, Any]:
+    now = time.time()
+    value = found.access_token
+    # A key of another name, so that a script that forgets --show stops, and sends no mask as a token.
+    access = {"access_token": value} if show else {"access_token_masked": mask(value)}
+    return {
+        **access,
+        "token_type": found.token_type,
+        "expires_in": None if found.expires_at is None else int(found.expires_in(now)),
+        "expires_at": None if found.expires_at is None else int(found.expires_at),
+        "scope": found.scope,
+        "token_endpoint": endpoint,
+        "from_store": from_store,
+    }
+
+
+def mask(value: str) -> str:
+    """Return what tells two tokens apart and opens nothing; of a short one only the length."""
+    return f"{value[:4] if len(value) >= 16 else ''}… ({len(value)} characters)"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as `2 h 59 min`, `59 min 30 s` or `12 s`."""
+    whole = max(0, int(seconds))
+    hours, rest = divmod(whole, 3600)
+    minutes, left = divmod(rest, 60)
+    if hours >= 48:
+        return f"{hours // 24} d {hours % 24} h"
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {left} s" if minutes else f"{left} s"

@@ -1,0 +1,25 @@
+"""krauth for httpx: `httpx.Client(auth=NaverAuth(…))`, `httpx.AsyncClient(auth=NaverAuth(…))`."""
+
+from krauth.meloming import MelomingAPIKeyBase, MelomingOAuthBase
+from krauth.naver import NaverAuthBase
+from krauth.oauth2 import OAuth2AuthBase
+
+from ._auth import ClientAuth, TokenTransport
+
+__all__ = ["MelomingAPIKey", "MelomingOAuth", "NaverAuth", "OAuth2Auth", "TokenTransport"]
+
+
+class NaverAuth(NaverAuthBase, ClientAuth):
+    """Naver Commerce API authentication for httpx."""
+
+
+class MelomingOAuth(MelomingOAuthBase, ClientAuth):
+    """Meloming OpenAPI OAuth 2.0 for httpx."""
+
+
+class MelomingAPIKey(MelomingAPIKeyBase, ClientAuth):
+    """Meloming OpenAPI key for httpx."""
+
+
+class OAuth2Auth(OAuth2AuthBase, ClientAuth):
+    """OAuth 2.0 for any server, for httpx."""

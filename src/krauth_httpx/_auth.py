@@ -1,0 +1,44 @@
+"""`krauth._httpx`, with httpx filled in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx
+
+from krauth._httpx import HTTPXAuth, HTTPXTokenTransport, hidden_headers, resumed_stream, transport_for
+
+if TYPE_CHECKING:
+    from krauth._transport import Transport
+
+
+class TokenTransport(HTTPXTokenTransport):
+    """Sends token requests over httpx: no redirects, no auth, bounded in time and size.
+
+    Args:
+        client: A configured `httpx.Client` or `httpx.AsyncClient` (proxies, CA bundle, mock transport), also the very
+            one that carries the auth. `None`: a client of its own.
+    """
+
+    library = httpx
+
+
+class ClientAuth(HTTPXAuth, httpx.Auth):
+    """Base of the auth classes for httpx."""
+
+    library = httpx
+    hidden = hidden_headers(httpx.Headers)
+    resumed = resumed_stream(httpx.SyncByteStream, httpx.AsyncByteStream)
+
+    @classmethod
+    def default_transport(cls) -> Transport:
+        """Return the transport over a client of its own."""
+        return _DEFAULT
+
+    @classmethod
+    def make_transport(cls, value: object) -> Transport:
+        """Return a transport over a client, or a callable."""
+        return transport_for(TokenTransport, value)
+
+
+_DEFAULT = TokenTransport()

@@ -1,0 +1,44 @@
+"""`krauth._httpx`, with httpx2 filled in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx2
+
+from krauth._httpx import HTTPXAuth, HTTPXTokenTransport, hidden_headers, resumed_stream, transport_for
+
+if TYPE_CHECKING:
+    from krauth._transport import Transport
+
+
+class TokenTransport(HTTPXTokenTransport):
+    """Sends token requests over httpx2: no redirects, no auth, bounded in time and size.
+
+    Args:
+        client: A configured `httpx2.Client` or `httpx2.AsyncClient` (proxies, CA bundle, mock transport), also the very
+            one that carries the auth. `None`: a client of its own.
+    """
+
+    library = httpx2
+
+
+class ClientAuth(HTTPXAuth, httpx2.Auth):
+    """Base of the auth classes for httpx2."""
+
+    library = httpx2
+    hidden = hidden_headers(httpx2.Headers)
+    resumed = resumed_stream(httpx2.SyncByteStream, httpx2.AsyncByteStream)
+
+    @classmethod
+    def default_transport(cls) -> Transport:
+        """Return the transport over a client of its own."""
+        return _DEFAULT
+
+    @classmethod
+    def make_transport(cls, value: object) -> Transport:
+        """Return a transport over a client, or a callable."""
+        return transport_for(TokenTransport, value)
+
+
+_DEFAULT = TokenTransport()

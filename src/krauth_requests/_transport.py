@@ -1,0 +1,93 @@
+"""Token requests over requests: on a session of our own, or one that the user hands over."""
+
+from __future__ import annotations
+
+import os
+from http.cookiejar import DefaultCookiePolicy
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+from krauth import HTTPRequest, HTTPResponse, TokenTransportError
+from krauth._transport import Collector
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class TokenTransport:
+    """Sends token requests over requests: no redirects, no auth, no hooks, bounded in time and size.
+
+    Args:
+        session: A configured session (proxies, CA bundle, mounted adapters), also the very one that carries the
+            auth. `None`: a session of its own.
+    """
+
+    def __init__(self, session: requests.Session | None = None) -> None:
+        self._given = session
+        self._own: tuple[int, requests.Session] | None = None
+
+    def open(self) -> Callable[[HTTPRequest], HTTPResponse]:
+        """Return a blocking callable for a worker thread."""
+        return self.send
+
+    def check_blocking(self) -> None:
+        """Waiting for it never blocks it."""
+
+    def send(self, request: HTTPRequest) -> HTTPResponse:
+        """Send a token request.
+
+        Raises:
+            TokenTransportError: No answer, or too large or slow a one.
+        """
+        session = self._given or self._session()
+        # Prepared apart from the session: neither its auth, hooks, headers and cookies nor a .netrc is for this.
+        prepared = requests.Request(request.method, request.url, headers=request.headers, data=request.body).prepare()
+        if self._given is None:
+            prepared.headers["Connection"] = "close"  # the next one is hours away
+        settings: dict[str, Any] = session.merge_environment_settings(request.url, {}, True, None, None)
+        collector = Collector(monotonic, request.timeout)
+        try:
+            with session.send(prepared, timeout=request.timeout, allow_redirects=False, **settings) as response:
+                for chunk in response.iter_content(16384):
+                    collector.add(chunk)
+                return HTTPResponse(response.status_code, response.headers, collector.body)
+        except requests.RequestException as error:
+            raise TokenTransportError(f"no answer from {request.url}: {describe(error)}") from error
+
+    def _session(self) -> requests.Session:
+        own = self._own
+        if own is None or own[0] != os.getpid():  # sockets are not shared with a forked child
+            session = requests.Session()
+            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+            own = self._own = (os.getpid(), session)
+        return own[1]
+
+    def __repr__(self) -> str:
+        return f"<krauth_requests.TokenTransport over {'its own' if self._given is None else 'a given'} session>"
+
+
+def describe(error: BaseException) -> str:
+    """Return the innermost reason of a network error, which the library's own text buries under object addresses."""
+    seen: set[int] = set()
+    reason = error
+    while id(reason) not in seen:
+        seen.add(id(reason))
+        inner = getattr(reason, "reason", None) or next(
+            (arg for arg in reason.args if isinstance(arg, BaseException)), None
+        )
+        if not isinstance(inner, BaseException):
+            break
+        reason = inner
+    text = str(reason).rpartition("> ")[2] or type(reason).__name__
+    return f"{type(error).__name__} ({text})"
+
+
+def wrap(value: object) -> TokenTransport | None:
+    """Return a transport over a session, or `None` when it is none."""
+    return TokenTransport(value) if isinstance(value, requests.Session) else None
+
+
+#: The transport of everybody who names none.
+DEFAULT = TokenTransport()

@@ -1,0 +1,36 @@
+"""Both providers on loopback, written from their documents and never from krauth's client: see `_sandbox`."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._emulator import Emulator
+    from ._meloming import MelomingEmulator
+    from ._naver import NaverEmulator
+    from ._record import RecordedRequest
+    from ._sandbox import Sandbox
+
+__all__ = ["Emulator", "MelomingEmulator", "NaverEmulator", "RecordedRequest", "Sandbox"]
+
+_HOMES = {
+    "Emulator": "_emulator",
+    "MelomingEmulator": "_meloming",
+    "NaverEmulator": "_naver",
+    "RecordedRequest": "_record",
+    "Sandbox": "_sandbox",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Lazy (PEP 562): `pytest_plugin` lives in this package and is loaded into every pytest run of everyone
+    # who installed krauth. It must not cost them aiohttp.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,36 @@
+"""Token request parameters as they stand in a body; read by `_naver`, `_meloming` and `_consent`."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from urllib.parse import parse_qsl
+
+FORM = "application/x-www-form-urlencoded"
+JSON = "application/json"
+
+
+class FormError(ValueError):
+    """The body is not what its content type says; the message never quotes it."""
+
+
+def parse_form(body: bytes | str) -> tuple[dict[str, str], list[str]]:
+    """Return the parameters and the names of those that came more than once."""
+    try:
+        text = body.decode("utf-8") if isinstance(body, bytes) else body
+        pairs = parse_qsl(text, keep_blank_values=True, encoding="utf-8", errors="strict")
+    except UnicodeDecodeError:
+        raise FormError("the form is not UTF-8") from None
+    repeated = sorted(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+    return dict(pairs), repeated
+
+
+def parse_json(body: bytes) -> dict[str, str]:
+    """Return the members of a JSON object whose values are all strings (null counts as absent)."""
+    try:
+        value = json.loads(body)
+    except ValueError:  # UnicodeDecodeError is one
+        raise FormError("the body is not JSON") from None
+    if not isinstance(value, dict) or not all(v is None or isinstance(v, str) for v in value.values()):
+        raise FormError("the body is not a JSON object of strings")
+    return {k: v for k, v in value.items() if v is not None}

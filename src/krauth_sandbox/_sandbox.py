@@ -1,0 +1,219 @@
+"""`Sandbox`: `_naver` and `_meloming` with credentials and addresses, started and stopped by `_server`."""
+
+from __future__ import annotations
+
+import secrets
+import textwrap
+from typing import TYPE_CHECKING, Final, Self
+
+import bcrypt
+
+from ._clock import TokenClock
+from ._meloming import MelomingEmulator
+from ._naver import NaverEmulator
+from ._server import HOST, ServerThread
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+# Sellers that the SELLER type accepts: account id -> account uid.
+_ACCOUNTS: Final = {
+    "krauth-seller-1": "ncp_1krauthsandbox0000001",
+    "krauth-seller-2": "ncp_1krauthsandbox0000002",
+}
+# Whom the SELF type stands for.
+_OWN_ACCOUNT: Final = ("krauth-self", "ncp_1krauthsandbox0000000")
+_REDIRECT_URIS: Final = ("https://app.example/callback", "http://localhost:8000/callback")
+
+
+class Sandbox:
+    """Naver Commerce API and Meloming OpenAPI on two loopback ports, with credentials made for this instance.
+
+    Ports of 0 are chosen freely at the first start and kept for later ones. `speed` divides every documented
+    token lifetime: at 3600 an hour's token lives one second of real time. `naver_accounts` maps account id to
+    uid. Credentials not given are random. Start raises OSError where a port is taken.
+    """
+
+    def __init__(
+        self,
+        *,
+        naver_port: int = 0,
+        meloming_port: int = 0,
+        speed: float = 1.0,
+        naver_client_id: str | None = None,
+        naver_client_secret: str | None = None,
+        naver_accounts: Mapping[str, str] | None = None,
+        meloming_client_id: str | None = None,
+        meloming_client_secret: str | None = None,
+        meloming_public_client_id: str | None = None,
+        meloming_api_key: str | None = None,
+        meloming_test_api_key: str | None = None,
+        meloming_redirect_uris: Iterable[str] = _REDIRECT_URIS,
+        rotation: bool = True,
+        reuse_detection: bool = True,
+    ) -> None:
+        accounts = dict(_ACCOUNTS if naver_accounts is None else naver_accounts)
+        if not accounts:
+            raise ValueError("naver_accounts must name at least one seller")
+        self.naver_client_id = naver_client_id or secrets.token_urlsafe(16).replace("-", "x").replace("_", "y")
+        # "Real secrets are cost 4": `$2a$04$` and 22 characters, 29 in all.
+        self.naver_client_secret = naver_client_secret or bcrypt.gensalt(4, prefix=b"2a").decode("ascii")
+        self.naver_account_id, self.naver_account_uid = next(iter(accounts.items()))
+        self.meloming_client_id = meloming_client_id or f"mlm-app-{secrets.token_hex(6)}"
+        self.meloming_client_secret = meloming_client_secret or secrets.token_urlsafe(32)
+        self.meloming_public_client_id = meloming_public_client_id or f"mlm-public-{secrets.token_hex(6)}"
+        # "Live | mlm_live_", "Test | mlm_test_"
+        self.meloming_api_key = meloming_api_key or f"mlm_live_{secrets.token_hex(16)}"
+        self.meloming_test_api_key = meloming_test_api_key or f"mlm_test_{secrets.token_hex(16)}"
+        self._clock = TokenClock()
+        self.naver = NaverEmulator(
+            self._clock,
+            client_id=self.naver_client_id,
+            client_secret=self.naver_client_secret,
+            accounts=accounts,
+            own_account=_OWN_ACCOUNT,
+            speed=speed,
+        )
+        self.meloming = MelomingEmulator(
+            self._clock,
+            client_id=self.meloming_client_id,
+            client_secret=self.meloming_client_secret,
+            public_client_id=self.meloming_public_client_id,
+            api_keys=(self.meloming_api_key, self.meloming_test_api_key),
+            redirect_uris=meloming_redirect_uris,
+            speed=speed,
+            rotation=rotation,
+            reuse_detection=reuse_detection,
+        )
+        self._ports = [naver_port, meloming_port]
+        self._server: ServerThread | None = None
+
+    # ---- lifecycle ---------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Listen on both ports and return; RuntimeError where it already does."""
+        if self._server is not None:
+            raise RuntimeError("this sandbox is already running")
+        applications = [
+            (emulator.application(), port)
+            for emulator, port in zip((self.naver, self.meloming), self._ports, strict=True)
+        ]
+        server = ServerThread(applications)
+        server.start()
+        self._ports, self._server = list(server.ports), server
+
+    def stop(self) -> None:
+        """Close every connection and return when the thread is gone; no harm in stopping twice.
+
+        Tokens, counters and ports are kept: `start` again, and the outage is over.
+        """
+        server, self._server = self._server, None
+        if server is not None:
+            server.stop()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
+
+    # ---- addresses ---------------------------------------------------------------------------------------
+
+    @property
+    def naver_url(self) -> str:
+        """A seller's base URL, `http://127.0.0.1:PORT/external`."""
+        return f"{self._origin(0)}/external"
+
+    @property
+    def naver_partner_url(self) -> str:
+        """An agency's base URL, `http://127.0.0.1:PORT/partner`: the same emulator."""
+        return f"{self._origin(0)}/partner"
+
+    @property
+    def meloming_url(self) -> str:
+        """The base URL, `http://127.0.0.1:PORT`."""
+        return self._origin(1)
+
+    @property
+    def meloming_redirect_uris(self) -> list[str]:
+        """Registered redirect URIs, open to change; loopback ones (RFC 8252 §7.3) are accepted besides."""
+        return self.meloming.redirect_uris
+
+    def _origin(self, index: int) -> str:
+        if not self._ports[index]:
+            raise RuntimeError("the sandbox has no port before it is started: use `with Sandbox() as sandbox:`")
+        return f"http://{HOST}:{self._ports[index]}"
+
+    # ---- both at once ------------------------------------------------------------------------------------
+
+    @property
+    def speed(self) -> float:
+        """What documented lifetimes are divided by; setting it affects tokens issued from then on."""
+        return self.naver.speed
+
+    @speed.setter
+    def speed(self, value: float) -> None:
+        if value <= 0:
+            raise ValueError("speed must be greater than 0")
+        self.naver.speed = self.meloming.speed = value
+
+    def advance(self, seconds: float) -> None:
+        """Let `seconds` of real token lifetime pass at once; neither Date nor the timestamp check notices."""
+        self._clock.advance(seconds)
+
+    def revoke_all(self) -> None:
+        """Make every token of both providers unusable, refresh tokens included."""
+        self.naver.revoke_all()
+        self.meloming.revoke_all()
+
+    def reset(self) -> None:
+        """Put both back to the first moment: switches, faults, counters, records, tokens."""
+        self.naver.reset()
+        self.meloming.reset()
+
+    def describe(self) -> str:
+        """Explain how to use a running sandbox, its (worthless) credentials included, for a terminal."""
+        naver, meloming = self._origin(0), self._origin(1)
+        return textwrap.dedent(
+            f"""\
+            # krauth sandbox: loopback only, nothing here is real
+            # Naver Commerce API: token endpoint {self.naver_url}/v1/oauth2/token
+            #                     agencies use   {self.naver_partner_url}
+            # Meloming OpenAPI:   consent page   {self.meloming_url}/oauth/authorize
+
+            # Paste this. The single quotes matter: without them the shell eats the $ of the secret.
+            export NAVER_COMMERCE_BASE_URL={self.naver_url}
+            export NAVER_COMMERCE_CLIENT_ID={self.naver_client_id}
+            export NAVER_COMMERCE_CLIENT_SECRET='{self.naver_client_secret}'
+            export NAVER_COMMERCE_ACCOUNT_ID={self.naver_account_id}   # leave it out for type=SELF
+            export MELOMING_BASE_URL={self.meloming_url}
+            export MELOMING_CLIENT_ID={self.meloming_client_id}
+            export MELOMING_CLIENT_SECRET='{self.meloming_client_secret}'
+            export MELOMING_API_KEY='{self.meloming_api_key}'   # test key: {self.meloming_test_api_key}
+
+            # In Python: NaverAuth.from_env() or MelomingOAuth.from_env(), with base_url= as above.
+            # A client without a secret (PKCE only): {self.meloming_public_client_id}
+
+            # Switches (on either port; every answer is the state that it led to)
+            curl {naver}/_sandbox/state
+            curl -X POST {naver}/_sandbox/revoke
+            curl -X POST '{meloming}/_sandbox/revoke?what=access'
+            curl -X POST '{naver}/_sandbox/fail?where=token&status=503&times=2'
+            curl -X POST '{naver}/_sandbox/fail?where=api&status=429&times=always&retry_after=3'
+            curl -X POST '{naver}/_sandbox/drop?where=token&times=1'
+            curl -X POST '{naver}/_sandbox/delay?where=token&seconds=2'
+            curl -X POST {naver}/_sandbox/clear
+            curl -X POST '{naver}/_sandbox/clock?offset=400'
+            curl -X POST '{naver}/_sandbox/advance?seconds=9001'
+            curl -X POST '{naver}/_sandbox/switch?ip_allowed=false&punish_malformed=true&speed=60'
+            curl -X POST '{meloming}/_sandbox/switch?rotation=false&reuse_detection=false'
+            curl -X POST '{meloming}/_sandbox/switch?error_shape=nested&send_iss=true'
+            curl -X POST {naver}/_sandbox/reset
+            """
+        )
+
+    def __repr__(self) -> str:
+        if self._server is None:
+            return "<Sandbox stopped>"
+        return f"<Sandbox naver={self.naver_url} meloming={self.meloming_url}>"

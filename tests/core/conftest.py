@@ -1,0 +1,95 @@
+"""What the core's tests share: nothing here, or beside it, needs an HTTP library."""
+
+import traceback
+from pathlib import Path
+
+import pytest
+
+import krauth
+from krauth._transport import make_transport
+from krauth.meloming import MelomingAPIKeyBase, MelomingOAuthBase
+from krauth.naver import NaverAuthBase
+from krauth.oauth2 import OAuth2AuthBase
+
+OURS = str(Path(krauth.__file__).parent)
+
+
+class NoStack:
+    """Stands in for an adapter: token requests travel through a callable only."""
+
+    @classmethod
+    def default_transport(cls):
+        return cls.make_transport(no_network)
+
+    @classmethod
+    def make_transport(cls, value):
+        return make_transport(value, lambda _: None, "a callable")
+
+
+def no_network(request):
+    raise AssertionError("a request was sent")
+
+
+class NaverAuth(NoStack, NaverAuthBase):
+    pass
+
+
+class MelomingOAuth(NoStack, MelomingOAuthBase):
+    pass
+
+
+class MelomingAPIKey(NoStack, MelomingAPIKeyBase):
+    pass
+
+
+class OAuth2Auth(NoStack, OAuth2AuthBase):
+    pass
+
+
+class Core:
+    NaverAuth = NaverAuth
+    MelomingOAuth = MelomingOAuth
+    MelomingAPIKey = MelomingAPIKey
+    OAuth2Auth = OAuth2Auth
+
+
+@pytest.fixture
+def core():
+    """The public classes without any HTTP library."""
+    return Core
+
+
+def chain_of(error):
+    """The error and everything it was caused by or raised in the context of, suppressed or not."""
+    seen, queue = [], [error]
+    while queue:
+        link = queue.pop()
+        if link is not None and link not in seen:
+            seen.append(link)
+            queue += [link.__cause__, link.__context__]
+    return seen
+
+
+def show(value):
+    try:
+        return repr(value)
+    except Exception as error:  # an object that is only half made
+        return repr(error)
+
+
+@pytest.fixture
+def assert_hidden():
+    """Assert that a secret is in no message of an error's chain and in no local variable of krauth's frames."""
+
+    def check(error, *secrets):
+        assert secrets
+        for link in chain_of(error):
+            texts = [str(link), repr(link), repr(link.args), repr(vars(link))]
+            for frame, _ in traceback.walk_tb(link.__traceback__):
+                if frame.f_code.co_filename.startswith(OURS):
+                    texts += [f"{name}={show(value)}" for name, value in frame.f_locals.items()]
+            for secret in secrets:
+                for text in texts:
+                    assert secret not in text
+
+    return check

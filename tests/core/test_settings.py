@@ -1,0 +1,429 @@
+"""Settings that cannot work are refused when an auth object is made, before any request, and by name."""
+
+import pytest
+
+from krauth import ConfigurationError, KrauthError, RefreshPolicy
+from krauth.naver import NaverCredentials
+
+NAVER_SECRET = "$2a$04$abcdefghijklmnopqrstuu"
+SECRET = "s3cr3t-value"
+KEY = "mlm_live_s3cr3tkey"
+
+#: Settings of text → the word for what is wrong with it.
+BAD_TEXTS = {
+    "": "; ",
+    "odd\n": "strip",
+    " odd": "strip",
+    "odd\t": "strip",
+    "\u00a0odd": "strip",
+    "odd\nly": "line break",
+    "odd\0ly": "NUL",
+    "odd\x1bly": "control character",
+    "odd\u2028ly": "control character",
+    "odd\ud800ly": "control character",
+    b"odd": "string, not bytes",
+    7: "string, not int",
+    True: "string, not bool",
+    1.5: "string, not float",
+    ("odd",): "string, not tuple",
+}
+#: URLs to which a credential must not be sent → what the message says.
+BAD_URLS = {
+    "": "must be a URL",
+    None: "must be a URL",
+    7: "must be a URL",
+    b"https://api.example.com": "must be a URL",
+    ("https://api.example.com",): "must be a URL",
+    "api.example.com": "absolute",
+    "/external": "absolute",
+    "//api.example.com": "absolute",
+    "https:/api.example.com": "absolute",
+    "https://": "absolute",
+    "https://:443": "absolute",
+    "ftp://api.example.com": "absolute",
+    "wss://api.example.com": "absolute",
+    "ws://localhost": "absolute",
+    "file:///etc/passwd": "absolute",
+    "https://api.example.com:port": "absolute",
+    "https://api.example.com:99999": "absolute",
+    "https://api.example.com\\x": "absolute",
+    "https://api.example.com\n": "absolute",
+    " https://api.example.com": "absolute",
+    "https://api.exa mple.com": "absolute",
+    "https://[::1": "absolute",
+    "https://api.example.com?a=b": "query",
+    "https://api.example.com?": "query",
+    "https://api.example.com/#x": "fragment",
+    "https://api.example.com/#": "fragment",
+    "https://kim:hunter2@api.example.com": "password",
+    "https://kim@api.example.com": "user name",
+    "http://kim:hunter2@localhost": "password",
+    "http://api.example.com": "https",
+    "http://192.168.0.1:8080": "https",
+    "http://localhost.example.com": "https",
+    "http://127.0.0.1.example.com": "https",
+    "http://0.0.0.0": "https",
+    "http://127.1": "https",
+    "http://2130706433": "https",
+    "http://[::2]": "https",
+    "HTTP://API.EXAMPLE.COM": "https",
+}
+LOOPBACK = [
+    "http://localhost",
+    "http://LOCALHOST:8080/x",
+    "http://localhost./",
+    "http://127.0.0.1:1",
+    "http://127.8.8.8",
+    "http://[::1]:1",
+    "http://sandbox.localhost:1",
+    "https://api.example.com:8443/path",
+]
+
+
+def refused(make, *secrets, name, word, hidden):
+    with pytest.raises(ConfigurationError) as caught:
+        make()
+    message = str(caught.value)
+    assert name in message
+    assert word in message, message
+    assert len(message) > len(name) + 10
+    if secrets:
+        hidden(caught.value, *secrets)
+    return message
+
+
+def oauth2_settings(**changes):
+    return {
+        "client_id": "client",
+        "client_secret": SECRET,
+        "token_endpoint": "https://auth.example.com/token",
+        "api_origins": "https://api.example.com",
+    } | changes
+
+
+MAKERS = {
+    "NaverAuth": lambda core, **settings: core.NaverAuth(
+        **{"client_id": "client", "client_secret": NAVER_SECRET, **settings}
+    ),
+    "MelomingOAuth": lambda core, **settings: core.MelomingOAuth(
+        **{"client_id": "client", "client_secret": SECRET, "api_key": KEY, **settings}
+    ),
+    "MelomingAPIKey": lambda core, **settings: core.MelomingAPIKey(**{"api_key": KEY, **settings}),
+    "OAuth2Auth": lambda core, **settings: core.OAuth2Auth(**oauth2_settings(**settings)),
+}
+TEXT_SETTINGS = [
+    ("NaverAuth", "client_id"),
+    ("NaverAuth", "account_id"),
+    ("MelomingOAuth", "client_id"),
+    ("MelomingOAuth", "client_secret"),
+    ("MelomingOAuth", "user"),
+    ("OAuth2Auth", "client_id"),
+    ("OAuth2Auth", "client_secret"),
+    ("OAuth2Auth", "user"),
+]
+URL_SETTINGS = [
+    ("NaverAuth", "base_url"),
+    ("MelomingOAuth", "base_url"),
+    ("MelomingAPIKey", "base_url"),
+    ("OAuth2Auth", "token_endpoint"),
+    ("OAuth2Auth", "api_origins"),
+    ("OAuth2Auth", "authorization_endpoint"),
+    ("OAuth2Auth", "revocation_endpoint"),
+    ("OAuth2Auth", "introspection_endpoint"),
+]
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_good_settings(kind, core):
+    """The settings from which the bad ones below differ in one thing are good, and making an auth object sends nothing."""
+    assert MAKERS[kind](core)
+
+
+@pytest.mark.parametrize("value", BAD_TEXTS, ids=ascii)
+@pytest.mark.parametrize(("kind", "name"), TEXT_SETTINGS)
+def test_bad_text(kind, name, value, core, assert_hidden):
+    """An identifier or secret that is empty, padded, unprintable or no string is refused, and no secret is shown."""
+    secrets = [NAVER_SECRET, SECRET, KEY]
+    if name == "client_secret" and "odd" in str(value):
+        secrets.append("odd")
+    refused(
+        lambda: MAKERS[kind](core, **{name: value}), *secrets, name=name, word=BAD_TEXTS[value], hidden=assert_hidden
+    )
+
+
+def is_bad(name, url):
+    if name.endswith("_endpoint"):  # may have a query (RFC 6749 §3.1), and most may be left out
+        return "?" not in str(url) and (url is not None or name == "token_endpoint")
+    return name != "api_origins" or not isinstance(url, tuple)  # may be several
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "url"),
+    [(kind, name, url) for kind, name in URL_SETTINGS for url in BAD_URLS if is_bad(name, url)],
+    ids=ascii,
+)
+def test_bad_url(kind, name, url, core, assert_hidden):
+    """A URL that is relative, plain http off this machine, ambiguous, or holds what it must not is refused."""
+    word = BAD_URLS[url]
+    if name == "api_origins" and url == b"https://api.example.com":
+        word = "api_origins"
+    message = refused(
+        lambda: MAKERS[kind](core, **{name: url}), NAVER_SECRET, SECRET, KEY, name=name, word=word, hidden=assert_hidden
+    )
+    for part in ("hunter2", "kim", "a=b", "/x"):
+        assert part not in message
+
+
+@pytest.mark.parametrize("url", LOOPBACK)
+@pytest.mark.parametrize(("kind", "name"), URL_SETTINGS)
+def test_good_url(kind, name, url, core):
+    """Plain http is good enough to this machine itself, as a sandbox or a test needs it, and https anywhere."""
+    assert MAKERS[kind](core, **{name: url})
+
+
+def test_plain_http_says_why(core):
+    """The refusal of plain http says what it would cost and where it is allowed."""
+    with pytest.raises(ConfigurationError, match="must use https.*reads the credential.*only to this machine"):
+        core.NaverAuth("client", NAVER_SECRET, base_url="http://api.commerce.naver.com/external")
+
+
+@pytest.mark.parametrize(
+    ("secret", "word"),
+    [
+        ("", "empty"),
+        (None, "empty"),
+        ("a4bcdefghijklmnopqrstuu", "single quotes"),
+        ("$2a$03$abcdefghijklmnopqrstuu", "single quotes"),
+        (NAVER_SECRET + "\n", "strip"),
+        (NAVER_SECRET.encode(), "not bytes"),
+        ("'" + NAVER_SECRET + "'", "29 characters"),
+    ],
+)
+def test_naver_secret(secret, word, core, assert_hidden):
+    """A mangled Naver secret is refused at once, by the class that users see, with the cure and without the value."""
+    hidden = [NAVER_SECRET, "bcdefghijklmnop"]
+    refused(lambda: core.NaverAuth("client", secret), *hidden, name="client_secret", word=word, hidden=assert_hidden)
+
+
+def test_naver_client_id_length():
+    """A client_id with which no signature could be made is refused before any request."""
+    with pytest.raises(ConfigurationError, match="client_id is too long"):
+        NaverCredentials("a" * 59, NAVER_SECRET)
+    assert NaverCredentials("a" * 58, NAVER_SECRET)
+
+
+def test_account_id_hint(core):
+    """An empty account_id is not taken for the own shop: the message says how that is written."""
+    with pytest.raises(ConfigurationError, match="account_id is empty; leave it out for your own shop"):
+        core.NaverAuth("client", NAVER_SECRET, account_id="")
+    with pytest.raises(ConfigurationError, match="account_id"):
+        core.NaverAuth("client", NAVER_SECRET).for_account("")
+
+
+@pytest.mark.parametrize(
+    ("key", "word"),
+    [
+        ("", "MELOMING_API_KEY"),
+        (None, "MELOMING_API_KEY"),
+        ("s3cr3tkey", "mlm_live_ or mlm_test_"),
+        ("mlm_s3cr3tkey", "mlm_live_ or mlm_test_"),
+        ("mlm_prod_s3cr3tkey", "mlm_live_ or mlm_test_"),
+        ("MLM_LIVE_s3cr3tkey", "mlm_live_ or mlm_test_"),
+        ("Bearer mlm_live_s3cr3tkey", "mlm_live_ or mlm_test_"),
+        ("mlm_live_", "mlm_live_ or mlm_test_"),
+        (KEY + "\n", "white space"),
+        (" " + KEY, "white space"),
+        ("mlm_live_s3cr3tkey s3cr3tkey", "white space"),
+        ("mlm_live_s3cr3tkey\0", "white space"),
+        ("mlm_live_s3cr3tkey가", "copy it again"),
+        (KEY.encode(), "not bytes"),
+        (7, "not int"),
+    ],
+)
+def test_api_key(key, word, core, assert_hidden):
+    """An API key without its prefix, or that could not stand in a header field, is refused and not shown."""
+    makers = [lambda: core.MelomingAPIKey(key)]
+    if key is not None:  # an OAuth client may do without
+        makers.append(lambda: core.MelomingOAuth("client", SECRET, api_key=key))
+    for make in makers:
+        refused(make, "s3cr3tkey", SECRET, name="api_key", word=word, hidden=assert_hidden)
+
+
+def test_client_secret_may_be_left_out_with_a_user_only(core):
+    """A client without a secret can't act for itself."""
+    for make in (
+        lambda **settings: core.MelomingOAuth("client", **settings),
+        lambda **settings: core.OAuth2Auth(**oauth2_settings(client_secret=None, **settings)),
+    ):
+        with pytest.raises(ConfigurationError, match="client_secret is missing.*user="):
+            make()
+        assert make(user="kim")
+
+
+@pytest.mark.parametrize(
+    ("settings", "match"),
+    [
+        (
+            {"client_auth": "private_key_jwt"},
+            "client_auth must be one of client_secret_post, client_secret_basic, none",
+        ),
+        ({"client_auth": None}, "client_auth must be one of"),
+        ({"client_auth": ["none"]}, "client_auth must be one of"),
+        ({"client_auth": "none"}, "client_auth='none'.*leave client_secret out"),
+        ({"api_origins": []}, "api_origins is empty"),
+        ({"api_origins": None}, "api_origins must be a URL or several"),
+        ({"api_origins": ["https://api.example.com", "http://api.example.com"]}, "api_origins must use https"),
+        ({"api_origins": ["https://api.example.com", None]}, "api_origins must be a URL"),
+        ({"scope": ["read", "write"]}, "scope must be a string, not list"),
+        ({"scope": 7}, "scope must be a string, not int"),
+        ({"scope": "read\0"}, "scope holds"),
+        ({"scope": "read \ud800"}, "scope holds"),
+        ({"redirect_uri": ""}, "redirect_uri"),
+        ({"redirect_uri": 7}, "redirect_uri"),
+        ({"issuer": 7}, "issuer"),
+        ({"store": 7}, "store must be a TokenStore or a URL"),
+        ({"store": "tokens.db"}, "store must be a TokenStore or a URL"),
+        ({"store": "nosuch://x"}, "no installed plugin.*nosuch://"),
+        ({"refresh": 1800}, "refresh must be a krauth.RefreshPolicy"),
+        ({"token_transport": 7}, "token_transport must be .* not int"),
+    ],
+)
+def test_other_settings(settings, match, core, assert_hidden):
+    """Whatever else can't be right is refused at construction too, by name, without showing the secret."""
+    with pytest.raises(ConfigurationError, match=match) as caught:
+        core.OAuth2Auth(**oauth2_settings(**settings))
+    assert_hidden(caught.value, SECRET)
+
+
+def test_configuration_errors_are_value_errors():
+    """A bad setting can be caught as the built-in ValueError, or with all of krauth's errors."""
+    assert issubclass(ConfigurationError, ValueError)
+    assert issubclass(ConfigurationError, KrauthError)
+
+
+# The environment.
+
+VARIABLES = {
+    "NAVER_COMMERCE_CLIENT_ID": "env-client",
+    "NAVER_COMMERCE_CLIENT_SECRET": NAVER_SECRET,
+    "MELOMING_CLIENT_ID": "env-client",
+    "MELOMING_CLIENT_SECRET": SECRET,
+    "MELOMING_API_KEY": KEY,
+}
+
+
+@pytest.fixture
+def env(monkeypatch):
+    for name in (*VARIABLES, "NAVER_COMMERCE_ACCOUNT_ID"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in VARIABLES.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def credentials(auth):
+    return auth._tokens.credentials
+
+
+def test_from_env(env, core):
+    """Everything is read from the documented variables."""
+    naver = credentials(core.NaverAuth.from_env())
+    assert (naver.client_id, naver.client_secret.reveal(), naver.type) == ("env-client", NAVER_SECRET, "SELF")
+    meloming = core.MelomingOAuth.from_env()
+    assert credentials(meloming).client_secret.reveal() == SECRET
+    assert dict(meloming.extra_headers("GET", "")) == {"X-API-Key": KEY}
+    assert dict(core.MelomingAPIKey.from_env().extra_headers("GET", "")) == {"X-API-Key": KEY}
+
+
+def test_from_env_account(env, core):
+    """NAVER_COMMERCE_ACCOUNT_ID makes the type SELLER, and an argument wins over it."""
+    env.setenv("NAVER_COMMERCE_ACCOUNT_ID", "ncp_1")
+    assert credentials(core.NaverAuth.from_env()).account_id == "ncp_1"
+    assert credentials(core.NaverAuth.from_env(account_id="ncp_2")).account_id == "ncp_2"
+    assert credentials(core.NaverAuth.from_env(account_id=None)).type == "SELF"
+    env.setenv("NAVER_COMMERCE_ACCOUNT_ID", "")
+    assert credentials(core.NaverAuth.from_env()).type == "SELF"
+
+
+def test_from_env_arguments_win(env, core):
+    """What is passed wins over the environment, also where it is wrong: nothing else is used silently."""
+    assert credentials(core.NaverAuth.from_env(client_id="mine")).client_id == "mine"
+    for kind in (core.NaverAuth, core.MelomingOAuth):
+        with pytest.raises(ConfigurationError, match="client_id is empty"):
+            kind.from_env(client_id="")
+    for kind, name in (
+        (core.NaverAuth, "client_secret"),
+        (core.MelomingOAuth, "client_secret"),
+        (core.MelomingOAuth, "api_key"),
+        (core.MelomingAPIKey, "api_key"),
+    ):
+        with pytest.raises(ConfigurationError, match=f"{name} is empty"):
+            kind.from_env(**{name: ""})
+
+
+@pytest.mark.parametrize(
+    ("kind", "variable"),
+    [
+        ("NaverAuth", "NAVER_COMMERCE_CLIENT_ID"),
+        ("NaverAuth", "NAVER_COMMERCE_CLIENT_SECRET"),
+        ("MelomingOAuth", "MELOMING_CLIENT_ID"),
+        ("MelomingOAuth", "MELOMING_CLIENT_SECRET"),
+        ("MelomingAPIKey", "MELOMING_API_KEY"),
+    ],
+)
+@pytest.mark.parametrize("value", [None, ""])
+def test_from_env_missing(kind, variable, value, env, core, assert_hidden):
+    """A variable that is missing or empty is named, with the quotes that keep a value whole."""
+    env.delenv(variable) if value is None else env.setenv(variable, value)
+    with pytest.raises(ConfigurationError, match=f"{variable} is not set.*{variable}='") as caught:
+        getattr(core, kind).from_env()
+    assert_hidden(caught.value, SECRET, NAVER_SECRET, KEY)
+
+
+def test_from_env_optional(env, core):
+    """A Meloming client may do without an API key, and with a user without a secret."""
+    env.delenv("MELOMING_API_KEY")
+    env.delenv("MELOMING_CLIENT_SECRET")
+    auth = core.MelomingOAuth.from_env(user="kim")
+    assert credentials(auth).client_secret is None
+    assert dict(auth.extra_headers("GET", "")) == {}
+
+
+def test_from_env_hides_what_it_was_given(env, core, assert_hidden):
+    """An error on the way shows neither the environment's secrets nor those that were passed."""
+    for make in (
+        lambda: core.NaverAuth.from_env(base_url="http://x.example.com"),
+        lambda: core.NaverAuth.from_env(client_secret=NAVER_SECRET + " "),
+        lambda: core.MelomingOAuth.from_env(base_url="http://x.example.com", api_key=KEY, client_secret=SECRET),
+        lambda: core.MelomingOAuth.from_env(api_key="x" + KEY),
+        lambda: core.MelomingAPIKey.from_env(api_key="x" + KEY),
+    ):
+        with pytest.raises(ConfigurationError) as caught:
+            make()
+        assert_hidden(caught.value, SECRET, NAVER_SECRET, KEY)
+
+
+# The policy.
+
+
+@pytest.mark.parametrize("name", ["window", "jitter", "timeout", "attempt_timeout", "attempts"])
+@pytest.mark.parametrize("value", [-1, -0.001, float("nan"), float("inf"), "30", True, [1], b"1", 1j])
+def test_bad_policy(name, value):
+    """A number of seconds that is none is refused by name when the policy is made."""
+    with pytest.raises(ConfigurationError, match=rf"RefreshPolicy\({name}=…\) must be"):
+        RefreshPolicy(**{name: value})
+
+
+@pytest.mark.parametrize("settings", [{"timeout": 0}, {"attempt_timeout": 0}, {"attempts": 0}, {"attempts": 1.5}])
+def test_policy_needs_time(settings):
+    """A policy under which no token could ever be had is refused."""
+    with pytest.raises(ConfigurationError, match="RefreshPolicy"):
+        RefreshPolicy(**settings)
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"window": 0}, {"jitter": 0.0}, {"window": 60, "jitter": 1.5}, {"timeout": 0.1}, {"attempts": 1}]
+)
+def test_good_policy(settings):
+    """Zero seconds of window or jitter, and one attempt, are choices."""
+    assert RefreshPolicy(**settings)

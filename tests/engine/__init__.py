@@ -1,0 +1,1 @@
+"""The token engine, attacked: flow, source, model, stress, event-loop lag, scale."""

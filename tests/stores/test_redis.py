@@ -1,0 +1,257 @@
+"""Redis: restarted, paused, flushed, locked down; and what its errors never say."""
+
+import logging
+import socket
+import threading
+import time
+import traceback
+
+import pytest
+import redis
+
+from krauth import ConfigurationError, StoreConflict, TokenStoreError
+from krauth._plugins import plugins
+from krauth_stores.redis import RedisStore
+
+SECRET = "an-access-token-that-nobody-may-see"
+
+
+@pytest.fixture
+def store(redis_url):
+    store = plugins().open(redis_url)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def opened():
+    """Open stores, and close them after the test."""
+    stores = []
+
+    def open_store(url):
+        stores.append(plugins().open(url))
+        return stores[-1]
+
+    yield open_store
+    for store in stores:
+        store.close()
+
+
+def everything(error):
+    """All that a log would show of an error."""
+    return "".join(traceback.format_exception(error)) + repr(error.__context__) + repr(error.__cause__)
+
+
+# ---- faults of the server -------------------------------------------------------------------------------------
+
+
+def test_a_restart(store, redis_server):
+    """A server that was killed and started again has the entry, and the store finds it without being told."""
+    version = store.save("key", "value")
+    lease = store.acquire("key", 60)
+    redis_server.kill()
+    with pytest.raises(TokenStoreError, match=f"Redis at 127.0.0.1:{redis_server.port} can't be reached"):
+        store.load("key")
+    redis_server.start()
+    assert store.load("key") == ("value", version)
+    store.save("key", "newer", version=version, lease=lease)
+
+
+def test_a_pause(opened, redis_server, redis_url):
+    """A server that does not answer costs a bounded time; nothing that is not known to be saved is reported saved."""
+    store = opened(f"{redis_url}?socket_timeout=0.2")
+    version = store.save("key", "value")
+    redis_server.pause()
+    began = time.monotonic()
+    with pytest.raises(TokenStoreError, match=f"127.0.0.1:{redis_server.port} did not answer in time"):
+        store.save("key", SECRET, version=version)
+    assert time.monotonic() - began < 5
+    redis_server.resume()
+    assert store.load("key").value in ("value", SECRET)  # it may have reached the server, and not the other way
+
+
+def test_a_flush(store, redis_server):
+    """After everything was deleted a writer from before is refused, and leases go on growing."""
+    before = store.acquire("key", 60)
+    version = store.save("key", "value", lease=before)
+    with redis_server.client() as client:
+        client.flushall()
+        client.script_flush()
+    assert store.load("key") is None
+    with pytest.raises(StoreConflict):
+        store.save("key", "stale", version=version)
+    with pytest.raises(StoreConflict):
+        store.save("key", "stale", lease=before)
+    after = store.acquire("key", 60)
+    assert after.fence > before.fence
+    store.save("key", "new", version=None, lease=after)
+    with pytest.raises(StoreConflict):
+        store.save("key", "stale", lease=before)
+
+
+class Cutter:
+    """Passes bytes to a server and back; when told to, it cuts the line just before the next answer gets back."""
+
+    def __init__(self, port):
+        self.target = port
+        self.cuts = 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        while True:
+            near, _ = self.listener.accept()
+            with near, socket.create_connection(("127.0.0.1", self.target)) as far:
+                while data := near.recv(1 << 20):
+                    if data == b"stop":
+                        return
+                    far.sendall(data)
+                    answer = far.recv(1 << 20)
+                    if self.cuts and b"EVALSHA" in data:
+                        self.cuts -= 1
+                        break
+                    near.sendall(answer)
+
+    def stop(self):
+        with socket.create_connection(("127.0.0.1", self.port)) as end:
+            end.sendall(b"stop")
+        self.thread.join(10)
+        self.listener.close()
+
+
+def test_an_answer_that_is_lost(opened, redis_server, redis_url):
+    """What the server did, and could not say, is not taken for somebody else's doing when it is asked again."""
+    cutter = Cutter(redis_server.port)
+    store = opened(redis_url.replace(f":{redis_server.port}", f":{cutter.port}"))
+    try:
+        version = store.save("key", "first", version=None)  # the scripts are loaded now
+        cutter.cuts = 1
+        lease = store.acquire("key", 60)
+        assert lease is not None
+        cutter.cuts = 2
+        version = store.save("key", "second", version=version, lease=lease)
+        assert cutter.cuts == 0
+        assert store.load("key") == ("second", version)
+        store.release(lease)
+    finally:
+        store.close()
+        cutter.stop()
+
+
+# ---- what is on the server ------------------------------------------------------------------------------------
+
+
+def test_dead_entries_are_dropped_by_the_server(store, redis_server):
+    """An entry gets the server's expiry, and loses it when a later save has none; nothing of a lease stays."""
+    with redis_server.client() as client:
+        store.save("key", "value", expires_at=time.time() + 1000)
+        assert 990_000 < client.pttl("krauth:{key}:token") <= 1_000_000
+        store.save("key", "value")
+        assert client.pttl("krauth:{key}:token") == -1
+        lease = store.acquire("key", 15)
+        assert 14_000 < client.pttl("krauth:{key}:lease") <= 15_000
+        assert client.pttl("krauth:{key}:fence") > 15_000
+        store.release(lease)
+        assert sorted(client.keys("*")) == ["krauth:{key}:fence", "krauth:{key}:token"]
+
+
+def test_prefixes_are_apart(opened, redis_url):
+    """Two programs with a prefix each share a server and see nothing of each other."""
+    one, other = opened(f"{redis_url}?prefix=one:"), opened(f"{redis_url}?prefix=o?e:")
+    one.save("key", "value")
+    assert other.load("key") is None
+    assert other.keys() == []
+    assert other.acquire("key", 60)
+    assert one.acquire("key", 60)
+    assert one.keys() == ["key"]
+
+
+def test_a_client_of_ones_own(redis_server, redis_url):
+    """A configured redis-py client can be handed over."""
+    with redis_server.client() as client:
+        store = RedisStore(client, prefix="mine:")
+        store.save("key", "value")
+        assert client.hget("mine:{key}:token", "value") == "value"
+        assert repr(store) == f"<RedisStore localhost:{redis_server.port} prefix='mine:'>"
+
+
+# ---- messages -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arrange", "says"),
+    [
+        (["CONFIG", "SET", "maxmemory", "1"], "out of memory"),
+        (["SET", "krauth:{key}:token", "text"], "something else under our key names"),
+        (["ACL", "SETUSER", "default", "-hset"], "does not let this user|refused a command"),
+        (["ACL", "SETUSER", "default", "-evalsha"], "does not let this user"),
+        (["REPLICAOF", "127.0.0.1", "1"], "is a replica"),
+    ],
+)
+def test_what_a_server_refuses(arrange, says, store, redis_server, caplog):
+    """Each refusal is told in our words: the server's may quote the command, and so the token."""
+    caplog.set_level(logging.DEBUG)
+    with redis_server.client() as client:
+        client.execute_command(*arrange)
+        try:
+            with pytest.raises(TokenStoreError, match=says) as caught:
+                store.save("key", SECRET)
+        finally:
+            client.execute_command("ACL", "SETUSER", "default", "+@all")
+            client.execute_command("REPLICAOF", "NO", "ONE")
+            client.execute_command("CONFIG", "SET", "maxmemory", "0")
+    assert SECRET not in everything(caught.value) + caplog.text
+    assert redis_server.url not in str(caught.value)
+
+
+def test_a_command_that_the_server_does_not_know(store, redis_url, monkeypatch):
+    """Its answer quotes the arguments; ours does not."""
+    monkeypatch.setattr(store, "_save", lambda keys, args: store._client.execute_command("NOSUCH", *args))
+    with pytest.raises(redis.ResponseError, match=SECRET):
+        store._client.execute_command("NOSUCH", SECRET)
+    with pytest.raises(TokenStoreError, match=r"refused a command \(ResponseError, ERR\)") as caught:
+        store.save("key", SECRET)
+    assert SECRET not in everything(caught.value)
+
+
+def test_a_wrong_password(opened, redis_server):
+    """It is not shown, nor is the right one."""
+    store = opened(f"redis://:{SECRET}@127.0.0.1:{redis_server.port}/0")
+    with pytest.raises(TokenStoreError, match="refused user or password") as caught:
+        store.load("key")
+    assert SECRET not in everything(caught.value) + repr(store)
+    with pytest.raises(TokenStoreError, match="wants one: check the URL"):
+        opened(f"redis://127.0.0.1:{redis_server.port}/0").load("key")
+
+
+def test_nobody_there(opened):
+    """An address where no server is: the message has it, without user and password."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        port = reserved.getsockname()[1]
+        store = opened(f"redis://user:{SECRET}@127.0.0.1:{port}/0")
+        with pytest.raises(TokenStoreError, match=f"127.0.0.1:{port} can't be reached") as caught:
+            store.load("key")
+    assert SECRET not in everything(caught.value) + repr(store)
+    missing = opened(f"unix://user:{SECRET}@/nowhere/redis.sock")
+    with pytest.raises(TokenStoreError, match=r"Redis at /nowhere/redis\.sock can't be reached") as caught:
+        missing.load("key")
+    assert SECRET not in everything(caught.value) + repr(missing)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"redis://user:{SECRET}/half@127.0.0.1:6379/0",  # an unquoted slash: the rest is taken for a port
+        f"redis://:{SECRET}@127.0.0.1:{SECRET}/0",
+        f"redis://:{SECRET}@127.0.0.1:6379/0?no_such_option=1",
+        f"redis://:{SECRET}@127.0.0.1:6379/0?socket_timeout=soon",
+    ],
+)
+def test_urls_that_cannot_be_used(url):
+    """They are refused when the store is opened, and not quoted."""
+    with pytest.raises(ConfigurationError, match="percent-encoded") as caught:
+        plugins().open(url)
+    assert SECRET not in everything(caught.value)
