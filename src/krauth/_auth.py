@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ._credentials import Credentials
     from ._messages import HTTPRequest, HTTPResponse
-    from ._source import Snapshot
+    from ._snapshot import Snapshot
     from ._token import RefreshPolicy, Token
     from ._transport import Transport
     from .stores import TokenStore
@@ -164,15 +164,18 @@ class OriginAuth:
         self._source.emit("refused", detail=code + (f": {verdict.remedy}" if verdict.remedy else ""))
         return verdict
 
-    def refused_again(self, header: str | None) -> None:
+    def refused_again(self) -> None:
         """The repeated request was refused too: the token is not what is wrong."""
-        if self._source is not None and (token := bearer(header)) is not None:
-            self._source.refused_again(token)
-
-    def not_resent(self, why: str) -> None:
-        """Say that a request was refused and could not be repeated."""
         if self._source is not None:
-            self._source.emit("not_resent", detail=why)
+            self._source.refused_again()
+
+    def not_resent(self) -> None:
+        """Say that a request was refused, and that its body, a stream that is spent, kept it from being repeated."""
+        if self._source is not None:
+            self._source.emit(
+                "not_resent",
+                detail="its body was a stream that can be read only once; the next call will use the new token",
+            )
 
     # What must not happen to a credential.
 
@@ -198,3 +201,11 @@ def bearer(header: str | bytes | None) -> str | None:
     """Return the access token in an `Authorization` header field, or `None`."""
     text = header.decode("latin-1") if isinstance(header, bytes) else header
     return text[7:] if text is not None and text.startswith("Bearer ") else None
+
+
+def is_seekable(file: object) -> bool:
+    """Whether a body is a file that can be read again from where it began."""
+    try:
+        return bool(file.seekable())  # type: ignore[attr-defined]
+    except (AttributeError, ValueError, OSError):
+        return False

@@ -19,7 +19,8 @@ from ._steps import Acquire, Emit, Load, Release, Save, Send, Sleep, Step
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from ._source import Run, Sender, TokenSource
+    from ._source import Sender, TokenSource
+    from ._waiting import Run
 
 
 class Driver:

@@ -6,7 +6,7 @@ import os
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ._auth import MAX_JUDGED_BODY, OriginAuth, bearer
+from ._auth import MAX_JUDGED_BODY, OriginAuth, bearer, is_seekable
 from ._exceptions import TokenTransportError
 from ._messages import HTTPRequest, HTTPResponse
 from ._transport import AsyncTransport, Collector, Transport, make_transport
@@ -21,7 +21,8 @@ class HTTPXAuth(OriginAuth):
 
     The library calls the flow once, around all redirects: it sees the first request and the last response. On a
     redirect to another origin it strips `Authorization` itself. Any other header field of ours is hidden from the
-    code that copies headers to the next hop (`HiddenHeaders`), so that it leaves our origin with no request at all.
+    code that copies headers to the next hop (`HiddenHeaders`), and added to those hops that go to our own origin as
+    they are about to be sent (`Hops`).
     """
 
     #: The library: `httpx` or `httpx2`.
@@ -33,14 +34,14 @@ class HTTPXAuth(OriginAuth):
     def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
         """Attach the credential, and repeat the request once after a 401 that a new token may cure."""
         url = request.url
-        if not self.covers(url.scheme, url.host, url.port):
+        if (url.scheme, url.host, url.port) not in self._triples and not self.covers(url.scheme, url.host, url.port):
             yield request
             return
-        body = Body(request)
-        if (found := self.peek(request.method, body.is_replayable)) is not True:
+        body = Body(request) if type(request.stream) is not self.library.ByteStream else None
+        if (found := self.peek(request.method, body is None or body.is_replayable)) is not True:
             request.headers["Authorization"] = (found or self.obtain()).header
         if self.extra_names:
-            self._hide(request)
+            self._hide(request, Hops)
         response = yield request
         if response.status_code != 401 or (refused := self._ours(response.request)) is None:
             return
@@ -53,14 +54,14 @@ class HTTPXAuth(OriginAuth):
     async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
         """Do as `sync_auth_flow` does, without blocking."""
         url = request.url
-        if not self.covers(url.scheme, url.host, url.port):
+        if (url.scheme, url.host, url.port) not in self._triples and not self.covers(url.scheme, url.host, url.port):
             yield request
             return
-        body = Body(request)
-        if (found := self.peek(request.method, body.is_replayable)) is not True:
+        body = Body(request) if type(request.stream) is not self.library.ByteStream else None
+        if (found := self.peek(request.method, body is None or body.is_replayable)) is not True:
             request.headers["Authorization"] = (found or await self.aobtain()).header
         if self.extra_names:
-            self._hide(request)
+            self._hide(request, AsyncHops)
         response = yield request
         if response.status_code != 401 or (refused := self._ours(response.request)) is None:
             return
@@ -72,9 +73,14 @@ class HTTPXAuth(OriginAuth):
 
     # What both flows decide alike.
 
-    def _hide(self, request: Any) -> None:
-        extra = self.extra_headers(request.method, str(request.url))
+    def _hide(self, request: Any, hops: type[Hops]) -> None:
+        fields = self.extra_headers(request.method, str(request.url))
+        extra = [(name.encode(), value.encode()) for name, value in fields.items()]
         request.headers = self.hidden(request.headers, extra)
+        users = request.extensions.get("trace")
+        if isinstance(users, Hops):  # of an earlier sending of this request
+            users = users.users
+        request.extensions = {**request.extensions, "trace": hops(self, extra, users)}
 
     def _ours(self, request: Any) -> Any:
         """The request that was refused, the last hop, if our origin refused it; a foreign 401 is none of ours."""
@@ -110,7 +116,7 @@ class HTTPXAuth(OriginAuth):
             start.error = error
         return self._decode(response, start)
 
-    def _known_body(self, response: Any) -> bytes | None | bool:
+    def _known_body(self, response: Any) -> bytes | bool | None:
         """Return a body that was read already, `None` for one not to be judged, `False` for one to be read."""
         if response.is_stream_consumed or response.is_closed:
             try:
@@ -130,21 +136,21 @@ class HTTPXAuth(OriginAuth):
         except self.library.DecodingError:
             return b""
 
-    def _renewed(self, request: Any, header: str, body: Body) -> bool:
+    def _renewed(self, request: Any, header: str, body: Body | None) -> bool:
         """Put the new token on a refused request; false where it is to be handed back instead of repeated."""
         if header == request.headers.get("Authorization"):
             return False  # there is no other: the server's word stands
-        if not body.rewind(request):
-            self.not_resent("its body was a stream that can be read only once; the next call will use the new token")
+        if body is not None and not body.rewind(request):
+            self.not_resent()
             return False
         request.headers["Authorization"] = header
-        if self.extra_names:
-            self._hide(request)
+        if self.extra_names and not isinstance(request.headers, self.hidden):  # a hop that a redirect led to
+            self._hide(request, type(request.extensions["trace"]))
         return True
 
     def _after_retry(self, response: Any) -> None:
         if response.status_code == 401 and self._ours(response.request) is not None:
-            self.refused_again(response.request.headers.get("Authorization"))
+            self.refused_again()
 
 
 class _Start:
@@ -166,23 +172,19 @@ class _Start:
 
 
 class Body:
-    """Whether a request's body can be sent again, and how: told before it is first sent."""
+    """Whether a request's body, which is not just bytes, can be sent again, and how: told before it is first sent."""
 
     __slots__ = ("_file", "_position", "_stream", "is_replayable")
 
     def __init__(self, request: Any) -> None:
         stream = self._stream = request.stream
         self._file = None
-        self.is_replayable = True
-        kind = type(stream).__name__
-        if kind == "ByteStream":
-            return
-        if kind == "MultipartStream":  # rewinds its files itself, where they can be
+        if type(stream).__name__ == "MultipartStream":  # rewinds its files itself, where they can be
             files = [getattr(field, "file", b"") for field in getattr(stream, "fields", (None,))]
-            self.is_replayable = all(isinstance(file, str | bytes) or _is_seekable(file) for file in files)
+            self.is_replayable = all(isinstance(file, str | bytes) or is_seekable(file) for file in files)
             return
-        file = getattr(stream, "_stream", None) if kind == "IteratorByteStream" else None
-        self.is_replayable = _is_seekable(file)
+        file = getattr(stream, "_stream", None) if type(stream).__name__ == "IteratorByteStream" else None
+        self.is_replayable = is_seekable(file)
         if self.is_replayable:
             self._file, self._position = file, file.tell()
 
@@ -195,11 +197,45 @@ class Body:
         return self.is_replayable
 
 
-def _is_seekable(file: Any) -> bool:
-    try:
-        return bool(file.seekable())
-    except (AttributeError, ValueError, OSError):
-        return False
+class Hops:
+    """Adds header fields of ours to the hops of a redirect that go to our own origin.
+
+    A `trace` extension of the request: unlike its headers it goes along to every hop, and httpcore calls it with the
+    request as it is about to be sent, to a transport that has one. Where none is (a mock transport) such a hop
+    goes without.
+    """
+
+    __slots__ = ("_auth", "_extra", "users")
+
+    def __init__(self, auth: OriginAuth, extra: list[tuple[bytes, bytes]], users: Any) -> None:
+        self._auth, self._extra, self.users = auth, extra, users
+
+    def __call__(self, event: str, info: dict[str, Any]) -> Any:
+        """See what the transport does."""
+        if event.endswith("send_request_headers.started"):
+            self._add(info["request"])
+        return None if self.users is None else self.users(event, info)
+
+    def _add(self, request: Any) -> None:
+        url = request.url
+        # To a proxy goes an absolute URL or, to CONNECT, a host and port: no path, and nothing for the proxy itself.
+        if url.target[:1] == b"/" and self._auth.covers(url.scheme.decode(), url.host.decode(), url.port):
+            present = {name.lower() for name, _ in request.headers}
+            request.headers += [field for field in self._extra if field[0].lower() not in present]
+
+    def __repr__(self) -> str:
+        return "<Hops>"
+
+
+class AsyncHops(Hops):
+    """`Hops` for an async client."""
+
+    __slots__ = ()
+
+    async def __call__(self, event: str, info: dict[str, Any]) -> None:
+        """See what the transport does."""
+        if (wait := super().__call__(event, info)) is not None:
+            await wait
 
 
 def bearer_of(request: Any) -> str | None:
@@ -215,12 +251,11 @@ def hidden_headers(base: type) -> type:
     """
 
     class HiddenHeaders(base):  # type: ignore[misc]
-        def __init__(self, headers: Any, hidden: dict[str, str]) -> None:
-            super().__init__(headers)
-            self._encoding = getattr(headers, "_encoding", None)
-            self._hidden = [(name.encode("ascii"), value.encode("ascii")) for name, value in hidden.items()]
-            for name in hidden:
-                self.pop(name, None)
+        def __init__(self, headers: Any, hidden: list[tuple[bytes, bytes]]) -> None:
+            super().__init__(headers, getattr(headers, "_encoding", None))
+            self._hidden = hidden
+            for name, _ in hidden:
+                self.pop(name.decode(), None)
 
         @property
         def raw(self) -> list[tuple[bytes, bytes]]:
@@ -308,6 +343,8 @@ class HTTPXTokenTransport(AsyncTransport):
                     collector.add(chunk)
             finally:
                 response.close()
+        except self.library.HTTPStatusError as error:  # out of an event hook of the user's, which read no body
+            return HTTPResponse(error.response.status_code, error.response.headers)
         except self._network_errors() as error:
             raise _failed(request, error) from error
         return HTTPResponse(response.status_code, response.headers, collector.body)
@@ -322,6 +359,8 @@ class HTTPXTokenTransport(AsyncTransport):
                     collector.add(chunk)
             finally:
                 await response.aclose()
+        except self.library.HTTPStatusError as error:
+            return HTTPResponse(error.response.status_code, error.response.headers)
         except self._network_errors() as error:
             raise _failed(request, error) from error
         return HTTPResponse(response.status_code, response.headers, collector.body)

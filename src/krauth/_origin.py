@@ -55,7 +55,7 @@ def make_origin(scheme: str, host: str, port: int | None) -> Origin | None:
 @functools.lru_cache(maxsize=256)
 def normalise_host(host: str) -> str:
     """Return a host in lower case, in its ASCII (IDNA) form, without brackets or the dot of the DNS root."""
-    host = host.strip("[]").removesuffix(".").lower()
+    host = (host[1:-1] if host[:1] + host[-1:] == "[]" else host).removesuffix(".").lower()
     if not host.isascii():
         try:
             import idna
@@ -82,6 +82,9 @@ def parse_origin(url: str) -> Origin | None:
         return None
     try:
         parts = urlsplit(url)
+        before, bracket, address = parts.netloc.rpartition("@")[2].partition("[")
+        if bracket and (before or address.partition("]")[2][:1] not in ("", ":")):
+            return None  # urlsplit overlooks what stands around an IPv6 address
         return make_origin(parts.scheme, parts.hostname or "", parts.port)
     except ValueError:
         return None

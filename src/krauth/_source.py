@@ -12,8 +12,7 @@ import os
 import random
 import threading
 import weakref
-from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from . import _clock, _flow
 from ._driver import Driver
@@ -22,11 +21,13 @@ from ._exceptions import (
     AuthorizationRequired,
     ConfigurationError,
     KrauthError,
-    TokenStoreError,
     TokenTransportError,
     without_frames,
 )
+from ._memory import BACKGROUND, Failure, Incurable
+from ._snapshot import Snapshot
 from ._token import Record, RefreshPolicy, Token, TokenState
+from ._waiting import Run
 from ._workers import Workers
 
 if TYPE_CHECKING:
@@ -40,14 +41,6 @@ if TYPE_CHECKING:
     Sender = Callable[[HTTPRequest], HTTPResponse]
     Unsaved = tuple[Token, str | None]
 
-#: Seconds that a failure is remembered: at first, and at most; doubled with each.
-MEMORY, MAX_MEMORY = 1.0, 60.0
-#: Seconds of `Retry-After` that are honoured at most: an hour, Naver's penalty for malformed token requests.
-MAX_ASKED = 3600.0
-#: Seconds after a failed background renewal before the next: at first, and at most; doubled, with jitter.
-BACKGROUND, MAX_BACKGROUND = 5.0, 300.0
-#: Seconds for which a token is not renewed for a refusal when the last renewal did not cure one: at first, at most.
-INCURABLE, MAX_INCURABLE = 60.0, 1800.0
 DEFAULT_POLICY = RefreshPolicy()
 
 #: Guards every source's few words of state; held for microseconds, never across I/O. One for all keeps a source small.
@@ -63,81 +56,6 @@ class Opener(Protocol):
 
     def open_transport(self) -> Sender:
         """Return a blocking callable for use in a worker thread; called where the asker runs."""
-
-
-class Snapshot:
-    """A token and when to do what with it, by both clocks; immutable.
-
-    Attributes:
-        header: The value of the `Authorization` header.
-        token: The token.
-        fresh_until: `(monotonic, wall)` seconds; after either the token is renewed.
-        good_until: `(monotonic, wall)` seconds; after either it is not used.
-    """
-
-    __slots__ = ("fresh_mono", "fresh_wall", "good_mono", "good_wall", "header", "token")
-
-    def __init__(self, token: Token, window: float, jitter: float, clock: _clock.Clock) -> None:
-        wall, mono = clock.time(), clock.monotonic()
-        remaining = token.expires_in(wall)
-        self.token = token
-        self.header = f"Bearer {token.access_token}"
-        # Jitter comes after the boundary, never before: earlier, Naver returns the same token again.
-        fresh = min(remaining - window + jitter, remaining)
-        self.fresh_mono, self.fresh_wall = mono + fresh, wall + fresh
-        self.good_mono, self.good_wall = mono + remaining, wall + remaining
-
-    def __repr__(self) -> str:
-        return f"<Snapshot {self.token!r}>"
-
-
-class Run:
-    """One renewal under way.
-
-    Attributes:
-        future: Results in a `Snapshot` or an exception; it never raises, and no waiter can cancel it.
-        cures: The access token whose refusal is why, if that is why.
-        held: The token that is not given out meanwhile, because it was refused.
-        epoch: Of the source; one that began before the token was replaced from outside changes nothing any more.
-        begun_at: Monotonic seconds.
-    """
-
-    __slots__ = ("begun_at", "cures", "epoch", "future", "held", "pid", "thread")
-
-    def __init__(
-        self, cures: str | None = None, held: Snapshot | None = None, epoch: int = 0, begun_at: float = 0.0
-    ) -> None:
-        self.future: Future[Any] = Future()
-        self.future.set_running_or_notify_cancel()
-        self.cures, self.held, self.epoch, self.begun_at = cures, held, epoch, begun_at
-        self.pid = os.getpid()
-        self.thread: int | None = None
-
-    @classmethod
-    def ended(cls, outcome: Snapshot | BaseException) -> Run:
-        """Return a run that is over: for a token that came in the meantime, or a failure that is remembered."""
-        run = cls()
-        run.future.set_result(outcome)
-        return run
-
-
-class Failure(NamedTuple):
-    """The last failure: callers are given it, and no renewal begins for them, until `until` (monotonic seconds)."""
-
-    error: BaseException
-    until: float
-    times: int
-
-
-class Incurable(NamedTuple):
-    """A token that a server refuses although it is the newest; nothing is asked for on its account until `until`."""
-
-    access_token: str
-    until: float
-    pause: float
-
-    def __repr__(self) -> str:
-        return "<Incurable>"
 
 
 class TokenSource:
@@ -245,7 +163,7 @@ class TokenSource:
                 return Run.ended(current)
             if run is not None and (run.cures == cure or not is_refused):
                 return run
-            if current is not None and is_refused and self._is_incurable(current):
+            if current is not None and is_refused and self._incurable and self._incurable.until > self.monotonic():
                 return Run.ended(current)
             if self._failure is not None and self._failure.until > self.monotonic():
                 good = usable is TokenState.STALE and not is_refused
@@ -303,25 +221,12 @@ class TokenSource:
             return self._unsaved[0]
         return self._snapshot.token if self._snapshot is not None else None
 
-    def refused_again(self, access_token: str) -> None:
-        """The token is refused although it is new: another would be too, so none is obtained for that for a while."""
+    def refused_again(self) -> None:
+        """A token is refused although it is new: another would be too, so none is obtained for that for a while."""
         with _lock:
-            known = self._incurable
-            if known is None or known.access_token != access_token or known.until <= self.monotonic():
-                self._set_incurable(access_token)
-
-    def _set_incurable(self, access_token: str) -> None:
-        last, now = self._incurable, self.monotonic()
-        again = last is not None and last.until + last.pause > now
-        pause = min(last.pause * 2, MAX_INCURABLE) if last is not None and again else INCURABLE
-        self._incurable = Incurable(access_token, now + pause, pause)
-        self._hold(pause)
-
-    def _is_incurable(self, snapshot: Snapshot) -> bool:
-        known = self._incurable
-        return (
-            known is not None and known.access_token == snapshot.token.access_token and known.until > self.monotonic()
-        )
+            now = self.monotonic()
+            self._incurable = Incurable.after(self._incurable, now)
+            self._hold(self._incurable.until - now)
 
     def replace(self, token: Token | None) -> None:
         """Take a token that came another way (an authorization code), or none (it was revoked)."""
@@ -340,13 +245,7 @@ class TokenSource:
 
     def _usable(self) -> TokenState:
         snapshot = self._snapshot
-        if snapshot is None:
-            return TokenState.MISSING
-        mono, wall = self.monotonic(), self.time()
-        if snapshot.good_mono <= mono or snapshot.good_wall <= wall:
-            return TokenState.EXPIRED
-        fresh = snapshot.fresh_mono > mono and snapshot.fresh_wall > wall
-        return TokenState.FRESH if fresh else TokenState.STALE
+        return TokenState.MISSING if snapshot is None else snapshot.state(self.monotonic(), self.time())
 
     def _make_snapshot(self, token: Token) -> Snapshot:
         window = _flow.window_of(token, self.credentials, self.policy)
@@ -376,7 +275,7 @@ class TokenSource:
                 )
                 self._background_after = self.monotonic() + again
                 if run.cures == token.access_token:
-                    self._set_incurable(token.access_token)
+                    self.refused_again()
         self._schedule_keep_warm()
         run.future.set_result(snapshot)
 
@@ -386,21 +285,13 @@ class TokenSource:
         Those who wait are given the old token if it is still good and was not refused: they need not notice.
         """
         outcome: Snapshot | BaseException = error
-        transient = isinstance(error, TokenStoreError) or getattr(error, "transient", False)
-        asked = min(getattr(error, "retry_after", None) or 0.0, MAX_ASKED)
         with _lock:
             if run is not None and self._run is run:
                 self._run = None
             if run is None or run.epoch == self._epoch:
-                now, count = self.monotonic(), self._failure.times + 1 if self._failure else 0
-                doubled = 2.0 ** min(count, 10)
-                memory = MEMORY if transient else min(MEMORY * doubled, MAX_MEMORY)
-                if isinstance(error, AuthorizationRequired):
-                    # The user may authorize in another process any moment, and where no request was sent it cost none.
-                    memory = 0.0 if error.__cause__ is None else MEMORY
-                self._failure = Failure(error, now + max(memory, asked), count)
-                pause = min(BACKGROUND * doubled, MAX_BACKGROUND) * random.uniform(0.5, 1.0)  # noqa: S311
-                self._background_after = now + max(pause, asked)
+                now = self.monotonic()
+                self._failure = Failure.after(self._failure, error, now)
+                self._background_after = self._failure.retry_at
                 self._hold(self._failure.until - now)
                 if isinstance(error, AuthorizationRequired) and error.revoked:
                     self._snapshot = None

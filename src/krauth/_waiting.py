@@ -1,17 +1,49 @@
-"""How callers wait for a renewal: blocking, under asyncio, under trio. Nobody's leaving disturbs it or the others."""
+"""What is under way in a worker thread, and how callers wait for it: blocking, under asyncio, under trio."""
 
 from __future__ import annotations
 
 import contextlib
 import copy
+import os
 import sys
 import threading
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from ._exceptions import ConfigurationError, TokenTransportError
 
 if TYPE_CHECKING:
-    from ._source import Run
+    from ._snapshot import Snapshot
+
+
+class Run:
+    """One renewal under way.
+
+    Attributes:
+        future: Results in a `Snapshot` or an exception; it never raises, and no waiter can cancel it.
+        cures: The access token whose refusal is why, if that is why.
+        held: The token that is not given out meanwhile, because it was refused.
+        epoch: Of the source; one that began before the token was replaced from outside changes nothing any more.
+        begun_at: Monotonic seconds.
+    """
+
+    __slots__ = ("begun_at", "cures", "epoch", "future", "held", "pid", "thread")
+
+    def __init__(
+        self, cures: str | None = None, held: Snapshot | None = None, epoch: int = 0, begun_at: float = 0.0
+    ) -> None:
+        self.future: Future[Any] = Future()
+        self.future.set_running_or_notify_cancel()
+        self.cures, self.held, self.epoch, self.begun_at = cures, held, epoch, begun_at
+        self.pid = os.getpid()
+        self.thread: int | None = None
+
+    @classmethod
+    def ended(cls, outcome: Snapshot | BaseException) -> Run:
+        """Return a run that is over: for a token that came in the meantime, or a failure that is remembered."""
+        run = cls()
+        run.future.set_result(outcome)
+        return run
 
 
 def wait(run: Run, timeout: float) -> Any:

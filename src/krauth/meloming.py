@@ -35,7 +35,7 @@ ERRORS: ErrorTable = {
     (401, "AUTHENTICATION_REQUIRED"): Rule("the token is missing or not valid", refresh=True),
     (401, "INVALID_API_KEY"): Rule("check the API key (MELOMING_API_KEY); a new token cannot help"),
     (401, "invalid_client"): Rule(
-        "client authentication failed: check MELOMING_CLIENT_ID and MELOMING_CLIENT_SECRET",
+        "check client_id and client_secret (MELOMING_CLIENT_ID, MELOMING_CLIENT_SECRET)",
         error=InvalidClientError,
     ),
     (400, "invalid_grant"): Rule(

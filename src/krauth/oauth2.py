@@ -33,14 +33,14 @@ from ._grants import authenticate_client, error_code, find_rule, prepare_form_re
 from ._origin import Origin, check_base_url, parse_origin
 from ._secret import Secret, hide
 from ._source import call
-from ._waiting import wait, wait_async
+from ._waiting import Run, wait, wait_async
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping
 
     from ._endpoints import TokenInfo
     from ._messages import HTTPRequest, HTTPResponse
-    from ._source import Run, Sender
+    from ._source import Sender
     from ._steps import Step
     from ._token import RefreshPolicy, Token
     from .stores import TokenStore

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from aiohttp import ClientError
+from aiohttp import ClientError, MultipartWriter
 from aiohttp.hdrs import AUTHORIZATION
-from aiohttp.payload import AsyncIterablePayload
+from aiohttp.helpers import basicauth_from_netrc, netrc_from_env
+from aiohttp.payload import AsyncIterablePayload, IOBasePayload
 
-from krauth._auth import MAX_JUDGED_BODY, OriginAuth, bearer
+from krauth._auth import MAX_JUDGED_BODY, OriginAuth, bearer, is_seekable
 from krauth._transport import Transport, make_transport
 
 from ._transport import DEFAULT, wrap
@@ -38,46 +41,66 @@ class MiddlewareAuth(OriginAuth):
     async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """Attach the credential if the request goes to its origin, and repeat it once after a 401."""
         url = request.url
-        if not self.covers(url.scheme, url.raw_host or "", url.port):
+        scheme, host, port = url.scheme, url.raw_host, url.port
+        if (scheme, host, port) not in self._triples and not self.covers(scheme, host or "", port):
             return await handler(request)
-        headers = request.headers
+        headers, body = request.headers, request.body
         # An `Authorization` that is there is the user's own, for this request: it wins, and its refusal is theirs.
-        mine = AUTHORIZATION not in headers
-        if mine and (found := self.peek(request.method, _is_replayable(request))) is not True:
+        mine = AUTHORIZATION not in headers or await _is_from_netrc(request)
+        if mine and (found := self.peek(request.method, not body or _is_replayable(body))) is not True:
             headers[AUTHORIZATION] = (found or await self.aobtain()).header
         if self.extra_names:
             headers.update(self.extra_headers(request.method, str(url)))
         response = await handler(request)
         if response.status != 401 or not mine or self._source is None:
             return response
-        body = await _peek_body(response)
-        if body is None or not self.judge(request.method, 401, response.headers, body).refresh:
+        text = await _peek_body(response)
+        if text is None or not self.judge(request.method, 401, response.headers, text).refresh:
             return response
         sent = bearer(headers.get(AUTHORIZATION))
         token = (await self.aobtain(cure=sent)).token.access_token
         if token == sent:
             return response  # there is no other: the server's word stands
-        if request.body is not None and getattr(request.body, "consumed", False):
-            self.not_resent("its body was a stream that can be read only once; the next call will use the new token")
+        if body and not _is_replayable(body):
+            self.not_resent()
             return response
         response.release()
+        await request.close()  # whatever is still sending the body stops before the body is sent again
         headers[AUTHORIZATION] = f"Bearer {token}"
-        if self.extra_names:
-            headers.update(self.extra_headers(request.method, str(url)))
         again = await handler(request)
         if again.status == 401:
-            self.refused_again(headers[AUTHORIZATION])
+            self.refused_again()
         return again
 
 
-def _is_replayable(request: ClientRequest) -> bool:
-    """Whether the body can be sent twice; aiohttp knows how to rewind files, and which it can't."""
-    body = request.body
-    return not isinstance(body, AsyncIterablePayload) and not getattr(body, "consumed", False)
+def _is_replayable(body: Any) -> bool:
+    """Whether a body can be sent twice; aiohttp rewinds files, but does not ask whether they let themselves be."""
+    if isinstance(body, AsyncIterablePayload) or getattr(body, "consumed", False):
+        return False
+    if isinstance(body, IOBasePayload):
+        return is_seekable(body._value)
+    if isinstance(body, MultipartWriter):
+        return all(_is_replayable(part) for part, *_ in body)
+    return True
+
+
+async def _is_from_netrc(request: ClientRequest) -> bool:
+    """Whether the `Authorization` of a request is not the user's word for it, but aiohttp's find in .netrc."""
+    if not request.session.trust_env or not request.headers[AUTHORIZATION].startswith("Basic "):
+        return False
+
+    def look() -> bool:
+        try:
+            found = basicauth_from_netrc(netrc_from_env(), request.url.host or "")
+        except LookupError:
+            return False
+        return found.encode() == request.headers[AUTHORIZATION]
+
+    return await asyncio.to_thread(look)
 
 
 async def _peek_body(response: ClientResponse) -> bytes | None:
-    """Return the body of a 401 in a way that the user can still read it, or `None` where it is too large to judge."""
+    """Return the body of a 401 in a way that the user can still read it, or `None` where it is not to be judged."""
     length = response.headers.get("Content-Length", "")
     if length.isdecimal() and int(length) > MAX_JUDGED_BODY:
         return None
@@ -89,7 +112,11 @@ async def _peek_body(response: ClientResponse) -> bytes | None:
     except ClientError:
         return None  # whoever reads the response meets it again
     body = b"".join(chunks)
-    with warnings.catch_warnings():
+    with _quiet, warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         content.unread_data(body)  # deprecated without a successor that would leave the response as it was
     return body if size <= MAX_JUDGED_BODY else None
+
+
+#: `catch_warnings` is not safe among threads, of which each may have an event loop.
+_quiet = threading.Lock()

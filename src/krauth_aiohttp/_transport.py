@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import aiohttp
 
@@ -42,12 +43,23 @@ class TokenTransport(AsyncTransport):
         Raises:
             TokenTransportError: No answer, or too large or slow a one.
         """
-        assert self._given is not None  # noqa: S101  only then is this called
-        return await _send(self._given, request)
+        given = self._given
+        assert given is not None  # only then is this called
+        if given.closed:
+            raise TokenTransportError("the session given as token_transport is closed")
+        # Its connector and its proxy, on a session apart: neither its auth, headers, cookies and middlewares nor a
+        # .netrc is for this, and aiohttp lets no single request do without them.
+        async with aiohttp.ClientSession(
+            connector=given.connector, connector_owner=False, cookie_jar=aiohttp.DummyCookieJar()
+        ) as session:
+            proxy = given._default_proxy or (_proxy_from_env(request.url) if given.trust_env else None)
+            return await _send(session, request, proxy=proxy, proxy_auth=given._default_proxy_auth)
 
     def _send_alone(self, request: HTTPRequest) -> HTTPResponse:
         async def send() -> HTTPResponse:
-            async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+            resolver = aiohttp.ThreadedResolver(cast("asyncio.AbstractEventLoop", _Lookup()))
+            connector = aiohttp.TCPConnector(resolver=resolver)
+            async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
                 return await _send(session, request)
 
         return asyncio.run(send())
@@ -56,7 +68,20 @@ class TokenTransport(AsyncTransport):
         return f"<krauth_aiohttp.TokenTransport over {'its own' if self._given is None else 'a given'} session>"
 
 
-async def _send(session: aiohttp.ClientSession, request: HTTPRequest) -> HTTPResponse:
+class _Lookup:
+    """Looks names up right here: the thread and the loop are ours, so that nobody else is blocked.
+
+    aiohttp's resolver would use the event loop's executor, whose threads the interpreter waits for when it exits.
+    """
+
+    async def getaddrinfo(self, host: str, port: int, **options: Any) -> Any:
+        return socket.getaddrinfo(host, port, **options)
+
+    async def getnameinfo(self, address: Any, flags: int) -> Any:
+        return socket.getnameinfo(address, flags)
+
+
+async def _send(session: aiohttp.ClientSession, request: HTTPRequest, **proxy: Any) -> HTTPResponse:
     collector = Collector(monotonic, request.timeout)
     try:
         async with session.request(
@@ -65,17 +90,20 @@ async def _send(session: aiohttp.ClientSession, request: HTTPRequest) -> HTTPRes
             headers=request.headers,
             data=request.body,
             allow_redirects=False,
-            middlewares=(),
-            raise_for_status=False,
             timeout=aiohttp.ClientTimeout(total=request.timeout),
+            **proxy,
         ) as response:
             async for chunk in response.content.iter_chunked(16384):
                 collector.add(chunk)
             return HTTPResponse(response.status, response.headers, collector.body)
-    except (aiohttp.ClientError, TimeoutError, RuntimeError) as error:
-        # RuntimeError: "Session is closed"
+    except (aiohttp.ClientError, TimeoutError) as error:
         reason = str(error) or "no answer in time"
         raise TokenTransportError(f"no answer from {request.url}: {type(error).__name__} ({reason})") from error
+
+
+def _proxy_from_env(url: str) -> str | None:
+    parts = urlsplit(url)
+    return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
 
 
 def wrap(value: object) -> TokenTransport | None:

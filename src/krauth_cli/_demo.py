@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from ._failure import FAILED, Command
+from ._failure import Command, Failure
 from ._phrases import LANGUAGES, Phrases, default_language
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _NO_PROXY: Final = ("NO_PROXY", "no_proxy")
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Show everything at work, on a sandbox.")
 @click.option(
     "--lang",
     type=click.Choice(LANGUAGES),
@@ -31,7 +31,7 @@ def demo(lang: str) -> None:
     account and no network needed, about 15 seconds. The exit code is 1 if anything was not as stated.
     """
     if not play(lang):
-        click.get_current_context().exit(FAILED)
+        click.get_current_context().exit(Failure.exit_code)
 
 
 def play(language: str) -> bool:

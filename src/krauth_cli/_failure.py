@@ -10,36 +10,53 @@ import click
 
 from krauth import ConfigurationError, KrauthError, TokenEndpointError
 
-#: Something did not work.
-FAILED = 1
-#: It could not have worked: an option or a setting is wrong.
-MISUSED = 2
-
 
 class Failure(click.ClickException):
-    """A message for stderr and an exit code."""
+    """Something did not work: a message for stderr."""
 
-    def __init__(self, message: str, exit_code: int = FAILED) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
+    exit_code = 1
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the message."""
         click.echo(f"krauth: {self.format_message()}", file=file, err=True)
 
 
+class Misuse(Failure):
+    """It could not have worked: an option or a setting is wrong, or an extra is missing."""
+
+    exit_code = 2
+
+
+#: Why a secret is never an argument.
+_WHY = "every user of the machine sees arguments (ps), and the shell keeps them; use the environment"
+#: Options that people try, and that there will never be.
+_NEVER = frozenset({"--secret", "--client-secret", "--client_secret", "--api-key", "--token"})
+
+
+class Group(click.Group):
+    """A group of commands that does not repeat what was typed in place of one: it may be a secret."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command."""
+        if args and self.get_command(ctx, args[0]) is None:
+            ctx.fail(f"no such command; there are: {', '.join(self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
+
 class Command(click.Command):
     """A command that takes options only, and does not repeat what else was typed: it may be a secret."""
 
     allow_extra_args = True
-    #: What to say besides.
-    hint = ""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Refuse arguments without quoting them, as click would."""
+        if not _NEVER.isdisjoint(arg.partition("=")[0] for arg in args):
+            ctx.fail(f"{ctx.command_path} takes no secret as an argument; {_WHY}")
         rest = super().parse_args(ctx, args)
         if ctx.args and not ctx.resilient_parsing:
-            ctx.fail(f"{ctx.command_path} takes options only, no arguments{self.hint}")
+            ctx.fail(f"{ctx.command_path} takes options only, no arguments; if that was a secret: {_WHY}")
         return rest
 
 
@@ -54,12 +71,11 @@ def failure_of(error: Exception) -> Exception:
         trace_id = error.trace_id if isinstance(error, TokenEndpointError) else None
         if trace_id and trace_id not in text:
             text += f"; trace id {trace_id}"
-        return Failure(text, MISUSED if isinstance(error, ConfigurationError) else FAILED)
+        return Misuse(text) if isinstance(error, ConfigurationError) else Failure(text)
     # A bug, ours or a plugin's. Its text is nobody's promise, so it is not shown: it may quote a secret.
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    return Failure(
-        f"unexpected {type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}; this is a bug, please report it"
-    )
+    where = f"{Path(frame.filename).name}:{frame.lineno}"
+    return Failure(f"unexpected {type(error).__name__} at {where}; this is a bug, please report it")
 
 
 def printable(text: object, limit: int = 400) -> str:

@@ -11,7 +11,7 @@ import click
 
 import krauth as library
 
-from ._failure import Command, failure_of
+from ._failure import Group, failure_of
 
 #: command → (module, its name there). A new command is a module and a row.
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
@@ -24,7 +24,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 }
 
 
-class Group(click.Group):
+class Krauth(Group):
     """Imports a command when it is named, and turns whatever it raises into a line on stderr."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -48,7 +48,7 @@ class Group(click.Group):
 
 
 @click.group(
-    cls=Group,
+    cls=Krauth,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="`krauth demo` needs no account and no network.",
 )

@@ -16,7 +16,7 @@ PHRASES: Final[dict[str, tuple[str, str]]] = {
         "요청을 보내는 여섯 가지 방법, 두 가지 API, 그리고 두 API를 모두 흉내 내는 내장 샌드박스(127.0.0.1)입니다."
         " 아래 수치는 krauth가 아니라 샌드박스 서버가 직접 센 값입니다.",
     ),
-    "library": ("library", "라이브러리"),
+    "library": ("sent with", "라이브러리"),
     "naver": ("Naver", "네이버"),
     "meloming": ("Meloming", "멜로밍"),
     "ok": ("ok", "정상"),
@@ -29,7 +29,8 @@ PHRASES: Final[dict[str, tuple[str, str]]] = {
     # What was seen.
     "trace_token": ("token", "토큰 발급"),
     "nothing": ("no request", "요청 없음"),
-    "counted_calls": ("{calls} × 200, {tokens} for a token", "{calls} × 200, 토큰 요청 {tokens}"),
+    "counted_calls": ("{calls} × 200, {tokens} token requests", "{calls} × 200, 토큰 요청 {tokens}건"),
+    "counted_calls_1": ("{calls} × 200, {tokens} token request", "{calls} × 200, 토큰 요청 {tokens}건"),
     "not_200": ("{bad} of {calls} failed", "{calls}건 중 {bad}건 실패"),
     # 1
     "obtain": ("The first call", "첫 호출"),
@@ -41,7 +42,10 @@ PHRASES: Final[dict[str, tuple[str, str]]] = {
     "obtain_seen": ("1 token request each, then 200", "토큰 요청 1건씩, 이어서 200"),
     # 2
     "reuse": ("The next {calls} calls", "이어지는 호출 {calls}회"),
-    "reuse_note": ("The token is in memory: calls cost nothing extra.", "토큰이 메모리에 있으므로 추가 비용이 없습니다."),
+    "reuse_note": (
+        "The token is in memory: calls cost nothing extra.",
+        "토큰이 메모리에 있으므로 추가 비용이 없습니다.",
+    ),
     "reuse_claim": ("Further calls reuse the token", "이후 호출은 토큰을 재사용합니다"),
     "reuse_seen": ("{calls} × 200, 0 token requests", "{calls} × 200, 토큰 요청 0건"),
     # 3
@@ -52,8 +56,14 @@ PHRASES: Final[dict[str, tuple[str, str]]] = {
         "샌드박스의 시계를 빠르게 돌립니다. 네이버의 3시간과 멜로밍의 1시간이 {lifetime}초 만에 지나갑니다."
         " 토큰 발급에는 일부러 {delay}초가 걸리게 했으므로, 기다린 호출이 있다면 드러납니다.",
     ),
-    "renew_start": ("{lanes} clients start calling, {rate} calls a second together", "클라이언트 {lanes}개가 호출을 시작합니다(합계 초당 {rate}회)"),
-    "renew_first": ("the first token is being renewed in the background; calls go on", "첫 토큰이 백그라운드에서 갱신되고, 호출은 계속됩니다"),
+    "renew_start": (
+        "{lanes} clients start calling, {rate} calls a second together",
+        "클라이언트 {lanes}개가 호출을 시작합니다(합계 초당 {rate}회)",
+    ),
+    "renew_first": (
+        "the first token is being renewed in the background; calls go on",
+        "첫 토큰이 백그라운드에서 갱신되고, 호출은 계속됩니다",
+    ),
     "renew_all": ("all {lanes} tokens have been renewed", "토큰 {lanes}개가 모두 갱신되었습니다"),
     "renew_dead": (
         "the old tokens have expired: used by hand, Naver's gets 401 {code}",
@@ -118,7 +128,10 @@ PHRASES: Final[dict[str, tuple[str, str]]] = {
     ),
     "refuse_seen": ("InvalidClientError, 1 request, no secret shown", "InvalidClientError, 요청 1건, 시크릿 노출 없음"),
     # 7
-    "open": ("Meloming: open reads, protected writes, an API key beside", "멜로밍: 공개 조회, 인증이 필요한 쓰기, API 키 병행"),
+    "open": (
+        "Meloming: open reads, protected writes, an API key beside",
+        "멜로밍: 공개 조회, 인증이 필요한 쓰기, API 키 병행",
+    ),
     "open_note": (
         "With anonymous_reads=True and api_key=…; what the server received of each credential:",
         "anonymous_reads=True와 api_key=…를 사용하며, 서버가 실제로 받은 인증 정보입니다.",
@@ -137,7 +150,6 @@ PHRASES: Final[dict[str, tuple[str, str]]] = {
     "claimed": ("claimed", "약속"),
     "seen": ("seen", "확인"),
     "result": ("result", "결과"),
-    "counted": ("{good} of {all} libraries", "라이브러리 {all}개 중 {good}개"),
     "all_good": (
         "All {claims} claims hold, for each of {stacks} ways to call, in {seconds} s.",
         "{stacks}가지 호출 방법 모두에서 약속 {claims}가지가 지켜졌습니다({seconds}초).",

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 #: Wider than this, lines are harder to follow.
 _WIDEST = 100
-_NAME = 13
-_CELL = 26
+_NAME = 14
+_CELL = 27
 
 
 @dataclass
@@ -60,12 +60,12 @@ class Report:
         self.console.print(Text(self.say("title", version=version), style="bold"))
         self.note(self.say("intro"), indent=0)
         self.console.print()
-        for library in dict.fromkeys(stack.library for stack, _ in stacks):
-            stack, there = next(pair for pair in stacks if pair[0].library == library)
-            if there:
-                self._line("", library, stack.version)
-            else:
-                self._line("skipped", library, self.say("not_installed", library=library))
+        libraries = {stack.library: (stack, there) for stack, there in stacks}
+        installed = [f"{name} {stack.version}" for name, (stack, there) in libraries.items() if there]
+        self._wrapped(Text(" · ".join(installed)), 3)
+        for stack, there in stacks:
+            if not there:
+                self._line("skipped", stack.name, self.say("not_installed", library=stack.library))
 
     def act(self, claim: str, heading: str, note: str) -> Claim:
         """Begin an act, which tests one claim."""
@@ -86,7 +86,7 @@ class Report:
 
     def columns(self, *names: str) -> None:
         """Print the heads of the columns of `row`."""
-        head = " " * 11 + _pad(self.say("library"), _NAME) + "".join(_pad(name, _CELL) for name in names)
+        head = " " * (3 + 8) + _pad(self.say("library"), _NAME) + "".join(_pad(name, _CELL) for name in names)
         self.console.print(Text(head.rstrip(), style="dim"))
 
     def row(self, claim: Claim, stack: Stack, kept: bool, *cells: str) -> None:
@@ -109,25 +109,21 @@ class Report:
         """Print the table of claims and the verdict."""
         say = self.say
         self.console.print()
+        self.console.print(Text(say("summary"), style="bold"))
         table = Table(
-            title=say("summary"),
-            title_style="bold",
-            title_justify="left",
             box=box.ROUNDED,
             width=min(self.console.width, _WIDEST),
             show_lines=True,
         )
         table.add_column("#", justify="right", no_wrap=True)
-        table.add_column(say("claimed"), ratio=10)
-        table.add_column(say("seen"), ratio=11)
+        table.add_column(say("claimed"), ratio=10, overflow="fold")
+        table.add_column(say("seen"), ratio=11, overflow="fold")
         table.add_column(say("result"), no_wrap=True)
         for number, claim in enumerate(self.claims, 1):
             good = sum(claim.kept.values())
-            counted = say("counted", good=good, all=len(claim.kept))
-            seen = [f"{claim.seen}"] if claim.holds else [f"{name}: {text}" for name, text in claim.instead.items()]
-            table.add_row(
-                str(number), say(f"{claim.name}_claim"), "\n".join([*seen, counted]), self._mark(claim.holds)
-            )
+            seen = [claim.seen] if claim.holds else [f"{name}: {text}" for name, text in claim.instead.items()]
+            mark = Text.assemble(self._mark(claim.holds), f" {good}/{len(claim.kept)}")
+            table.add_row(str(number), say(f"{claim.name}_claim"), "\n".join(map(printable, seen)), mark)
         self.console.print(table)
         bad = sum(not claim.holds for claim in self.claims)
         if bad:
@@ -144,7 +140,9 @@ class Report:
     def _line(self, state: str, name: str, text: str) -> None:
         style = {"ok": "green", "failed": "bold red", "skipped": "yellow"}.get(state, "")
         mark = _pad(self.say(state), 8) if state else " " * 8
-        line = Text.assemble((mark, style), (_pad(name, _NAME), ""), (printable(text) if state == "failed" else text, ""))
+        line = Text.assemble(
+            (mark, style), (_pad(name, _NAME), ""), (printable(text) if state == "failed" else text, "")
+        )
         self._wrapped(line, 3, hang=8 + _NAME)
 
     def _wrapped(self, text: Text, indent: int, hang: int = 0) -> None:

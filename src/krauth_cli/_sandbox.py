@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ._failure import MISUSED, Command, Failure, printable
+from ._failure import Command, Failure, Misuse, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,15 +25,19 @@ _PACE = 0.1
 def load_sandbox() -> type[Sandbox]:
     """Return the class; the extra may be missing."""
     if importlib.util.find_spec("aiohttp") is None:
-        raise Failure("the sandbox needs aiohttp: pip install 'krauth[cli,sandbox]'", MISUSED)
+        raise Misuse("the sandbox needs aiohttp: pip install 'krauth[cli,sandbox]'")
     from krauth_sandbox import Sandbox
 
     return Sandbox
 
 
-@click.command(cls=Command)
-@click.option("--naver-port", type=click.IntRange(0, 65535), default=0, help="Port of the Naver API.  [default: a free one]")
-@click.option("--meloming-port", type=click.IntRange(0, 65535), default=0, help="Port of the Meloming API.  [default: a free one]")
+@click.command(cls=Command, short_help="Run both APIs on this machine.")
+@click.option(
+    "--naver-port", type=click.IntRange(0, 65535), default=0, help="Port of the Naver API.  [default: a free one]"
+)
+@click.option(
+    "--meloming-port", type=click.IntRange(0, 65535), default=0, help="Port of the Meloming API.  [default: a free one]"
+)
 @click.option(
     "--speed",
     type=click.FloatRange(min=0, min_open=True),
@@ -54,9 +58,8 @@ def sandbox(naver_port: int, meloming_port: int, speed: float, quiet: bool) -> N
         try:
             server.start()
         except OSError as error:
-            raise Failure(
-                f"the sandbox could not start: {error.strerror or error}; --naver-port and --meloming-port choose others"
-            ) from None
+            text = f"the sandbox could not start: {error.strerror or error}"
+            raise Failure(f"{text}; --naver-port and --meloming-port choose other ports") from None
         try:
             click.echo(server.describe())
             click.echo("# Try it in another terminal:  krauth token naver\n# Ctrl-C stops the sandbox.\n")
@@ -69,7 +72,7 @@ def sandbox(naver_port: int, meloming_port: int, speed: float, quiet: bool) -> N
 @contextlib.contextmanager
 def _stopped_by_signal() -> Iterator[threading.Event]:
     stop = threading.Event()
-    before: dict[int, Any] = {}
+    before: dict[signal.Signals, Any] = {}
     for number in (signal.SIGINT, signal.SIGTERM):
         before[number] = signal.signal(number, lambda *_: stop.set())
     try:

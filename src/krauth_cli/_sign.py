@@ -16,11 +16,7 @@ from ._failure import Command
 _ENV = "NAVER_COMMERCE_CLIENT_SECRET"
 
 
-class _Sign(Command):
-    hint = f": a secret on the command line is seen by every user of the machine; set {_ENV}, or pipe it in"
-
-
-@click.command(cls=_Sign)
+@click.command(cls=Command, short_help="Sign a Naver token request.")
 @click.option(
     "--client-id",
     envvar="NAVER_COMMERCE_CLIENT_ID",
@@ -45,10 +41,14 @@ def sign(client_id: str, timestamp: int | None, from_stdin: bool, as_json: bool)
     click.echo(json.dumps({"timestamp": timestamp, "signature": signature}) if as_json else signature)
 
 
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
 def _read_secret(from_stdin: bool) -> str:
     if not from_stdin and os.environ.get(_ENV):
         return os.environ[_ENV]
-    if not sys.stdin.isatty():
+    if not _is_terminal():
         return sys.stdin.readline().rstrip("\r\n")
     secret: str = click.prompt("client_secret (not shown)", hide_input=True, err=True)
     return secret

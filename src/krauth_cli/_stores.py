@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _STYLES: Final = {"fresh": "green", "stale": "yellow", "expired": "red", "intent": "magenta", "unreadable": "red"}
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="List the kinds of token stores.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def stores(as_json: bool) -> None:
     """List the URL schemes of token stores and the plugin behind each.
@@ -45,7 +45,7 @@ def stores(as_json: bool) -> None:
         click.echo(click.style(text, fg="red"))
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="List the tokens in a store.")
 @click.option(
     "--store",
     "url",
@@ -70,7 +70,7 @@ def tokens(url: str, as_json: bool) -> None:
 
     store = open_store(url)
     try:
-        rows = [_row(store, key) for key in sorted(store.keys())]  # noqa: SIM118  a store is no dict
+        rows = [_row(store, key) for key in sorted(store.keys())]
     finally:
         store.close()
     if as_json:

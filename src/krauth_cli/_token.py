@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from ._failure import MISUSED, Command, Failure
+from ._failure import Command, Group, Misuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _STACKS: Final = ("requests", "httpx", "httpx2", "aiohttp")
 
 
-@click.group()
+@click.group(cls=Group, short_help="Obtain a token.")
 def token() -> None:
     """Obtain a token with credentials from the environment.
 
@@ -33,7 +33,9 @@ def token() -> None:
 def _common(provider: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     base_url = "NAVER_COMMERCE_BASE_URL" if provider == "naver" else "MELOMING_BASE_URL"
     options = [
-        click.option("--base-url", envvar=base_url, show_envvar=True, help="Where the API is.  [default: the real one]"),
+        click.option(
+            "--base-url", envvar=base_url, show_envvar=True, help="Where the API is.  [default: the real one]"
+        ),
         click.option(
             "--store",
             "store",
@@ -84,14 +86,16 @@ def meloming(scope: str | None, base_url: str | None, store: str | None, show: b
 def _obtain(class_name: str, base_url: str | None, store: str | None, show: bool, as_json: bool, **more: Any) -> None:
     stack = next((name for name in _STACKS if importlib.util.find_spec(name) is not None), None)
     if stack is None:
-        raise Failure("an HTTP library is needed to send the token request: pip install 'krauth[requests]'", MISUSED)
+        raise Misuse("an HTTP library is needed to send the token request: pip install 'krauth[requests]'")
     settings = {"base_url": base_url, "store": store, **more}
     module = importlib.import_module(f"krauth_{stack}")
     began = time.time()
-    auth = getattr(module, class_name).from_env(**{name: value for name, value in settings.items() if value is not None})
+    auth = getattr(module, class_name).from_env(
+        **{name: value for name, value in settings.items() if value is not None}
+    )
     found: Token = auth.token()
     endpoint = str(auth._source.credentials.token_endpoint)
-    from_store = found.obtained_at < began - 2.0  # a token lives from when it was asked for, Naver's second less
+    from_store = found.obtained_at < began  # else it was asked for just now
     facts = _facts(found, endpoint, from_store, show)
     if as_json:
         click.echo(json.dumps(facts, ensure_ascii=False))

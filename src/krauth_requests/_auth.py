@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlparse
 
 from requests.auth import AuthBase
 from requests.cookies import extract_cookies_to_jar
+from requests.exceptions import RequestException
 from requests.structures import CaseInsensitiveDict
-from requests.utils import rewind_body
+from requests.utils import requote_uri, rewind_body
 
-from krauth._auth import MAX_JUDGED_BODY, OriginAuth, bearer
+from krauth._auth import MAX_JUDGED_BODY, OriginAuth, bearer, is_seekable
 from krauth._transport import Transport, make_transport
 
 from ._transport import DEFAULT, wrap
@@ -43,49 +44,41 @@ class RequestsAuth(OriginAuth, AuthBase):
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         """Attach the credential, if the request goes to its origin."""
-        if self.covers_url(cast("str", request.url)):
-            self._attach(request)
+        url: Any = request.url
+        if url.startswith(self._prefixes) or self.covers_url(url):
+            method: Any = request.method
+            if (found := self.peek(method, request.body is None or _is_replayable(request))) is not True:
+                request.headers["Authorization"] = (found or self.obtain()).header
+            if self.extra_names:
+                request.headers.update(self.extra_headers(method, url))
             request.hooks["response"].append(self.handle_response)
         return request
 
     def handle_response(self, response: Response, **kwargs: Any) -> Response:
         """See what became of one hop."""
         request = response.request
-        if not self.covers_url(cast("str", request.url)):
+        url: Any = request.url
+        if not self.covers_url(url):
             return response  # a foreign server: nothing it says is about our credential
-        if response.status_code == 401:
+        if response.status_code == 401 and self._source is not None:
             response = self._handle_401(response, kwargs)
         if response.is_redirect:
             self._before_redirect(request, response)
         return response
 
-    def _attach(self, request: PreparedRequest, access_token: str | None = None) -> None:
-        method, headers = cast("str", request.method), request.headers
-        if access_token is None:
-            found = self.peek(method, _is_replayable(request))
-            if found is not True:
-                headers["Authorization"] = (found or self.obtain()).header
-        else:
-            headers["Authorization"] = f"Bearer {access_token}"
-        if self.extra_names:
-            headers.update(self.extra_headers(method, cast("str", request.url)))
-
     def _handle_401(self, response: Response, kwargs: dict[str, Any]) -> Response:
         request = response.request
         body = _peek_body(response, streamed=kwargs.get("stream", False))
-        if body is None:
-            return response
-        method = cast("str", request.method)
-        if not self.judge(method, response.status_code, response.headers, body).refresh:
+        method, url = cast("str", request.method), cast("str", request.url)
+        if body is None or not self.judge(method, 401, response.headers, body).refresh:
             return response
         sent = bearer(request.headers.get("Authorization"))
-        response.content  # noqa: B018  drained, so that the connection is free for the token request
-        response.close()
+        response.close()  # it was read: the connection is free for the token request
         token = self.obtain(cure=sent).token.access_token
         if token == sent:
             return response  # there is no other: the server's word stands
         if not _is_replayable(request):
-            self.not_resent("its body was a stream that can be read only once; the next call will use the new token")
+            self.not_resent()
             return response
         # As in requests' own HTTPDigestAuth.handle_401.
         retry = request.copy()
@@ -94,7 +87,8 @@ class RequestsAuth(OriginAuth, AuthBase):
         retry.prepare_cookies(retry._cookies)  # type: ignore[attr-defined]
         for one in (retry, request):  # a redirect after this is copied from the original
             one.headers.pop("Authorization", None)
-            self._attach(one, token)
+            one.headers["Authorization"] = f"Bearer {token}"
+            one.headers.update(self.extra_headers(method, url))
         if isinstance(retry._body_position, int):  # type: ignore[attr-defined]
             rewind_body(retry)
         started = time.perf_counter()
@@ -103,11 +97,11 @@ class RequestsAuth(OriginAuth, AuthBase):
         again.history.append(response)
         again.request = retry
         if again.status_code == 401:
-            self.refused_again(token)
+            self.refused_again()
         return again
 
     def _before_redirect(self, request: PreparedRequest, response: Response) -> None:
-        if self.covers_url(urljoin(cast("str", response.url), _location(response))):
+        if self.covers_url(next_url(response)):
             # A .netrc entry for the host would replace our credential on the next hop (`Session.rebuild_auth`).
             request.headers = _Kept(request.headers.items())
             return
@@ -127,9 +121,18 @@ class _Kept(CaseInsensitiveDict[str]):
         return _Kept(self.items())
 
 
-def _location(response: Response) -> str:
-    # As in Session.get_redirect_target: header fields arrive decoded as latin-1, servers send UTF-8.
-    return response.headers["location"].encode("latin-1").decode("utf-8", "replace")
+def next_url(response: Response) -> str:
+    """Return where requests will go next.
+
+    It says so to nobody beforehand, and every difference between its reading of a `Location` and ours would be a way
+    to be sent the credential: so this is, line by line, what `Session.resolve_redirects` does.
+    """
+    url = response.headers["location"].encode("latin1").decode("utf-8")
+    if url.startswith("//"):
+        url = f"{urlparse(response.url).scheme}:{url}"
+    parsed = urlparse(url)
+    url = parsed.geturl()
+    return requote_uri(url) if parsed.netloc else urljoin(response.url, requote_uri(url))
 
 
 def _is_replayable(request: PreparedRequest) -> bool:
@@ -137,30 +140,37 @@ def _is_replayable(request: PreparedRequest) -> bool:
     body = request.body
     if body is None or isinstance(body, bytes | str):
         return True
-    position = request._body_position  # type: ignore[attr-defined]  # an int where tell() worked
-    return isinstance(position, int) and getattr(body, "seek", None) is not None
+    return isinstance(request._body_position, int) and is_seekable(body)  # type: ignore[attr-defined]
 
 
 def _peek_body(response: Response, *, streamed: bool) -> bytes | None:
-    """Return the body of a 401 in a way that the user can still read it, or `None` where it is too large to judge."""
+    """Return the body of a 401 in a way that the user can still read it, or `None` where it is not to be judged."""
     if not streamed:
-        return cast("bytes", response.content)  # requests would read it a moment later
-    start, size = [], 0
+        content = response.content  # requests would read it a moment later
+        return content if len(content) <= MAX_JUDGED_BODY else None
+    start, size, error = [], 0, None
     chunks = response.iter_content(8192)
-    for chunk in chunks:
-        start.append(chunk)
-        size += len(chunk)
-        if size > MAX_JUDGED_BODY:
-            response.iter_content = _resume(start, chunks)  # type: ignore[method-assign]
-            response._content_consumed = False  # type: ignore[attr-defined]
-            return None
-    response._content = b"".join(start)  # type: ignore[attr-defined]
-    return response._content  # type: ignore[attr-defined,no-any-return]
+    try:
+        for chunk in chunks:
+            start.append(chunk)
+            size += len(chunk)
+            if size > MAX_JUDGED_BODY:
+                break
+        else:
+            response._content = b"".join(start)  # type: ignore[attr-defined]
+            return response._content  # type: ignore[attr-defined,no-any-return]
+    except RequestException as broken:  # whoever reads the response meets it again
+        error = broken
+    response.iter_content = _resume(start, chunks, error)  # type: ignore[method-assign]
+    response._content_consumed = False  # type: ignore[attr-defined]
+    return None
 
 
-def _resume(start: list[bytes], rest: Iterator[bytes]) -> Any:
+def _resume(start: list[bytes], rest: Iterator[bytes], error: Exception | None) -> Any:
     def iter_content(chunk_size: int | None = 1, decode_unicode: bool = False) -> Iterator[bytes]:
         yield from start
+        if error is not None:
+            raise error
         yield from rest
 
     return iter_content

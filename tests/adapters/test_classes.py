@@ -230,7 +230,11 @@ BAD_SETTINGS = {
         ("id", "s3cr3t-value"),
         {"token_endpoint": "http://a.example/t", "api_origins": "https://a.example"},
     ),
-    "oauth2: no origin": ("OAuth2Auth", ("id", "s3cr3t-value"), {"token_endpoint": "https://a.example/t", "api_origins": ()}),
+    "oauth2: no origin": (
+        "OAuth2Auth",
+        ("id", "s3cr3t-value"),
+        {"token_endpoint": "https://a.example/t", "api_origins": ()},
+    ),
     "oauth2: unknown client_auth": (
         "OAuth2Auth",
         ("id", "s3cr3t-value"),

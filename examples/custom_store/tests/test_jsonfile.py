@@ -4,10 +4,10 @@ import os
 import stat
 
 import pytest
+from krauth_jsonfile import JSONFileStore
 
 import krauth
 from krauth.testing import TokenStoreContract
-from krauth_jsonfile import JSONFileStore
 
 
 class TestJSONFile(TokenStoreContract):
