@@ -245,6 +245,7 @@ def _after_invalid_grant(
             saved = yield from store.save(Record(dead), spent)
         except TokenStoreError as failure:
             yield Emit("store_failed", None, failure)
+            renewal.current, renewal.unsaved, renewal.spent = dead, True, spent.access_token  # saved first next time
         else:
             if saved is not dead:  # a sibling was faster
                 yield Emit("adopted", saved)
@@ -293,13 +294,13 @@ def _wait_before_next(renewal: Renewal, error: KrauthError, attempt: int) -> flo
 class _Store:
     """The store during one renewal: what was read, the lease, and whether it may be done without."""
 
-    __slots__ = ("_down", "_lease", "_renewal", "_version")
+    __slots__ = ("_down", "_lease", "_renewal", "_unreadable", "_version")
 
     def __init__(self, renewal: Renewal) -> None:
         self._renewal = renewal
         self._version: str | None = None
         self._lease: Lease | None = None
-        self._down = False
+        self._down = self._unreadable = False
 
     def load(self) -> Generator[Step, Any, Record | None]:
         """Read the record; `None` where there is none, or the store is down and may be done without."""
@@ -307,10 +308,18 @@ class _Store:
             return None
         try:
             stored: Stored | None = yield Load()
-            self._version = stored.version if stored else None
-            return Record.from_text(stored.value) if stored else None
         except TokenStoreError as error:
             yield from self._do_without(error)
+            return None
+        self._version = stored.version if stored else None
+        try:
+            return Record.from_text(stored.value) if stored else None
+        except TokenStoreError as error:
+            if not self._may_do_without():
+                raise
+            if not self._unreadable:
+                yield Emit("store_failed", None, error)
+            self._unreadable = True  # the next token is saved over it
             return None
 
     def acquire(self) -> Generator[Step, Any, bool]:
@@ -365,9 +374,12 @@ class _Store:
             yield from self._do_without(error)
         return token
 
+    def _may_do_without(self) -> bool:
+        return not (self._renewal.credentials.spends or self._renewal.policy.require_store)
+
     def _do_without(self, error: TokenStoreError) -> Generator[Step, Any, None]:
         """Go on without the store, and say so, where neither grant nor policy forbids it; else raise."""
-        if self._renewal.credentials.spends or self._renewal.policy.require_store:
+        if not self._may_do_without():
             raise error
         self._down, self._lease = True, None
         yield Emit("store_failed", None, error)

@@ -22,7 +22,7 @@ from ._messages import HTTPRequest, HTTPResponse
 from ._token import Token
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ._secret import Secret
 
@@ -83,7 +83,12 @@ def authenticate_client(
 
 
 def process_token_response(
-    response: HTTPResponse, now: float, *, errors: ErrorTable, previous: Token | None = None
+    response: HTTPResponse,
+    now: float,
+    *,
+    errors: ErrorTable,
+    previous: Token | None = None,
+    secrets: Sequence[Secret] = (),
 ) -> Token:
     """Return the token in a response (RFC 6749 §5.1), or raise what it means (§5.2).
 
@@ -92,13 +97,14 @@ def process_token_response(
         now: When the request was sent, seconds since the epoch.
         errors: The provider's table, asked before RFC 6749's own.
         previous: The token whose refresh token stays in force when the response brings none (§6).
+        secrets: What the request held and no error may show, should the server repeat it.
 
     Raises:
         InvalidTokenResponse: 2xx or 3xx, but no token that can be used.
         TokenEndpointError: Any other status.
     """
     if response.status >= 400:
-        raise refusal(response, now, errors)
+        raise refusal(response, now, errors, secrets=secrets)
     if 300 <= response.status < 400:
         raise _invalid(
             response,
@@ -115,7 +121,7 @@ def process_token_response(
         what = "an empty body" if not response.body else "something that is not a JSON object"
         raise _invalid(response, f"answered {response.status} with {what}; check base_url and proxies")
     if "access_token" not in data and "error" in data:
-        raise refusal(response, now, errors)  # seen in the wild: errors under status 200
+        raise refusal(response, now, errors, secrets=secrets)  # seen in the wild: errors under status 200
     access_token = data.get("access_token")
     # RFC 6750 §2.1, b64token, read generously: visible ASCII, or it could not stand in a header field.
     if not isinstance(access_token, str) or not access_token or not _is_visible_ascii(access_token):
@@ -188,9 +194,16 @@ def find_rule(errors: ErrorTable, status: int, code: str | None) -> Rule | None:
     return errors.get((status, code)) or errors.get((None, code)) or RFC6749_ERRORS.get((None, code))
 
 
-def refusal(response: HTTPResponse, now: float, errors: ErrorTable, what: str = "token request") -> TokenEndpointError:
+def refusal(
+    response: HTTPResponse,
+    now: float,
+    errors: ErrorTable,
+    what: str = "token request",
+    *,
+    secrets: Sequence[Secret] = (),
+) -> TokenEndpointError:
     """Return the error that a refused request to the authorization server means, with the remedy in its message."""
-    data = read_json_object(response.body) or {}
+    data = _without(secrets, read_json_object(response.body) or {})
     code = error_code(data)
     rule = find_rule(errors, response.status, code)
     kind = rule.error if rule else TokenEndpointError
@@ -222,6 +235,20 @@ def refusal(response: HTTPResponse, now: float, errors: ErrorTable, what: str = 
         trace_id=trace_id,
         retry_after=retry_after,
     )
+
+
+def _without(secrets: Sequence[Secret], data: dict[str, Any]) -> dict[str, Any]:
+    """Blot out the secrets in a server's words: some servers repeat what they refuse."""
+
+    def blot(value: Any) -> Any:
+        for secret in secrets:
+            if isinstance(value, str):
+                value = value.replace(secret.reveal(), "<secret>")
+        return value
+
+    error = data.get("error")
+    nested = {"error": {name: blot(value) for name, value in error.items()}} if isinstance(error, dict) else {}
+    return {name: blot(value) for name, value in data.items()} | nested
 
 
 def _invalid(response: HTTPResponse, what: str) -> InvalidTokenResponse:

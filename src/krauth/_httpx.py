@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from time import monotonic
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ._auth import MAX_JUDGED_BODY, OriginAuth, bearer, is_seekable
 from ._exceptions import TokenTransportError
@@ -28,8 +28,8 @@ class HTTPXAuth(OriginAuth):
     #: The library: `httpx` or `httpx2`.
     library: ClassVar[ModuleType]
     #: Made by `hidden_headers` and `resumed_stream` from the library's own classes.
-    hidden: ClassVar[Callable[..., Any]]
-    resumed: ClassVar[Callable[..., Any]]
+    hidden: ClassVar[type]
+    resumed: ClassVar[type]
 
     def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
         """Attach the credential, and repeat the request once after a 401 that a new token may cure."""
@@ -92,7 +92,8 @@ class HTTPXAuth(OriginAuth):
 
     def _read_start(self, response: Any) -> bytes | None:
         """Return the body if it is small, and leave the response as if it had not been read."""
-        if (known := self._known_body(response)) is not False:
+        known = self._known_body(response)
+        if known is not False:
             return known
         start = _Start(iter(response.stream))
         try:
@@ -105,7 +106,8 @@ class HTTPXAuth(OriginAuth):
 
     async def _aread_start(self, response: Any) -> bytes | None:
         """Do as `_read_start` does, without blocking."""
-        if (known := self._known_body(response)) is not False:
+        known = self._known_body(response)
+        if known is not False:
             return known
         start = _Start(aiter(response.stream))
         try:
@@ -116,7 +118,7 @@ class HTTPXAuth(OriginAuth):
             start.error = error
         return self._decode(response, start)
 
-    def _known_body(self, response: Any) -> bytes | bool | None:
+    def _known_body(self, response: Any) -> bytes | Literal[False] | None:
         """Return a body that was read already, `None` for one not to be judged, `False` for one to be read."""
         if response.is_stream_consumed or response.is_closed:
             try:
@@ -183,7 +185,7 @@ class Body:
             files = [getattr(field, "file", b"") for field in getattr(stream, "fields", (None,))]
             self.is_replayable = all(isinstance(file, str | bytes) or is_seekable(file) for file in files)
             return
-        file = getattr(stream, "_stream", None) if type(stream).__name__ == "IteratorByteStream" else None
+        file: Any = getattr(stream, "_stream", None) if type(stream).__name__ == "IteratorByteStream" else None
         self.is_replayable = is_seekable(file)
         if self.is_replayable:
             self._file, self._position = file, file.tell()
@@ -268,7 +270,7 @@ def hidden_headers(base: type) -> type:
 def resumed_stream(sync_base: type, async_base: type) -> type:
     """Return a class of stream, of the library's own kinds, that begins with what was read ahead."""
 
-    class ResumedStream(sync_base, async_base):  # type: ignore[misc,valid-type]
+    class ResumedStream(sync_base, async_base):  # type: ignore[misc]
         def __init__(self, stream: Any, start: _Start) -> None:
             self._stream, self._start = stream, start
 

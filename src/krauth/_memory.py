@@ -15,7 +15,7 @@ BACKGROUND, MAX_BACKGROUND = 5.0, 300.0
 MAX_ASKED = 3600.0
 #: Seconds without renewal for a refusal after one that did not cure: at first, and at most; doubled with each. Short,
 #: since a token that is really revoked meanwhile stays so for as long.
-INCURABLE, MAX_INCURABLE = 5.0, 60.0
+INCURABLE, MAX_INCURABLE = 5.0, 300.0
 
 
 class Failure(NamedTuple):
@@ -62,6 +62,6 @@ class Incurable(NamedTuple):
         """Return the memory of such a refusal; it lasts longer when one follows soon on another."""
         if before is not None and before.until > now:
             return before  # one of many callers that were refused together
-        again = before is not None and before.until + before.pause > now
+        again = before is not None and before.until + MAX_INCURABLE > now
         pause = min(before.pause * 2, MAX_INCURABLE) if before is not None and again else INCURABLE
         return cls(now + pause, pause)

@@ -7,6 +7,7 @@ Reading a fresh token takes no lock: a `Snapshot` is immutable and replaced as a
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import random
@@ -309,7 +310,8 @@ class TokenSource:
     def _hold(self, seconds: float) -> None:
         """Outlive those who hold this source: what was learnt must serve the next, built for one request alone."""
         if seconds > 0:
-            self.threads.after(seconds, functools.partial(_release, self))
+            with contextlib.suppress(RuntimeError):  # no thread to be had: then it is forgotten
+                self.threads.after(seconds, functools.partial(_release, self))
 
     def _schedule_keep_warm(self) -> None:
         snapshot = self._snapshot
@@ -317,7 +319,10 @@ class TokenSource:
             return
         self._warming = True
         at = max(snapshot.fresh_mono, self._background_after)
-        self.threads.after(max(0.05, at - self.monotonic()), _KeepWarm(self))
+        try:
+            self.threads.after(max(0.05, at - self.monotonic()), _KeepWarm(self))
+        except RuntimeError:  # no thread to be had: the next renewal tries again
+            self._warming = False
 
     @property
     def threads(self) -> Workers:

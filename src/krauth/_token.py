@@ -183,11 +183,12 @@ class Record:
                     " use the krauth that wrote it, or delete the entry"
                 )
             token: Mapping[str, Any] | None = data.get("token")
-            fields = {} if token is None else {k: v for k, v in token.items() if k in Token.__dataclass_fields__}
+            known = Token.__dataclass_fields__
+            fields = {k: v for k, v in token.items() if k in known and v is not None} if token is not None else {}
             times = {name: data.get(name) for name in ("intent_at", "revoked_at")}
             for name, value in (*fields.items(), *times.items()):
                 if value is not None and not (_is_number(value) if name.endswith("_at") else isinstance(value, str)):
                     raise ValueError(name)
-            return cls(Token(**{"expires_at": None} | fields) if fields else None, **times)
+            return cls(None if token is None else Token(**{"expires_at": None} | fields), **times)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise TokenStoreError("the stored token can't be read; delete the entry to start anew") from None

@@ -241,7 +241,7 @@ class NaverCredentials(Credentials):
     def process_token_response(self, response: HTTPResponse, now: float, token: Token | None = None) -> Token:
         """Return the token. `expires_in` is the time that remains: the server may return a token it issued before."""
         try:
-            return process_token_response(response, now, errors=ERRORS)
+            return process_token_response(response, now, errors=ERRORS, secrets=(self.client_secret,))
         except TokenEndpointError as error:
             raise _explain_field(error, read_json_object(response.body)) from None
 

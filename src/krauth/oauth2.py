@@ -194,7 +194,8 @@ class OAuth2Credentials(Credentials):
         """Return the token in a response; see `Credentials.process_token_response`."""
         import dataclasses
 
-        new = process_token_response(response, now, errors=self.errors, previous=token)
+        secrets = [secret for secret in (self.client_secret, hide(token and token.refresh_token)) if secret]
+        new = process_token_response(response, now, errors=self.errors, previous=token, secrets=secrets)
         if self.user is None:
             # RFC 6749 §4.4.3: "A refresh token SHOULD NOT be included" with client credentials; not needed, not kept.
             return dataclasses.replace(new, refresh_token=None, refresh_expires_at=None)

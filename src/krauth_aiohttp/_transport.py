@@ -6,6 +6,8 @@ import asyncio
 import socket
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 

@@ -4,22 +4,23 @@ from krauth.meloming import MelomingAPIKeyBase, MelomingOAuthBase
 from krauth.naver import NaverAuthBase
 from krauth.oauth2 import OAuth2AuthBase
 
-from ._auth import ClientAuth, TokenTransport
+from ._auth import ClientAuth as AdapterAuth
+from ._auth import TokenTransport
 
-__all__ = ["MelomingAPIKey", "MelomingOAuth", "NaverAuth", "OAuth2Auth", "TokenTransport"]
+__all__ = ["AdapterAuth", "MelomingAPIKey", "MelomingOAuth", "NaverAuth", "OAuth2Auth", "TokenTransport"]
 
 
-class NaverAuth(NaverAuthBase, ClientAuth):
+class NaverAuth(NaverAuthBase, AdapterAuth):
     """Naver Commerce API authentication for httpx."""
 
 
-class MelomingOAuth(MelomingOAuthBase, ClientAuth):
+class MelomingOAuth(MelomingOAuthBase, AdapterAuth):
     """Meloming OpenAPI OAuth 2.0 for httpx."""
 
 
-class MelomingAPIKey(MelomingAPIKeyBase, ClientAuth):
+class MelomingAPIKey(MelomingAPIKeyBase, AdapterAuth):
     """Meloming OpenAPI key for httpx."""
 
 
-class OAuth2Auth(OAuth2AuthBase, ClientAuth):
+class OAuth2Auth(OAuth2AuthBase, AdapterAuth):
     """OAuth 2.0 for any server, for httpx."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import httpx
 
@@ -20,15 +20,15 @@ class TokenTransport(HTTPXTokenTransport):
             one that carries the auth. `None`: a client of its own.
     """
 
-    library = httpx
+    library: ClassVar = httpx
 
 
 class ClientAuth(HTTPXAuth, httpx.Auth):
     """Base of the auth classes for httpx."""
 
-    library = httpx
-    hidden = hidden_headers(httpx.Headers)
-    resumed = resumed_stream(httpx.SyncByteStream, httpx.AsyncByteStream)
+    library: ClassVar = httpx
+    hidden: ClassVar = hidden_headers(httpx.Headers)
+    resumed: ClassVar = resumed_stream(httpx.SyncByteStream, httpx.AsyncByteStream)
 
     @classmethod
     def default_transport(cls) -> Transport:

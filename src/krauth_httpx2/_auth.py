@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import httpx2
 
@@ -20,15 +20,15 @@ class TokenTransport(HTTPXTokenTransport):
             one that carries the auth. `None`: a client of its own.
     """
 
-    library = httpx2
+    library: ClassVar = httpx2
 
 
 class ClientAuth(HTTPXAuth, httpx2.Auth):
     """Base of the auth classes for httpx2."""
 
-    library = httpx2
-    hidden = hidden_headers(httpx2.Headers)
-    resumed = resumed_stream(httpx2.SyncByteStream, httpx2.AsyncByteStream)
+    library: ClassVar = httpx2
+    hidden: ClassVar = hidden_headers(httpx2.Headers)
+    resumed: ClassVar = resumed_stream(httpx2.SyncByteStream, httpx2.AsyncByteStream)
 
     @classmethod
     def default_transport(cls) -> Transport:

@@ -4,23 +4,23 @@ from krauth.meloming import MelomingAPIKeyBase, MelomingOAuthBase
 from krauth.naver import NaverAuthBase
 from krauth.oauth2 import OAuth2AuthBase
 
-from ._auth import RequestsAuth
+from ._auth import RequestsAuth as AdapterAuth
 from ._transport import TokenTransport
 
-__all__ = ["MelomingAPIKey", "MelomingOAuth", "NaverAuth", "OAuth2Auth", "TokenTransport"]
+__all__ = ["AdapterAuth", "MelomingAPIKey", "MelomingOAuth", "NaverAuth", "OAuth2Auth", "TokenTransport"]
 
 
-class NaverAuth(NaverAuthBase, RequestsAuth):
+class NaverAuth(NaverAuthBase, AdapterAuth):
     """Naver Commerce API authentication for requests."""
 
 
-class MelomingOAuth(MelomingOAuthBase, RequestsAuth):
+class MelomingOAuth(MelomingOAuthBase, AdapterAuth):
     """Meloming OpenAPI OAuth 2.0 for requests."""
 
 
-class MelomingAPIKey(MelomingAPIKeyBase, RequestsAuth):
+class MelomingAPIKey(MelomingAPIKeyBase, AdapterAuth):
     """Meloming OpenAPI key for requests."""
 
 
-class OAuth2Auth(OAuth2AuthBase, RequestsAuth):
+class OAuth2Auth(OAuth2AuthBase, AdapterAuth):
     """OAuth 2.0 for any server, for requests."""

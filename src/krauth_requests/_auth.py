@@ -92,7 +92,7 @@ class RequestsAuth(OriginAuth, AuthBase):
         if isinstance(retry._body_position, int):  # type: ignore[attr-defined]
             rewind_body(retry)
         started = time.perf_counter()
-        again: Response = response.connection.send(retry, **kwargs)  # type: ignore[attr-defined]
+        again: Response = response.connection.send(retry, **kwargs)
         again.elapsed = timedelta(seconds=time.perf_counter() - started)
         again.history.append(response)
         again.request = retry
@@ -140,7 +140,7 @@ def _is_replayable(request: PreparedRequest) -> bool:
     body = request.body
     if body is None or isinstance(body, bytes | str):
         return True
-    return isinstance(request._body_position, int) and is_seekable(body)  # type: ignore[attr-defined]
+    return isinstance(request._body_position, int) and is_seekable(body)
 
 
 def _peek_body(response: Response, *, streamed: bool) -> bytes | None:
@@ -157,8 +157,8 @@ def _peek_body(response: Response, *, streamed: bool) -> bytes | None:
             if size > MAX_JUDGED_BODY:
                 break
         else:
-            response._content = b"".join(start)  # type: ignore[attr-defined]
-            return response._content  # type: ignore[attr-defined,no-any-return]
+            response._content = b"".join(start)
+            return response._content
     except RequestException as broken:  # whoever reads the response meets it again
         error = broken
     response.iter_content = _resume(start, chunks, error)  # type: ignore[method-assign]

@@ -46,7 +46,7 @@ class TokenTransport:
         prepared = requests.Request(request.method, request.url, headers=request.headers, data=request.body).prepare()
         if self._given is None:
             prepared.headers["Connection"] = "close"  # the next one is hours away
-        settings: dict[str, Any] = session.merge_environment_settings(request.url, {}, True, None, None)
+        settings: Any = session.merge_environment_settings(request.url, {}, True, None, None)
         collector = Collector(monotonic, request.timeout)
         try:
             with session.send(prepared, timeout=request.timeout, allow_redirects=False, **settings) as response:

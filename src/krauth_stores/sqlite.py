@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-import shutil
 import sqlite3
 import threading
 import time
@@ -19,6 +18,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from krauth import ConfigurationError, StoreConflict, TokenStore, TokenStoreError
 from krauth.stores import ANY, Lease, Stored
+
+from ._causes import cause, is_busy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -165,10 +166,10 @@ class SQLiteStore(TokenStore):
                     return self._attempt(begin, work, max(0.05, deadline - time.monotonic()))
                 except (sqlite3.Error, OSError) as error:
                     # Switching to WAL, and opening while another process closes, are refused without waiting.
-                    if _code(error) in _BUSY and time.monotonic() < deadline:
+                    if is_busy(error) and time.monotonic() < deadline:
                         time.sleep(0.01)
                         continue
-                    raise TokenStoreError(f"the token store {self.path} {_cause(error, self.path)}") from error
+                    raise TokenStoreError(f"the token store {self.path} {cause(error, self.path)}") from error
 
     def _attempt(self, begin: str, work: Callable[[sqlite3.Connection], _T], timeout: float) -> _T:
         self._make_private()
@@ -219,39 +220,3 @@ def _load(db: sqlite3.Connection, key: str) -> Stored | None:
 def checksum(key: str, value: str) -> int:
     """Return the checksum of an entry."""
     return zlib.crc32(f"{key}\n{value}".encode("utf-8", "surrogatepass"))
-
-
-_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-_READ_ONLY = "can't be written: it, its folder or its file system is read-only for this user; check the permissions"
-_DAMAGED = (
-    "is damaged, or no SQLite file. Stop the programs that use it and run:  python -m krauth_stores.salvage {path}"
-    "  (it keeps the old file and moves every readable entry to a new one)"
-)
-_FULL = "can't be written: the disk is full; free some space. What was saved before is intact"
-_CAUSES = {
-    sqlite3.SQLITE_BUSY: "is kept locked by another program; close what has it open (a backup, a database browser)",
-    sqlite3.SQLITE_LOCKED: "is kept locked by another program; close what has it open (a backup, a database browser)",
-    sqlite3.SQLITE_READONLY: _READ_ONLY,
-    sqlite3.SQLITE_PERM: _READ_ONLY,
-    sqlite3.SQLITE_CANTOPEN: "can't be opened: is it a folder, or may this user not write to its folder?",
-    sqlite3.SQLITE_FULL: _FULL,
-    sqlite3.SQLITE_CORRUPT: _DAMAGED,
-    sqlite3.SQLITE_NOTADB: _DAMAGED,
-}
-
-
-def _code(error: Exception) -> int | None:
-    code: int | None = getattr(error, "sqlite_errorcode", None)
-    return None if code is None else code & 0xFF  # the rest is detail
-
-
-def _cause(error: Exception, path: str) -> str:
-    if isinstance(error, OSError):
-        return f"can't be used: {error.strerror}" + (f" ({error.filename})" if error.filename else "")
-    # The shared memory beside the log (32 KiB) is what a full disk has no room for first; that is an "I/O error".
-    if _code(error) == sqlite3.SQLITE_IOERR and shutil.disk_usage(os.path.dirname(path)).free < 65536:
-        return _FULL
-    known = _CAUSES.get(_code(error) or -1)
-    if known is None:
-        return f"failed: {error} ({getattr(error, 'sqlite_errorname', type(error).__name__)})"
-    return known.format(path=shlex.quote(path))

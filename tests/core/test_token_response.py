@@ -65,7 +65,13 @@ def refusal(credentials, *args, **kwargs):
 @EVERYBODY
 @pytest.mark.parametrize(
     "headers",
-    [JSON, {}, {"content-type": "application/json"}, {"CONTENT-TYPE": "Application/JSON"}, {"Content-Type": "text/x+json"}],
+    [
+        JSON,
+        {},
+        {"content-type": "application/json"},
+        {"CONTENT-TYPE": "Application/JSON"},
+        {"Content-Type": "text/x+json"},
+    ],
 )
 def test_good_response(credentials, headers):
     """The token lives from when its request was sent for as long as the server says."""
@@ -120,7 +126,23 @@ def test_missing_lifetime(credentials, answer):
 @EVERYBODY
 @pytest.mark.parametrize(
     "raw",
-    ["0", "-1", "0.0", "-0", "true", "false", "NaN", "Infinity", "-Infinity", '"abc"', '""', '"NaN"', '"inf"', '"-5"', "[]"]
+    [
+        "0",
+        "-1",
+        "0.0",
+        "-0",
+        "true",
+        "false",
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        '"abc"',
+        '""',
+        '"NaN"',
+        '"inf"',
+        '"-5"',
+        "[]",
+    ]
     + ["{}", "[3600]", '"1e999"', '"0"', "-1e400", '"0x10"'],
 )
 def test_absurd_lifetimes(credentials, raw):
@@ -220,7 +242,9 @@ def test_bad_answers(credentials, name):
 
 
 @EVERYBODY
-@pytest.mark.parametrize("media_type", ["text/html; charset=utf-8", "text/plain", "application/xml", "application/jsonp"])
+@pytest.mark.parametrize(
+    "media_type", ["text/html; charset=utf-8", "text/plain", "application/xml", "application/jsonp"]
+)
 def test_wrong_content_type(credentials, media_type):
     """What is not declared as JSON is not read as a token: a proxy's page is named as such."""
     error = refusal(credentials, GOOD, headers={"Content-Type": media_type})
@@ -389,7 +413,8 @@ def test_invalid_inputs(name, status):
 
 
 @pytest.mark.parametrize(
-    "inputs", [None, 5, "client_id", {}, [], [None], ["timestamp"], [{}], [{"name": 5}], [{"name": []}], [{"name": "x"}]]
+    "inputs",
+    [None, 5, "client_id", {}, [], [None], ["timestamp"], [{}], [{"name": 5}], [{"name": []}], [{"name": "x"}]],
 )
 def test_odd_invalid_inputs(inputs):
     """Whatever stands in invalidInputs, the error is that of status and code."""
@@ -467,6 +492,26 @@ def test_any_json(status, data):
         else:
             assert token.access_token
             assert status == 200
+
+
+@pytest.mark.parametrize(
+    ("credentials", "secret"),
+    [(NAVER, NAVER_SECRET), (MELOMING, "s3cr3t"), (OAUTH2, "s3cr3t"), (USER, "s3cr3t"), (USER, "r3fresh")],
+)
+@pytest.mark.parametrize("status", [200, 400, 401, 429, 500])
+def test_a_server_that_repeats_secrets(credentials, secret, status, assert_hidden):
+    """A server that repeats the secret it refuses does not get it into an error."""
+    text = "x" * 290 + f"wrong: {secret}"  # cut in the middle it would show too
+    last = Token("t", NOW, NOW, refresh_token="r3fresh")
+    for data in (
+        {"error": f"no {secret}", "error_description": text},
+        {"error": {"code": f"no {secret}", "message": text}},
+        {"error": "e", "code": secret, "message": f"{secret} {secret}", "traceId": secret},
+        {"error": "e", "code": "c", "message": text, "invalidInputs": [{"name": "client_id", "message": text}]},
+    ):
+        with pytest.raises(TokenEndpointError) as caught:
+            credentials.process_token_response(respond(data, status), NOW, last)
+        assert_hidden(caught.value, secret[:10])
 
 
 # The errors themselves.

@@ -1,6 +1,8 @@
 """The shipped contract, held by every store of ours, and by one that can do no more than a store must."""
 
 import os
+import subprocess
+import sys
 import uuid
 
 import keyring.backend
@@ -225,3 +227,9 @@ def test_make_store_is_asked_for():
     """Whoever forgets `make_store` is told."""
     with pytest.raises(NotImplementedError, match="make_store"):
         TokenStoreContract().test_delete()
+
+
+def test_krauth_testing_does_not_need_pytest():
+    """Whoever uses `FakeClock` alone, or runs the contract with another runner, imports no pytest."""
+    script = "import sys, krauth.testing; sys.exit('pytest' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

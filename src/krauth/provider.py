@@ -1,0 +1,154 @@
+"""What the author of a provider needs, and nothing else of the core: its public names, with a promise to keep them.
+
+A provider is two small classes. One says how a request is credited, on top of `OriginAuth`; the other is that one and
+the `AdapterAuth` of a stack's package, and needs no body of its own:
+
+    from krauth.provider import OriginAuth, Secret, hide, now, use_origins
+
+    class ExampleAuthBase(OriginAuth):
+        extra_names = ("X-Signature",)
+
+        def __init__(self, key: str) -> None:
+            self._key = hide(key)
+            use_origins(self, "https://api.example.com")
+
+        def extra_headers(self, method: str, url: str) -> Mapping[str, str]:
+            return {"X-Signature": sign(self._key.reveal(), now(), method, url)}
+
+    from krauth_requests import AdapterAuth
+
+    class ExampleAuth(ExampleAuthBase, AdapterAuth):
+        "Example authentication for requests."
+
+A provider with tokens derives a `Credentials` (any grant) or `OAuth2Credentials` (RFC 6749, with a table of errors of
+its own) and hands it to `use_credentials`; `UserAuth` instead of `OriginAuth` brings sign-in, revocation and
+introspection. `krauth.naver` and `krauth.meloming` are providers like anyone's.
+
+What a subclass of `OriginAuth` may set or define:
+
+- `extra_names`: the names of the header fields that `extra_headers` returns, all of them, so that they can be taken off
+  a request that is redirected to another origin.
+- `extra_headers(method, url)`: those header fields for one sending of a request: it is called anew for each, with the
+  URL as it is sent. Fast, without I/O; it may run on an event loop.
+- `anonymous_methods`: methods that are sent without a token unless the server wants one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, urlsplit
+
+from . import _clock
+from ._auth import OriginAuth
+from ._credentials import (
+    Credentials,
+    ErrorTable,
+    Rule,
+    Verdict,
+    fingerprint,
+    make_key,
+    printable,
+    read_env,
+    read_json_object,
+    require_env,
+    require_text,
+)
+from ._grants import (
+    authenticate_client,
+    error_code,
+    find_rule,
+    prepare_form_request,
+    prepare_json_request,
+    process_token_response,
+    refusal,
+)
+from ._origin import Origin, check_base_url, parse_origin
+from ._secret import Secret, hide
+from .oauth2 import OAuth2Credentials, UserAuth, check_api_origins
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ._token import RefreshPolicy
+    from .stores import TokenStore
+
+__all__ = [
+    "Credentials",
+    "ErrorTable",
+    "OAuth2Credentials",
+    "Origin",
+    "OriginAuth",
+    "Rule",
+    "Secret",
+    "UserAuth",
+    "Verdict",
+    "authenticate_client",
+    "check_api_origins",
+    "check_base_url",
+    "error_code",
+    "find_rule",
+    "fingerprint",
+    "hide",
+    "make_key",
+    "now",
+    "parse_origin",
+    "prepare_form_request",
+    "prepare_json_request",
+    "printable",
+    "process_token_response",
+    "read_env",
+    "read_json_object",
+    "refusal",
+    "require_env",
+    "require_text",
+    "split_target",
+    "use_credentials",
+    "use_origins",
+]
+
+
+def use_origins(auth: OriginAuth, api_origins: str | Iterable[str]) -> None:
+    """Say where a credential without tokens may be sent; called once, in the constructor.
+
+    Args:
+        auth: The object under construction.
+        api_origins: One URL or several; paths are ignored.
+
+    Raises:
+        ConfigurationError: One is no absolute https URL (http only to this machine itself).
+    """
+    auth._set_origins(check_api_origins(api_origins))
+
+
+def use_credentials(
+    auth: OriginAuth,
+    credentials: Credentials,
+    *,
+    store: TokenStore | str | None = None,
+    refresh: RefreshPolicy | None = None,
+    token_transport: Any = None,
+) -> None:
+    """Let an auth object send the tokens of these credentials, to their origins; called once, in the constructor.
+
+    Args:
+        auth: The object under construction.
+        credentials: What obtains its tokens.
+        store: A `TokenStore` or the URL of one; `None`: the process's memory.
+        refresh: When to renew, and how long to wait.
+        token_transport: As users hand it over; `None`: the stack's own.
+
+    Raises:
+        ConfigurationError: A setting can't be right.
+    """
+    auth._set_source(credentials, store, refresh, token_transport)
+
+
+def now() -> float:
+    """Return seconds since the epoch, by the clock that tests move (`krauth.testing.FakeClock`)."""
+    return _clock.current().time()
+
+
+def split_target(url: str) -> SplitResult:
+    """Return the parts of a URL as they are sent, nothing decoded: `.path` is `"/"` where the URL has none."""
+    parts = urlsplit(url)
+    return parts._replace(path=parts.path or "/")

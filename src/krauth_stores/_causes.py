@@ -1,0 +1,48 @@
+"""What SQLite's errors mean to whoever runs the program; for `sqlite`."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sqlite3
+
+_READ_ONLY = "can't be written: it, its folder or its file system is read-only for this user; check the permissions"
+_DAMAGED = (
+    "is damaged, or no SQLite file. Stop the programs that use it and run:  python -m krauth_stores.salvage {path}"
+    "  (it keeps the old file and moves every readable entry to a new one)"
+)
+_FULL = "can't be written: the disk is full; free some space. What was saved before is intact"
+_CAUSES = {
+    sqlite3.SQLITE_BUSY: "is kept locked by another program; close what has it open (a backup, a database browser)",
+    sqlite3.SQLITE_LOCKED: "is kept locked by another program; close what has it open (a backup, a database browser)",
+    sqlite3.SQLITE_READONLY: _READ_ONLY,
+    sqlite3.SQLITE_PERM: _READ_ONLY,
+    sqlite3.SQLITE_CANTOPEN: "can't be opened: is it a folder, or may this user not write to its folder?",
+    sqlite3.SQLITE_FULL: _FULL,
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+}
+
+
+def is_busy(error: Exception) -> bool:
+    """Tell whether another connection is in the way."""
+    return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _code(error: Exception) -> int | None:
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF  # the rest is detail
+
+
+def cause(error: Exception, path: str) -> str:
+    """Return what is wrong with the file and what to do about it, as the rest of a sentence."""
+    if isinstance(error, OSError):
+        return f"can't be used: {error.strerror}" + (f" ({error.filename})" if error.filename else "")
+    # The shared memory beside the log (32 KiB) is what a full disk has no room for first; that is an "I/O error".
+    if _code(error) == sqlite3.SQLITE_IOERR and shutil.disk_usage(os.path.dirname(path)).free < 65536:
+        return _FULL
+    known = _CAUSES.get(_code(error) or -1)
+    if known is None:
+        return f"failed: {error} ({getattr(error, 'sqlite_errorname', type(error).__name__)})"
+    return known.format(path=shlex.quote(path))

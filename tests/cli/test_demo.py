@@ -1,0 +1,232 @@
+"""`krauth demo`: it holds what it says end to end, and says so when it does not."""
+
+import importlib.util
+import io
+import json
+import re
+import signal
+import subprocess
+import threading
+
+import pytest
+from rich.cells import cell_len
+
+import krauth_sandbox
+from krauth_cli import _acts, _lanes
+from krauth_cli._lanes import STACKS, Answer
+from krauth_cli._phrases import PHRASES, Phrases, default_language
+
+from .conftest import KRAUTH, python
+
+#: The demo as it is, in a process of its own, whose sandboxes write down every secret that they see.
+WITNESSED = """
+import json, sys, krauth_sandbox
+from urllib.parse import parse_qs
+
+seen = set()
+
+class Witness(krauth_sandbox.Sandbox):
+    def reset(self):
+        self.note()
+        super().reset()
+    def stop(self):
+        self.note()
+        super().stop()
+    def note(self):
+        seen.update((self.naver_client_secret, self.meloming_client_secret, self.meloming_api_key))
+        for record in [*self.naver.requests, *self.meloming.requests]:
+            seen.update(value.removeprefix("Bearer ") for name, value in record.headers.items() if name == "Authorization")
+            fields = parse_qs(record.body.decode("utf-8", "replace"))
+            seen.update(fields[name][0] for name in ("client_secret", "client_secret_sign") if name in fields)
+
+krauth_sandbox.Sandbox = Witness
+from krauth_cli import main
+path = sys.argv.pop()
+try:
+    main()
+finally:
+    open(path, "w").write(json.dumps(sorted(seen)))
+"""
+
+
+def test_the_whole_demo_in_korean(tmp_path):
+    """Every claim holds for every stack; plain text in 80 columns, in the locale's language, and no secret in it."""
+    done = python(WITNESSED, "demo", str(tmp_path / "seen"), LC_ALL="ko_KR.UTF-8", PYTHONUTF8="1", COLUMNS="80")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    out = done.stdout
+    assert "\x1b" not in out
+    assert max(map(cell_len, out.splitlines())) <= 80
+    assert "6가지 호출 방법 모두에서 약속 7가지가 지켜졌습니다" in out
+    assert out.count("정상 6/6") == 7
+    assert "실패 │" not in out
+    assert out.count("401 → 토큰 발급 → 200") >= 6
+    assert out.count("250 × 200, 토큰 요청 1건") == 6
+    assert "401 GW.AUTHN" in out
+    secrets = json.loads((tmp_path / "seen").read_text())
+    assert len(secrets) > 100
+    assert not [value for value in secrets if value in out]
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """The demo without the act that takes eight seconds, and with two stacks."""
+    monkeypatch.setattr(_acts.Acts, "renew", lambda self: None)
+    monkeypatch.setattr(_lanes, "STACKS", (STACKS[0], STACKS[-1]))
+
+
+def test_the_demo_in_english_without_a_library(run, quick, monkeypatch):
+    """A library that is not installed is shown as skipped, and nothing else changes."""
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *more: None if name == "requests" else find(name, *more)
+    )
+    result = run("demo", "--lang", "en")
+    assert result.exit_code == 0, result.output
+    assert "skipped requests      not installed: pip install 'krauth[requests]'" in result.stdout
+    assert result.stdout.count("ok 1/1") == 6
+    assert "All 6 claims hold" in result.stdout
+
+
+def test_a_library_that_does_not_import_is_a_failure(run, quick, monkeypatch):
+    """Only a library that is not there is skipped."""
+
+    def broken(auth):
+        raise ImportError("broken on purpose")
+
+    monkeypatch.setitem(_lanes._LANES, "requests", broken)
+    result = run("demo", "--lang", "en")
+    assert result.exit_code == 1
+    assert "skipped" not in result.stdout
+    assert "requests: ImportError: broken on purpose" in re.sub(r"\s*│\s*│\s*│\s*", " ", result.stdout)
+
+
+def miscounting(monkeypatch):
+    count = krauth_sandbox.Emulator.token_requests.fget
+    monkeypatch.setattr(krauth_sandbox.Emulator, "token_requests", property(lambda self: 2 * count(self)))
+
+
+def refusing(monkeypatch):
+    reset = krauth_sandbox.Emulator.reset
+
+    def refuse(self):
+        reset(self)
+        self.fail_api(403, times=None)
+
+    monkeypatch.setattr(krauth_sandbox.Emulator, "reset", refuse)
+
+
+def never_revoking(monkeypatch):
+    monkeypatch.setattr(krauth_sandbox.NaverEmulator, "revoke_all", lambda self: None)
+
+
+def down(monkeypatch):
+    start = krauth_sandbox.Sandbox.start
+
+    def fall(self):
+        start(self)
+        self.stop()
+
+    monkeypatch.setattr(krauth_sandbox.Sandbox, "start", fall)
+
+
+def leaking(monkeypatch):
+    from krauth.naver import NaverAuthBase
+
+    monkeypatch.setattr(NaverAuthBase, "__repr__", lambda self: self._tokens.credentials.client_secret.reveal())
+
+
+@pytest.mark.parametrize(
+    ("break_it", "bad"), [(miscounting, 4), (refusing, 5), (never_revoking, 1), (down, 6), (leaking, 1)]
+)
+def test_what_is_not_as_stated_is_found(run, quick, monkeypatch, break_it, bad):
+    """The exit code is 1, and so many claims are marked."""
+    break_it(monkeypatch)
+    result = run("demo", "--lang", "en")
+    assert result.exit_code == 1
+    assert f"{bad} of 6 claims do not hold" in result.stdout
+    assert "FAILED" in result.stdout
+
+
+def test_a_renewal_that_somebody_notices_is_found(krauth_sandbox):
+    """A caller that waited, a call that failed, no new token or two: each breaks the claim."""
+
+    def renewal(*, issued=1, waited=0, status=200, error=None):
+        lane = _acts._Renewal(_acts.Stage(STACKS[0], krauth_sandbox), _acts.NAVER)
+        lane.watch = type("Watch", (), {"tokens_issued": issued})()
+        lane.waited, lane.error, lane.answers = waited, error, [Answer(200, b"", 0.01), Answer(status, b"", 0.01)]
+        return lane
+
+    assert renewal().kept
+    assert not renewal(issued=0).kept
+    assert not renewal(issued=2).kept
+    assert not renewal(waited=1).kept
+    assert not renewal(status=401).kept
+    assert not renewal(error="ValueError: x").kept
+
+
+def test_ctrl_c_ends_the_demo_at_once():
+    """No traceback, no waiting for the eight seconds."""
+    process = subprocess.Popen(
+        [KRAUTH, "demo", "--lang", "en"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+    )
+    for line in process.stdout:
+        if "clients start calling" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    killer = threading.Timer(6.0, process.kill)
+    killer.start()
+    _, err = process.communicate()
+    killer.cancel()
+    assert process.returncode == 1
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("name", PHRASES)
+def test_both_languages_say_the_same(name):
+    """Each phrase has the same gaps in both, and the Korean one is Korean or has no words."""
+    english, korean = PHRASES[name]
+    gaps = re.compile(r"{(\w+)}")
+    assert set(gaps.findall(english)) == set(gaps.findall(korean))
+    assert re.search("[가-힣]", korean) or english == korean
+
+
+def test_no_phrase_is_left_over():
+    """Each is used somewhere."""
+    import krauth_cli._report
+
+    source = "".join(io.open(module.__file__, encoding="utf-8").read() for module in (_acts, krauth_cli._report))
+    unused = [name for name in PHRASES if f'"{name}"' not in source and not name.endswith("_claim")]
+    assert unused == ["naver", "meloming"]  # asked for by the provider's name
+
+
+@pytest.mark.parametrize(
+    ("environment", "language"),
+    [
+        ({"LANG": "ko_KR.UTF-8"}, "ko"),
+        ({"LANG": "ko_KR.UTF-8", "LC_ALL": "C.UTF-8"}, "en"),
+        ({"LANG": "en_US.UTF-8", "LC_MESSAGES": "ko_KR.eucKR"}, "ko"),
+        ({"LANG": ""}, "en"),
+    ],
+)
+def test_the_language_is_the_locales(monkeypatch, environment, language):
+    """In POSIX's order of variables."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert default_language() == language
+    assert Phrases(language)("ok") == PHRASES["ok"][language == "ko"]
+
+
+def test_output_that_cannot_hold_korean_does_not_fail(quick):
+    """In an ASCII-only pipe there are question marks instead of a crash."""
+    code = """
+import sys
+from krauth_cli import _acts, _lanes, main
+_lanes.STACKS = _lanes.STACKS[-1:]
+for act in ("reuse", "renew", "recover", "crowd", "refuse", "open"):
+    setattr(_acts.Acts, act, lambda self: None)
+main()
+"""
+    done = python(code, "demo", "--lang", "ko", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0, done.stderr
+    assert "?" in done.stdout
