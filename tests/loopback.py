@@ -95,8 +95,16 @@ class _Handler(BaseHTTPRequestHandler):
         if (self.headers.get("Expect") or "").lower() == "100-continue":
             self.send_response_only(100)
             self.end_headers()
-        seen = Seen(self.command, self.path, list(self.headers.items()), self._body(), self.server.is_tls)
+        seen = Seen(self.command, self.path, list(self.headers.items()), b"", self.server.is_tls)
+        early = self.server.early and self.server.early(seen)
+        if early:
+            body: Any = early.body
+            self.wfile.write(b"HTTP/1.1 %d Early\r\nContent-Length: %d\r\n\r\n%s" % (early.status, len(body), body))
+            self.wfile.flush()
+        seen.body = self._body()
         self.server.seen.append(seen)
+        if early:
+            return
         reply = self.server.answer(seen)
         if reply.raw is not None:
             self.close_connection = True
@@ -153,6 +161,8 @@ class Server(socketserver.ThreadingTCPServer):
     def __init__(self, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
         self.seen: list[Seen] = []
         self.answer: Answerer = lambda seen: Reply(404)
+        #: Answers, or not, before the body has been read.
+        self.early: Callable[[Seen], Reply | None] | None = None
         self.is_tls = tls is not None
         self._tls = tls
         super().__init__((host, 0), _Handler)

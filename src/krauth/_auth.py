@@ -50,7 +50,7 @@ class OriginAuth:
 
     _source: TokenSource | None = None
     _transport: Transport
-    _origins: tuple[Origin, ...]
+    _origins: tuple[Origin, ...] = ()
     _prefixes: tuple[str, ...]
     _triples: frozenset[tuple[str, str, int | None]]
 
@@ -113,12 +113,16 @@ class OriginAuth:
     def obtain(self, *, cure: str | None = None) -> Snapshot:
         """Wait for a token, or for another than the access token `cure` that was refused."""
         self._transport.check_blocking()
-        snapshot: Snapshot = wait(self._tokens.start(self, cure=cure), self._tokens.policy.timeout + GRACE)
+        run = self._tokens.start(self, cure=cure)
+        del cure  # or a traceback with local variables would show it
+        snapshot: Snapshot = wait(run, self._tokens.policy.timeout + GRACE)
         return snapshot
 
     async def aobtain(self, *, cure: str | None = None) -> Snapshot:
         """Await a token, or another than the access token `cure` that was refused."""
-        snapshot: Snapshot = await wait_async(self._tokens.start(self, cure=cure), self._tokens.policy.timeout + GRACE)
+        run = self._tokens.start(self, cure=cure)
+        del cure
+        snapshot: Snapshot = await wait_async(run, self._tokens.policy.timeout + GRACE)
         return snapshot
 
     def open_transport(self) -> Callable[[HTTPRequest], HTTPResponse]:

@@ -108,8 +108,10 @@ class Driver:
             raise
         except Exception as error:  # noqa: BLE001  a transport is the user's
             endpoint = self._source.credentials.token_endpoint
+            # The words of any other exception may be anything, the request's body included.
+            detail = f" ({error})" if isinstance(error, OSError) else ""
             raise TokenTransportError(
-                f"the token request to {endpoint} failed: {type(error).__name__}: {error}"
+                f"the token request to {endpoint} failed: {type(error).__name__}{detail}"
             ) from without_frames(error)
         if not isinstance(response, HTTPResponse):
             raise ConfigurationError(

@@ -41,7 +41,7 @@ def exchange(
     """
     now = clock.time()
     message = prepare_code_request(credentials, code, request)
-    message.timeout = policy.attempt_timeout
+    message = message.within(policy.attempt_timeout)
     try:
         response: HTTPResponse = yield Send(message)
         token = credentials.process_token_response(response, now, None)
@@ -121,7 +121,7 @@ def _revoke_one(
     if value is None:
         return
     message = prepare_revocation_request(credentials, value, hint)
-    message.timeout = policy.attempt_timeout
+    message = message.within(policy.attempt_timeout)
     response: HTTPResponse = yield Send(message)
     try:
         process_revocation_response(credentials, response, clock.time())
@@ -141,6 +141,6 @@ def introspect(
         TokenError: The server refused, failed or could not be reached.
     """
     message = prepare_introspection_request(credentials, token, hint)
-    message.timeout = policy.attempt_timeout
+    message = message.within(policy.attempt_timeout)
     response: HTTPResponse = yield Send(message)
     return process_introspection_response(credentials, response, clock.time())

@@ -193,7 +193,7 @@ def _attempt(renewal: Renewal, store: _Store, stored: Record | None, deadline: f
         if last.access_token != renewal.refused and last.expires_in(clock.time()) > 0:
             return last
     request = credentials.prepare_token_request(clock.time() + renewal.server_ahead, last)
-    request.timeout = max(0.1, min(renewal.policy.attempt_timeout, deadline - clock.monotonic()))
+    request = request.within(max(0.1, min(renewal.policy.attempt_timeout, deadline - clock.monotonic())))
     if credentials.spends:
         yield from store.save_intent(last)
     sent_at, started = clock.time(), clock.monotonic()

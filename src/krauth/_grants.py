@@ -212,7 +212,7 @@ def refusal(
     retry_after = parse_retry_after(response.header("retry-after"), parse_http_date(response.header("date")) or now)
     if response.status == 429 and not issubclass(kind, RateLimitError):
         kind, remedy = RateLimitError, "wait before the next attempt; share one token store between processes"
-    elif response.status >= 500 and kind is TokenEndpointError:
+    elif response.status >= 500 and not issubclass(kind, TokenServerError):
         kind, remedy = TokenServerError, "the server failed; this is tried again by itself"
     elif rule is None and response.status == 401:
         kind, remedy = InvalidClientError, "check client_id and client_secret"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import aclosing
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -357,8 +358,9 @@ class HTTPXTokenTransport(AsyncTransport):
         try:
             response = await self._given.send(self._prepare(request), stream=True, auth=None, follow_redirects=False)
             try:
-                async for chunk in response.aiter_bytes():
-                    collector.add(chunk)
+                async with aclosing(response.aiter_bytes()) as chunks:
+                    async for chunk in chunks:
+                        collector.add(chunk)
             finally:
                 await response.aclose()
         except self.library.HTTPStatusError as error:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+@dataclass(frozen=True, slots=True, repr=False)
 class HTTPRequest:
     """A request that a token transport is to send, exactly once and as it is.
 
@@ -21,42 +23,37 @@ class HTTPRequest:
         timeout: Seconds after which the transport gives up.
     """
 
-    __slots__ = ("body", "headers", "method", "timeout", "url")
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    timeout: float = 10.0
 
-    def __init__(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
-        *,
-        timeout: float = 10.0,
-    ) -> None:
-        self.method = method
-        self.url = url
-        self.headers: dict[str, str] = dict(headers or {})
-        self.body = body
-        self.timeout = timeout
+    def within(self, seconds: float) -> HTTPRequest:
+        """Return the same request with another timeout."""
+        return replace(self, timeout=seconds)
 
     def __repr__(self) -> str:
         return f"<HTTPRequest {self.method} {self.url}>"
 
 
+@dataclass(frozen=True, slots=True, repr=False)
 class HTTPResponse:
     """What a token transport received.
 
     Args:
         status: The HTTP status code.
-        headers: Header fields; looked up without regard to case through `header()`.
+        headers: Header fields; kept with lower-case names, looked up without regard to case through `header()`.
         body: The whole body, decoded from any content coding.
     """
 
-    __slots__ = ("body", "headers", "status")
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
 
-    def __init__(self, status: int, headers: Mapping[str, str] | None = None, body: bytes = b"") -> None:
-        self.status = status
-        self.headers: dict[str, str] = {str(k).lower(): str(v) for k, v in (headers or {}).items()}
-        self.body = body
+    def __post_init__(self) -> None:
+        lowered = {str(name).lower(): str(value) for name, value in (self.headers or {}).items()}
+        object.__setattr__(self, "headers", lowered)
 
     def header(self, name: str) -> str | None:
         """Return the value of a header field, or `None`."""

@@ -59,7 +59,8 @@ class Workers:
             RuntimeError: No thread can be started.
         """
         with self._timer_wakeup:
-            heapq.heappush(self._timers, (monotonic() + seconds, next(self._order), task))
+            timer = (monotonic() + seconds, next(self._order), task)
+            heapq.heappush(self._timers, timer)
             if self._timer_runs:
                 self._timer_wakeup.notify()
                 return
@@ -69,6 +70,8 @@ class Workers:
         except RuntimeError:  # the interpreter is shutting down, or the system has no thread left
             with self._timer_wakeup:
                 self._timer_runs = False
+                self._timers.remove(timer)
+                heapq.heapify(self._timers)
             raise
 
     def _work(self) -> None:

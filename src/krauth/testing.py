@@ -180,7 +180,7 @@ class TokenStoreContract:
 
     def test_no_version_comes_back(self) -> None:
         """A version differs from every earlier one of the key, also after a deletion."""
-        seen = set()
+        seen: set[str] = set()
         for _ in range(5):
             seen.add(self.store.save(self.key, "text"))
             self.store.delete(self.key)

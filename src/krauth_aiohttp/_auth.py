@@ -20,6 +20,8 @@ from ._transport import DEFAULT, wrap
 if TYPE_CHECKING:
     from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
+    from krauth._snapshot import Snapshot
+
 
 class MiddlewareAuth(OriginAuth):
     """Base of the auth classes for aiohttp: client middlewares (aiohttp 3.12 and later).
@@ -44,33 +46,45 @@ class MiddlewareAuth(OriginAuth):
         scheme, host, port = url.scheme, url.raw_host, url.port
         if (scheme, host, port) not in self._triples and not self.covers(scheme, host or "", port):
             return await handler(request)
-        headers, body = request.headers, request.body
+        # No local variable here may hold a credential: this frame is in every traceback of a failed call.
+        body = request.body
         # An `Authorization` that is there is the user's own, for this request: it wins, and its refusal is theirs.
-        mine = AUTHORIZATION not in headers or await _is_from_netrc(request)
+        mine = AUTHORIZATION not in request.headers or await _is_from_netrc(request)
         if mine and (found := self.peek(request.method, not body or _is_replayable(body))) is not True:
-            headers[AUTHORIZATION] = (found or await self.aobtain()).header
+            request.headers[AUTHORIZATION] = (found or await self.aobtain()).header
         if self.extra_names:
-            headers.update(self.extra_headers(request.method, str(url)))
+            request.headers.update(self.extra_headers(request.method, str(url)))
         response = await handler(request)
         if response.status != 401 or not mine or self._source is None:
             return response
-        text = await _peek_body(response)
-        if text is None or not self.judge(request.method, 401, response.headers, text).refresh:
+        try:
+            cure = await self._find_cure(request, response)
+        except BaseException:  # nobody else has the response yet
+            response.close()
+            raise
+        if cure is None:
             return response
-        sent = bearer(headers.get(AUTHORIZATION))
-        token = (await self.aobtain(cure=sent)).token.access_token
-        if token == sent:
-            return response  # there is no other: the server's word stands
-        if body and not _is_replayable(body):
-            self.not_resent()
-            return response
+        request.session.cookie_jar.update_cookies(response.cookies, response.url)
         response.release()
         await request.close()  # whatever is still sending the body stops before the body is sent again
-        headers[AUTHORIZATION] = f"Bearer {token}"
+        request.headers[AUTHORIZATION] = cure.header
         again = await handler(request)
         if again.status == 401:
             self.refused_again()
         return again
+
+    async def _find_cure(self, request: ClientRequest, response: ClientResponse) -> Snapshot | None:
+        """Return the token to repeat a refused request with, or `None` where the 401 is to be handed back."""
+        text = await _peek_body(response)
+        if text is None or not self.judge(request.method, 401, response.headers, text).refresh:
+            return None
+        found = await self.aobtain(cure=bearer(request.headers.get(AUTHORIZATION)))
+        if found.header == request.headers.get(AUTHORIZATION):
+            return None  # there is no other: the server's word stands
+        if request.body and not _is_replayable(request.body):
+            self.not_resent()
+            return None
+        return found
 
 
 def _is_replayable(body: Any) -> bool:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 #: How many calls show that a token is reused.
 REUSES: Final = 20
 #: Seconds that a token lives in the act in which tokens expire, in place of three hours (Naver) and one (Meloming).
-LIFETIME: Final = 8.0
+LIFETIME: Final = 7.0
 #: Seconds that the token endpoints take to answer in that act.
 TOKEN_DELAY: Final = 0.3
 #: Callers for each client, and the seconds between two calls of one, in that act.
@@ -150,7 +150,8 @@ class Acts:
             with stage.stack.open(provider.auth(stage.stack, stage.sandbox)) as lane:
                 answer = lane.call("GET", provider.url(stage.sandbox))
             kept = answer.status == 200 and watch.token_requests == 1 and watch.api_requests == 1
-            return kept, f"{self._trace(watch.records)}  {self._ms(answer.seconds)}"
+            took = f"{1000 * answer.seconds:.0f} ms"
+            return kept, f"{self._trace(watch.records)}  {took if kept else self._counters(watch)}"
 
         self._each(claim, play)
 
@@ -203,7 +204,8 @@ class Acts:
         for stage in self.stages:
             mine = [lane for lane in lanes if lane.stage is stage]
             kept = all(lane.kept for lane in mine) and fast_time
-            self.report.row(claim, stage.stack, kept, self._renewal(mine))
+            text = self._renewal(mine)
+            self.report.row(claim, stage.stack, [text], None if kept else text)
         claim.seen = f"{self._renewal(lanes)}; {self.say('renew_during', during=during)}"
 
     def _watch_renewals(self, began: float, lanes: list[_Renewal]) -> str:
@@ -268,7 +270,8 @@ class Acts:
                 steps == ["401", "token", done] and str(answer.status) == done and watch.token_requests == 1 and intact
             )
             kept = kept and codes[provider.name] == _REFUSALS[provider.name]
-            return kept, self._trace(records) + ("" if intact else f"  {self.say('body_lost')}")
+            text = self._trace(records) + ("" if intact else f"  {self.say('body_lost')}")
+            return kept, text if kept else f"{text}  {self._counters(watch)}"
 
         self._each(claim, play)
 
@@ -320,7 +323,7 @@ class Acts:
         for provider in PROVIDERS:
             self.report.quote(self.say(provider.name), messages.get(provider.name, self.say("no_error")))
         for stage, kept, text in results:
-            self.report.row(claim, stage.stack, kept, text)
+            self.report.row(claim, stage.stack, [text], None if kept else text)
 
     def _refused(self, stage: Stage, provider: Provider, secret: str, messages: dict[str, str]) -> tuple[bool, str]:
         from krauth import InvalidClientError
@@ -380,11 +383,12 @@ class Acts:
             good = [self.say("key"), f"{self.say('key')} + {self.say('bearer')}"]
             kept = carried == good and (read.status, written.status, without, watch.token_requests) == (200, 201, 0, 1)
             texts = [f"{what} → {answer.status}" for what, answer in zip(carried, (read, written), strict=True)]
-            return kept, self.say("open_row", read=texts[0], write=texts[1])
+            text = self.say("open_row", read=texts[0], write=texts[1])
+            return kept, text if kept else f"{text}  {self._counters(watch)}"
 
         for stage in self.stages:
             kept, text = self._guard(lambda s=stage: play(s))  # type: ignore[misc]
-            self.report.row(claim, stage.stack, kept, text)
+            self.report.row(claim, stage.stack, [text], None if kept else text)
 
     def _carried(self, record: RecordedRequest, key: str) -> str:
         found = []
@@ -403,8 +407,13 @@ class Acts:
         """Play an act with each stack and provider, one after the other, and print a row for each stack."""
         for stage in self.stages:
             seen = [self._guard(lambda s=stage, p=provider: play(s, p)) for provider in PROVIDERS]  # type: ignore[misc]
-            kept = all(one for one, _ in seen)
-            self.report.row(claim, stage.stack, kept, *(text for _, text in seen))
+            wrong = [
+                f"{self.say(provider.name)}: {text}"
+                for provider, (kept, text) in zip(PROVIDERS, seen, strict=True)
+                if not kept
+            ]
+            cells = [", ".join(wrong)] if wrong else [text for _, text in seen]
+            self.report.row(claim, stage.stack, cells, ", ".join(wrong) or None)
 
     def _guard(self, play: Callable[[], tuple[bool, str]]) -> tuple[bool, str]:
         try:
@@ -430,8 +439,8 @@ class Acts:
         name = self.say("trace_token")
         return name if record.status == 200 else f"{name} {record.status}"
 
-    def _ms(self, seconds: float) -> str:
-        return f"{1000 * seconds:.0f} ms"
+    def _counters(self, watch: Watch) -> str:
+        return self.say("counters", tokens=watch.token_requests, calls=watch.api_requests)
 
 
 #: What a revoked token gets.
@@ -454,7 +463,7 @@ class _Renewal:
 
     def __post_init__(self) -> None:
         emulator = self.emulator
-        # `expires_in` counts whole seconds: a little more than eight of them, or seven would be announced.
+        # `expires_in` counts whole seconds: a little more than seven of them, or six would be announced.
         emulator.speed = self.provider.lifetime / (LIFETIME + 0.02)
         self.watch = Watch(emulator)
 

@@ -79,10 +79,10 @@ class Stack(NamedTuple):
 STACKS: Final = (
     Stack("requests", "requests", False, 64),
     Stack("httpx", "httpx", False, 64),
-    Stack("httpx async", "httpx", True, 250),
+    Stack("httpx async", "httpx", True, 200),
     Stack("httpx2", "httpx2", False, 64),
-    Stack("httpx2 async", "httpx2", True, 250),
-    Stack("aiohttp", "aiohttp", True, 250),
+    Stack("httpx2 async", "httpx2", True, 200),
+    Stack("aiohttp", "aiohttp", True, 200),
 )
 
 
@@ -219,7 +219,7 @@ def _httpx_async(library: str, auth: Any) -> Lane:
     httpx: Any = importlib.import_module(library)
 
     async def open_client() -> tuple[AsyncSend, Callable[[], Awaitable[None]]]:
-        # httpcore looks at every connection for every response: with 250 of them a crowd takes five seconds. The
+        # httpcore looks at every connection for every response: with 200 of them a crowd takes seconds. The
         # crowd meets before, in the auth.
         limits = httpx.Limits(max_connections=20)
         client = httpx.AsyncClient(auth=auth, verify=_tls(), timeout=TIMEOUT, limits=limits)

@@ -16,11 +16,15 @@ from ._failure import Group, failure_of
 #: command → (module, its name there). A new command is a module and a row.
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "demo": ("_demo", "demo"),
+    "introspect": ("_session", "introspect"),
+    "login": ("_login", "login"),
+    "logout": ("_session", "logout"),
     "sandbox": ("_sandbox", "sandbox"),
     "sign": ("_sign", "sign"),
     "stores": ("_stores", "stores"),
     "token": ("_token", "token"),
     "tokens": ("_stores", "tokens"),
+    "whoami": ("_session", "whoami"),
 }
 
 

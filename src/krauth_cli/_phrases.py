@@ -12,9 +12,9 @@ PHRASES: Final[dict[str, tuple[str, str]]] = {
     "title": ("krauth {version} demo", "krauth {version} 데모"),
     "intro": (
         "Six ways to send a request, two APIs, and an embedded sandbox on 127.0.0.1 that plays both."
-        " What you read was counted by the sandbox's servers, not by krauth.",
+        " Requests and tokens are counted by the sandbox's servers, not by krauth.",
         "요청을 보내는 여섯 가지 방법, 두 가지 API, 그리고 두 API를 모두 흉내 내는 내장 샌드박스(127.0.0.1)입니다."
-        " 아래 수치는 krauth가 아니라 샌드박스 서버가 직접 센 값입니다.",
+        " 요청과 토큰 수는 krauth가 아니라 샌드박스 서버가 직접 센 값입니다.",
     ),
     "library": ("sent with", "라이브러리"),
     "naver": ("Naver", "네이버"),
@@ -29,8 +29,9 @@ PHRASES: Final[dict[str, tuple[str, str]]] = {
     # What was seen.
     "trace_token": ("token", "토큰 발급"),
     "nothing": ("no request", "요청 없음"),
-    "counted_calls": ("{calls} × 200, {tokens} token requests", "{calls} × 200, 토큰 요청 {tokens}건"),
-    "counted_calls_1": ("{calls} × 200, {tokens} token request", "{calls} × 200, 토큰 요청 {tokens}건"),
+    "counted_calls": ("{calls} calls, {tokens} token requests", "호출 {calls}회, 토큰 요청 {tokens}건"),
+    "counted_calls_1": ("{calls} calls, {tokens} token request", "호출 {calls}회, 토큰 요청 {tokens}건"),
+    "counters": ("(token requests: {tokens}, calls: {calls})", "(토큰 요청 {tokens}건, 호출 {calls}건)"),
     "not_200": ("{bad} of {calls} failed", "{calls}건 중 {bad}건 실패"),
     # 1
     "obtain": ("The first call", "첫 호출"),
@@ -47,7 +48,7 @@ PHRASES: Final[dict[str, tuple[str, str]]] = {
         "토큰이 메모리에 있으므로 추가 비용이 없습니다.",
     ),
     "reuse_claim": ("Further calls reuse the token", "이후 호출은 토큰을 재사용합니다"),
-    "reuse_seen": ("{calls} × 200, 0 token requests", "{calls} × 200, 토큰 요청 0건"),
+    "reuse_seen": ("{calls} calls, 0 token requests", "호출 {calls}회, 토큰 요청 0건"),
     # 3
     "renew": ("Tokens expire while calls go on", "호출이 이어지는 동안 토큰 만료"),
     "renew_note": (
@@ -101,12 +102,12 @@ PHRASES: Final[dict[str, tuple[str, str]]] = {
     # 5
     "crowd": ("Everybody at once, and no token yet", "토큰 없이 동시에 호출"),
     "crowd_note": (
-        "64 threads, or 250 asyncio tasks, share one client; each wants a token at the same moment.",
-        "스레드 64개 또는 asyncio 태스크 250개가 클라이언트 하나를 함께 쓰면서 동시에 토큰을 필요로 합니다.",
+        "64 threads, or 200 asyncio tasks, share one client; each wants a token at the same moment.",
+        "스레드 64개 또는 asyncio 태스크 200개가 클라이언트 하나를 함께 쓰면서 동시에 토큰을 필요로 합니다.",
     ),
     "crowd_claim": (
-        "64 threads or 250 tasks at once: one token request",
-        "스레드 64개, 태스크 250개가 동시에 호출해도 토큰 요청은 1건입니다",
+        "64 threads or 200 tasks at once: one token request",
+        "스레드 64개, 태스크 200개가 동시에 호출해도 토큰 요청은 1건입니다",
     ),
     "crowd_seen": ("1 token request each, all answers 200", "토큰 요청 1건씩, 응답은 모두 200"),
     # 6

@@ -89,17 +89,13 @@ class Report:
         head = " " * (3 + 8) + _pad(self.say("library"), _NAME) + "".join(_pad(name, _CELL) for name in names)
         self.console.print(Text(head.rstrip(), style="dim"))
 
-    def row(self, claim: Claim, stack: Stack, kept: bool, *cells: str) -> None:
-        """Print what one stack did, and enter it in the ledger."""
-        text = "".join(_pad(cell, _CELL) for cell in cells).rstrip() if len(cells) > 1 else cells[0]
-        self.enter(claim, stack, kept, ", ".join(cells))
-        self._line("ok" if kept else "failed", stack.name, text)
-
-    def enter(self, claim: Claim, stack: Stack, kept: bool, seen: str) -> None:
-        """Enter a result in the ledger."""
-        claim.kept[stack.name] = claim.kept.get(stack.name, True) and kept
-        if not kept:
-            claim.instead[stack.name] = seen
+    def row(self, claim: Claim, stack: Stack, cells: list[str], wrong: str | None = None) -> None:
+        """Print what one stack did, and enter it in the ledger; `wrong` is what was not as stated."""
+        claim.kept[stack.name] = wrong is None
+        if wrong is not None:
+            claim.instead[stack.name] = wrong
+        text = "".join(_pad(cell, _CELL) for cell in cells[:-1]) + cells[-1]
+        self._line("ok" if wrong is None else "failed", stack.name, text)
 
     def quote(self, who: str, text: str) -> None:
         """Print somebody's words, whole."""
@@ -123,7 +119,7 @@ class Report:
             good = sum(claim.kept.values())
             seen = [claim.seen] if claim.holds else [f"{name}: {text}" for name, text in claim.instead.items()]
             mark = Text.assemble(self._mark(claim.holds), f" {good}/{len(claim.kept)}")
-            table.add_row(str(number), say(f"{claim.name}_claim"), "\n".join(map(printable, seen)), mark)
+            table.add_row(str(number), say(f"{claim.name}_claim"), "\n".join(seen), mark)
         self.console.print(table)
         bad = sum(not claim.holds for claim in self.claims)
         if bad:
@@ -140,9 +136,7 @@ class Report:
     def _line(self, state: str, name: str, text: str) -> None:
         style = {"ok": "green", "failed": "bold red", "skipped": "yellow"}.get(state, "")
         mark = _pad(self.say(state), 8) if state else " " * 8
-        line = Text.assemble(
-            (mark, style), (_pad(name, _NAME), ""), (printable(text) if state == "failed" else text, "")
-        )
+        line = Text.assemble((mark, style), (_pad(name, _NAME), ""), (text, ""))
         self._wrapped(line, 3, hang=8 + _NAME)
 
     def _wrapped(self, text: Text, indent: int, hang: int = 0) -> None:

@@ -63,7 +63,7 @@ def tokens(url: str, as_json: bool) -> None:
     fresh       in use
     stale       in use, and renewed with the next call
     expired     no longer used; renewed with the next call
-    intent      a refresh token was about to be spent, and nobody has saved what came of it
+    intent      a refresh token was about to be spent, and no result is saved
     unreadable  not a token of ours, or of another version
     """
     from krauth._plugins import open_store

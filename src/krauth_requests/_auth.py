@@ -72,10 +72,9 @@ class RequestsAuth(OriginAuth, AuthBase):
         method, url = cast("str", request.method), cast("str", request.url)
         if body is None or not self.judge(method, 401, response.headers, body).refresh:
             return response
-        sent = bearer(request.headers.get("Authorization"))
         response.close()  # it was read: the connection is free for the token request
-        token = self.obtain(cure=sent).token.access_token
-        if token == sent:
+        found = self.obtain(cure=bearer(request.headers.get("Authorization")))
+        if found.header == request.headers.get("Authorization"):
             return response  # there is no other: the server's word stands
         if not _is_replayable(request):
             self.not_resent()
@@ -87,7 +86,7 @@ class RequestsAuth(OriginAuth, AuthBase):
         retry.prepare_cookies(retry._cookies)  # type: ignore[attr-defined]
         for one in (retry, request):  # a redirect after this is copied from the original
             one.headers.pop("Authorization", None)
-            one.headers["Authorization"] = f"Bearer {token}"
+            one.headers["Authorization"] = found.header
             one.headers.update(self.extra_headers(method, url))
         if isinstance(retry._body_position, int):  # type: ignore[attr-defined]
             rewind_body(retry)

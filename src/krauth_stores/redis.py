@@ -41,7 +41,8 @@ return 'saved'
 # may still save. A fence that is gone refuses. It grows with the clock, so also past a flushed or restored database.
 _ACQUIRE = """
 if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
-  if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end  -- else: the answer to the first attempt was lost
+  if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end  -- else: the answer to an earlier attempt was lost
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
 end
 local time = redis.call('TIME')
 local last = tonumber(redis.call('HGET', KEYS[2], 'number') or 0)
@@ -95,6 +96,9 @@ class RedisStore(TokenStore):
         self._client = client
         self._prefix = prefix
         self._save, self._acquire, self._release = map(client.register_script, (_SAVE, _ACQUIRE, _RELEASE))
+        #: key → owner of a lease that the server may hold for us without our knowing, as no answer came: a paused
+        #: server does later what it was asked. The next to ask is this owner, and need not wait for that lease to end.
+        self._unsure: dict[str, str] = {}
         options = client.connection_pool.connection_kwargs
         self._where = options.get("path") or f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
 
@@ -130,15 +134,23 @@ class RedisStore(TokenStore):
 
     def acquire(self, key: str, seconds: float) -> Lease | None:
         """Return a lease on `key`, or `None` while another holds it."""
-        owner = uuid.uuid4().hex
+        owner = self._unsure.pop(key, None) or uuid.uuid4().hex
         names = [self._name(key, "lease"), self._name(key, "fence")]
-        fence = self._call(self._acquire, names, [owner, max(1, int(seconds * 1000))])
+        try:
+            fence = self._call(self._acquire, names, [owner, max(1, int(seconds * 1000))])
+        except TokenStoreError:
+            self._unsure[key] = owner
+            raise
         return None if fence is None else Lease(key, owner, int(fence))
 
     def release(self, lease: Lease) -> None:
         """Give a lease back."""
         names = [self._name(lease.key, "lease"), self._name(lease.key, "fence")]
-        self._call(self._release, names, [lease.owner])
+        try:
+            self._call(self._release, names, [lease.owner])
+        except TokenStoreError:
+            self._unsure[lease.key] = lease.owner
+            raise
 
     def keys(self) -> list[str]:
         """Return all keys."""

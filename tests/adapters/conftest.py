@@ -1,10 +1,10 @@
 """One running `Sandbox` for all stacks, put back to its first moment for each test."""
 
 import pytest
-from stacks import STACKS
 
 from krauth import MemoryStore
 from krauth_sandbox import Sandbox
+from stacks import STACKS
 
 
 @pytest.fixture(params=STACKS, ids=repr)

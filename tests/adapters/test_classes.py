@@ -3,9 +3,9 @@
 import inspect
 
 import pytest
-from stacks import STACKS
 
 from krauth import AuthorizationRequired, ConfigurationError, Token
+from stacks import STACKS
 
 NAMES = ["MelomingAPIKey", "MelomingOAuth", "NaverAuth", "OAuth2Auth", "TokenTransport"]
 

@@ -7,8 +7,6 @@ import logging
 import threading
 
 import pytest
-from loopback import Proxy, Reply, Server
-from stacks import BY_NAME
 
 from krauth import (
     ConfigurationError,
@@ -19,6 +17,8 @@ from krauth import (
     TokenEndpointError,
     TokenTransportError,
 )
+from loopback import Proxy, Reply, Server
+from stacks import BY_NAME
 
 QUICK = RefreshPolicy(attempts=1, timeout=5, attempt_timeout=2)
 ONE_TOKEN = HTTPResponse(200, {}, b'{"access_token": "tok-1", "token_type": "Bearer", "expires_in": 3600}')
@@ -261,7 +261,7 @@ def test_a_blocking_call_on_the_loop_that_would_send_is_refused(name, sandbox, s
         async def block():
             return auth.token()
 
-        with pytest.raises(ConfigurationError, match="await auth.atoken"):
+        with pytest.raises(ConfigurationError, match=r"await auth\.atoken"):
             stack.run(block)
         assert stack.token(auth).access_token
 

@@ -5,9 +5,9 @@ import logging
 from urllib.parse import quote
 
 import pytest
-from loopback import Reply, Server
 
 from krauth import RefreshPolicy
+from loopback import Reply, Server
 
 CONTENT = b"0123456789" * 5000
 
@@ -38,22 +38,25 @@ def at(offset):
     return opened
 
 
+@pytest.fixture
 def on_disk(tmp_path):
+    """Open a file with `CONTENT`, closed after the test."""
     path = tmp_path / "file.bin"
     path.write_bytes(CONTENT)
-    return path.open("rb")
+    with path.open("rb") as opened:
+        yield opened
 
 
 REPLAYABLE = {
-    "no body": lambda path: {},
-    "bytes": lambda path: {"content": CONTENT},
-    "form": lambda path: {"form": {"a": "b", "c": "d e"}},
-    "json": lambda path: {"json": {"a": [1, 2, 3]}},
-    "multipart": lambda path: {"files": {"f": ("f.bin", io.BytesIO(CONTENT))}},
-    "multipart from disk": lambda path: {"files": {"f": ("f.bin", on_disk(path))}},
-    "file": lambda path: {"file": io.BytesIO(CONTENT)},
-    "file on disk": lambda path: {"file": on_disk(path)},
-    "file at an offset": lambda path: {"file": at(70)},
+    "no body": lambda disk: {},
+    "bytes": lambda disk: {"content": CONTENT},
+    "form": lambda disk: {"form": {"a": "b", "c": "d e"}},
+    "json": lambda disk: {"json": {"a": [1, 2, 3]}},
+    "multipart": lambda disk: {"files": {"f": ("f.bin", io.BytesIO(CONTENT))}},
+    "multipart from disk": lambda disk: {"files": {"f": ("f.bin", disk)}},
+    "file": lambda disk: {"file": io.BytesIO(CONTENT)},
+    "file on disk": lambda disk: {"file": disk},
+    "file at an offset": lambda disk: {"file": at(70)},
 }
 ONE_SHOT = {
     "generator": lambda: {"chunks": [CONTENT[:100], CONTENT[100:]]},
@@ -70,9 +73,9 @@ def skip_what_the_library_cannot(stack, body, kind):
 
 
 @pytest.mark.parametrize("kind", REPLAYABLE)
-def test_a_body_that_can_be_sent_again_is(stack, world, client, tmp_path, kind):
+def test_a_body_that_can_be_sent_again_is(stack, world, client, on_disk, kind):
     """After a 401 and a refresh the very same body is sent once more, whole, and the call succeeds."""
-    body = REPLAYABLE[kind](tmp_path)
+    body = REPLAYABLE[kind](on_disk)
     skip_what_the_library_cannot(stack, body, kind)
     stack.token(client.auth)
     world.revoke()
@@ -84,7 +87,6 @@ def test_a_body_that_can_be_sent_again_is(stack, world, client, tmp_path, kind):
     assert len(world.issued) == 2
     if "file" in body:
         assert first.body == (CONTENT[70:] if kind == "file at an offset" else CONTENT)
-        body["file"].close()
 
 
 @pytest.mark.parametrize("kind", ONE_SHOT)
@@ -119,9 +121,7 @@ def test_a_one_shot_body_is_not_risked_on_a_stale_token(stack, world):
 @pytest.mark.parametrize("stream", [False, True], ids=["read at once", "streamed"])
 def test_responses_arrive_whole(stack, world, client, stream):
     """A large response arrives whole, at once or in pieces, with and without a refresh before it."""
-    world.home.answer = lambda seen: (
-        Reply(200, {}, [CONTENT] * 10) if seen.bearer in world.good else world.refusal()
-    )
+    world.home.answer = lambda seen: Reply(200, {}, [CONTENT] * 10) if seen.bearer in world.good else world.refusal()
     for _ in range(2):
         assert client.get(f"{world.home.url}/big", stream=stream).content == CONTENT * 10
         world.revoke()
@@ -276,9 +276,7 @@ def test_a_compressed_401_is_understood(stack, world, client):
     world.revoke()
     body = gzip.compress(b'{"code": "AUTHENTICATION_REQUIRED"}')
     headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
-    world.home.answer = lambda seen: (
-        Reply.json({"ok": 1}) if seen.bearer in world.good else Reply(401, headers, body)
-    )
+    world.home.answer = lambda seen: Reply.json({"ok": 1}) if seen.bearer in world.good else Reply(401, headers, body)
     assert client.get(f"{world.home.url}/x").status == 200
 
 
@@ -321,12 +319,13 @@ def test_an_early_401_to_a_large_upload(stack, world, client, tmp_path):
     if not stack.takes_files:
         pytest.skip("an async httpx client takes no file as a body")
     path = tmp_path / "large.bin"
-    path.write_bytes(CONTENT * 20)
+    path.write_bytes(CONTENT * 200)
     stack.token(client.auth)
     world.revoke()
+    world.home.early = lambda seen: None if seen.bearer in world.good else world.refusal()
     with path.open("rb") as opened:
         assert client.post(f"{world.home.url}/x", file=opened).status == 200
-    assert world.home.seen[-1].body == CONTENT * 20
+    assert world.home.seen[-1].body == CONTENT * 200
 
 
 def test_connections_are_given_back(stack, world):

@@ -1,15 +1,22 @@
 """What the core's tests share: nothing here, or beside it, needs an HTTP library."""
 
+import os
 import traceback
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import krauth
 from krauth._transport import make_transport
 from krauth.meloming import MelomingAPIKeyBase, MelomingOAuthBase
 from krauth.naver import NaverAuthBase
 from krauth.oauth2 import OAuth2AuthBase
+
+settings.register_profile("core", settings.default, deadline=None)
+settings.register_profile("core-again", settings.default, deadline=None, max_examples=10)
+# The run without HTTP libraries repeats everything to see what is imported, not what is computed.
+settings.load_profile("core-again" if "KRAUTH_BLOCKED" in os.environ else "core")
 
 OURS = str(Path(krauth.__file__).parent)
 

@@ -1,5 +1,6 @@
 """Clocks: HTTP dates, the skew to a server's clock, and the clock that tests move by hand."""
 
+import contextlib
 import time
 from email.utils import formatdate
 
@@ -123,7 +124,7 @@ def test_fake_clock_is_current_in_its_block():
     assert _clock.current() is _clock.SYSTEM
     with FakeClock(NOW) as outer:
         assert _clock.current() is outer
-        with pytest.raises(ZeroDivisionError), FakeClock(5.0) as inner:
+        with contextlib.suppress(ZeroDivisionError), FakeClock(5.0) as inner:
             assert _clock.current() is inner
             raise ZeroDivisionError
         assert _clock.current() is outer

@@ -118,7 +118,7 @@ def test_meloming_refresh_request():
     }
     dead = Token("access", NOW, NOW - 3600, refresh_token="refresh", refresh_expires_at=NOW)
     for last in (None, Token("access", NOW + 3600, NOW), dead):
-        with pytest.raises(AuthorizationRequired, match="'kim'.*authorization_request") as caught:
+        with pytest.raises(AuthorizationRequired, match=r"'kim'.*authorization_request") as caught:
             credentials.prepare_token_request(NOW, last)
         assert "refresh&1" not in str(caught.value)
 

@@ -214,8 +214,21 @@ def test_loopback(host):
 
 @pytest.mark.parametrize(
     "host",
-    ["localhost.example", "xlocalhost", "127.0.0.1.example", "128.0.0.1", "0.0.0.0", "::", "::2", "10.0.0.1"]
-    + ["127.1", "0x7f000001", "2130706433", "api.example.com", "169.254.169.254"],
+    [
+        "localhost.example",
+        "xlocalhost",
+        "127.0.0.1.example",
+        "128.0.0.1",
+        "0.0.0.0",
+        "::",
+        "::2",
+        "10.0.0.1",
+        "127.1",
+        "0x7f000001",
+        "2130706433",
+        "api.example.com",
+        "169.254.169.254",
+    ],
 )
 def test_not_loopback(host):
     """Nothing that merely looks like this machine is taken for it."""

@@ -179,7 +179,7 @@ def test_thirteen_digits(timestamp):
 def test_longest_client_id(client_id):
     """72 bytes, counted in UTF-8, are signed; one byte more, which bcrypt would not read, is refused."""
     assert len(check_password(client_id, NOW)) == 72
-    with pytest.raises(ConfigurationError, match="client_id is too long.* 73 bytes.*72") as caught:
+    with pytest.raises(ConfigurationError, match=r"client_id is too long.* 73 bytes.*72") as caught:
         sign(client_id + "b", SECRET, NOW)
     assert client_id not in str(caught.value)
 

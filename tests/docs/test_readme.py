@@ -44,7 +44,7 @@ def test_an_example_of_a_document_runs(code: str, tmp_path: Path, monkeypatch: p
         here = re.sub(r"NaverAuth\.from_env\(", f"NaverAuth.from_env(base_url={sandbox.naver_url!r}, ", here)
         here = re.sub(r"(Meloming\w+)\.from_env\(", rf"\1.from_env(base_url={sandbox.meloming_url!r}, ", here)
         names: dict[str, object] = {"__name__": "example"}
-        exec(compile(here, "example", "exec"), names)  # noqa: S102  our own documents
+        exec(compile(here, "example", "exec"), names)
         main = names.get("main")
         if asyncio.iscoroutinefunction(main):
             asyncio.run(main())

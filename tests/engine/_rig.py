@@ -135,6 +135,10 @@ class Server:
     def count(self):
         return len(self.requests)
 
+    def now(self):
+        """The time that tokens live by."""
+        return self.clock.monotonic()
+
     def say(self, *answers):
         """Answer the next requests so: an `HTTPResponse`, an exception, or a callable."""
         self.script.extend(answers)
@@ -147,13 +151,12 @@ class Server:
         self.live.clear()
 
     def accepts(self, access_token):
-        return self.live.get(access_token, -1.0) > self.clock.monotonic()
+        return self.live.get(access_token, -1.0) > self.now()
 
     def _issue(self, refresh):
-        mono = self.clock.monotonic()
         self.issued += 1
         name = f"access-{self.issued}"
-        self.live[name] = mono + self.lifetime
+        self.live[name] = self.now() + self.lifetime
         refresh_token = None
         if refresh:
             refresh_token = f"refresh-{self.issued}"
@@ -185,7 +188,7 @@ class Server:
             token = self._issue(self.rotates)
         else:
             token = self._again() or self._issue(False)
-        fields = {"access_token": token.access_token, "expires_in": self.live[token.access_token] - self.clock.monotonic()}
+        fields = {"access_token": token.access_token, "expires_in": self.live[token.access_token] - self.now()}
         if token.refresh_token:
             fields["refresh_token"] = token.refresh_token
         return answer(**fields)
@@ -194,7 +197,7 @@ class Server:
         if self.reissues_below is None or not self.live:
             return None
         name, end = max(self.live.items(), key=lambda item: item[1])
-        left = end - self.clock.monotonic()
+        left = end - self.now()
         return Token(name, self.clock.time() + left, self.clock.time()) if left >= self.reissues_below else None
 
 

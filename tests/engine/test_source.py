@@ -23,7 +23,6 @@ from krauth import (
 )
 from krauth._exceptions import InvalidClientError, RateLimitError, TokenServerError
 from krauth._plugins import plugin_manager
-from krauth._source import TokenSource
 from krauth._token import Token
 from krauth.stores import ANY
 from krauth_requests import NaverAuth, OAuth2Auth

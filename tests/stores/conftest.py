@@ -61,6 +61,12 @@ class RedisServer:
     def resume(self):
         self.process.send_signal(signal.SIGCONT)
 
+    def flush(self):
+        """Forget everything, the scripts included."""
+        with self.client() as client:
+            client.flushall()
+            client.script_flush()
+
     def kill(self):
         self.process.kill()
         self.process.wait(10)

@@ -13,6 +13,8 @@ from krauth import ConfigurationError, StoreConflict, TokenStoreError
 from krauth._plugins import plugins
 from krauth_stores.redis import RedisStore
 
+from .conftest import eventually
+
 SECRET = "an-access-token-that-nobody-may-see"
 
 
@@ -68,6 +70,26 @@ def test_a_pause(opened, redis_server, redis_url):
     assert time.monotonic() - began < 5
     redis_server.resume()
     assert store.load("key").value in ("value", SECRET)  # it may have reached the server, and not the other way
+
+
+@pytest.mark.parametrize("what", ["acquire", "release"])
+def test_a_lease_that_is_granted_too_late(what, opened, redis_server, redis_url):
+    """A server that wakes grants what nobody waits for any more: who asked for it is not locked out by it."""
+    store, other = opened(f"{redis_url}?socket_timeout=0.1"), opened(redis_url)
+    lease = store.acquire("key", 60)
+    if what == "acquire":
+        store.release(lease)
+    redis_server.pause()
+    with pytest.raises(TokenStoreError, match="did not answer"):
+        store.acquire("key", 60) if what == "acquire" else store.release(lease)
+    redis_server.resume()
+    again = eventually(lambda: store.acquire("key", 60))
+    assert again.fence > lease.fence
+    assert store.acquire("key", 60) is None
+    assert other.acquire("key", 60) is None
+    store.save("key", "value", lease=again)
+    store.release(again)
+    assert other.acquire("key", 60)
 
 
 def test_a_flush(store, redis_server):

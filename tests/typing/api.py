@@ -48,7 +48,7 @@ async def asynchronous(request: AuthorizationRequest) -> None:
     auth = krauth_aiohttp.OAuth2Auth(
         "id",
         "secret",
-        token_endpoint="https://a.example/token",  # noqa: S106
+        token_endpoint="https://a.example/token",
         api_origins=["https://a.example"],
     )
     assert_type(await auth.atoken(), Token)

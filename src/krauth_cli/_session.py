@@ -1,0 +1,102 @@
+"""`krauth whoami`, `introspect` and `logout`: about the token that `krauth login` has put into a store."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ._client import Client, client_options
+from ._failure import Command, Failure, printable
+from ._token import duration
+
+if TYPE_CHECKING:
+    from krauth._token import Record, Token
+
+
+@click.command(cls=Command)
+@client_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def whoami(target: str | None, as_json: bool, **options: Any) -> None:
+    """Say who is signed in, from the store alone; no request is sent (for --issuer, one for its metadata).
+
+    The exit code is 0, or 1 when nobody is, or their token can't be renewed any more.
+    """
+    client = Client(target, options)
+    token = _token_of(client, client.stored()[1])
+    now = time.time()
+    usable = token.expires_in(now) > 0
+    renewable = token.refresh_token is not None and (token.refresh_expires_at or now + 1) > now
+    facts = {
+        "user": client.user,
+        "server": client.name,
+        "scope": token.scope,
+        "state": "usable" if usable else "expired",
+        "renewable": renewable,
+        "expires_at": None if token.expires_at is None else int(token.expires_at),
+        "refresh_expires_at": None if token.refresh_expires_at is None else int(token.refresh_expires_at),
+        "store": client.shown_store,
+    }
+    if as_json:
+        click.echo(json.dumps(facts, ensure_ascii=False))
+    else:
+        left = "" if token.expires_at is None or not usable else f", for {duration(token.expires_in(now))}"
+        week = token.refresh_expires_at
+        within = "" if week is None or not renewable else f", within {duration(week - now)}"
+        lines = {**facts, "state": f"{facts['state']}{left}", "renewable": f"{'yes' if renewable else 'no'}{within}"}
+        for name, value in lines.items():
+            if value is not None and not name.endswith("_at"):
+                click.echo(f"{name:<11}{printable(value)}")
+    if not usable and not renewable:
+        raise Failure("the token has expired and can't be renewed: run krauth login again")
+
+
+@click.command(cls=Command)
+@client_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: all that the server says.")
+def introspect(target: str | None, as_json: bool, **options: Any) -> None:
+    """Ask the server about the token, which is renewed first if it has expired.
+
+    The exit code is 0 when it is active, else 1.
+    """
+    client = Client(target, options)
+    auth, record = client.stored()
+    _token_of(client, record)
+    info = auth.introspect()
+    if as_json:
+        click.echo(json.dumps({**info.claims, "active": info.active}, ensure_ascii=False))
+    else:
+        click.echo(f"{'active':<11}{'yes' if info.active else 'no'}")
+        for name in ("username", "sub", "client_id", "scope"):
+            if (value := getattr(info, name)) is not None:
+                click.echo(f"{name:<11}{printable(value)}")
+        if info.exp is not None:
+            click.echo(f"{'expires':<11}in {duration(info.exp - time.time())}")
+    if not info.active:
+        raise Failure("the server does not accept this token (any more): run krauth login again")
+
+
+@click.command(cls=Command)
+@client_options
+@click.option("--local", is_flag=True, help="Only forget the token here; at the server it lives on.")
+def logout(target: str | None, local: bool, **options: Any) -> None:
+    """Revoke the token at the server and forget it. What fails half-way can be repeated."""
+    client = Client(target, options)
+    auth, record = client.stored()
+    if record is None or record.token is None:
+        click.echo("nobody is signed in")
+        return
+    if local:
+        auth._tokens.store.delete(auth._tokens.credentials.key)
+        click.echo("forgotten here; at the server the token lives until it expires")
+        return
+    auth.revoke()
+    click.echo(f"signed out {printable(client.user, 100)} at {client.name}")
+
+
+def _token_of(client: Client, record: Record | None) -> Token:
+    if record is None or record.token is None:
+        raise Failure(f"nobody is signed in to {client.name} as {printable(client.user, 100)}: run krauth login")
+    return record.token
