@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ._authorization import AuthorizationRequest
     from ._endpoints import TokenInfo
     from ._events import TokenEvent
+    from ._plugins import register_plugin
     from .hookspecs import hookimpl, hookspec
 
 __version__ = "0.1.0"
@@ -67,6 +68,7 @@ __all__ = [
     "__version__",
     "hookimpl",
     "hookspec",
+    "register_plugin",
 ]
 
 #: Imported when asked for: pluggy is for those who write plugins.
@@ -75,6 +77,7 @@ _LAZY = {
     "TokenEvent": "_events",
     "TokenInfo": "_endpoints",
     "hookimpl": "hookspecs",
+    "register_plugin": "_plugins",
     "hookspec": "hookspecs",
 }
 

@@ -162,8 +162,8 @@ def require_env(name: str) -> Secret:
     """Return an environment variable, or raise `ConfigurationError` when it is not set."""
     value = read_env(name)
     if value is None:
-        hint = f" (single quotes keep its $ signs: export {name}='…')" if name.endswith("SECRET") else ""
-        raise ConfigurationError(f"the environment variable {name} is not set{hint}")
+        hint = " (single quotes keep its $ signs)" if name.endswith("SECRET") else ""
+        raise ConfigurationError(f"the environment variable {name} is not set: export {name}='…'{hint}")
     return Secret(value)
 
 

@@ -114,6 +114,8 @@ class Renewal:
             return _FOUND[mine, _S.MISSING]  # our own: a clock that was set back does not revive it
         if self.unsaved and token.access_token == self.spent:
             return Do.RENEW  # what we have is newer, whatever the clocks say: it is saved first
+        if self.current is not None and token.obtained_at < self.current.obtained_at:
+            return _FOUND[mine, _S.MISSING]  # of before the store was down, or out of a backup
         window = window_of(token, self.credentials, self.policy)
         return _FOUND[mine, token.state(self.clock.time(), window)]
 

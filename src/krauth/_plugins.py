@@ -7,13 +7,11 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any
 
-from ._exceptions import ConfigurationError
+from ._exceptions import ConfigurationError, KrauthError, without_frames
 from .stores import MemoryStore, TokenStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import pluggy
 
     from ._events import TokenEvent
 
@@ -70,15 +68,16 @@ class Plugins:
         """
         import pluggy
 
-        name = self.manager.register(plugin, name)
-        if name is None:  # pluggy has blocked it
-            return
         try:
+            name = self.manager.register(plugin, name)
             self.manager.check_pending()
         except pluggy.PluginValidationError as error:
-            self.manager.unregister(plugin)
+            if self.manager.is_registered(plugin):
+                self.manager.unregister(plugin)
             known = ", ".join(sorted(hook for hook in vars(self.manager.hook) if hook.startswith("krauth_")))
             raise ConfigurationError(f"plugin {name!r}: {error}; the hooks are {known}") from None
+        if name is None:  # pluggy has blocked it
+            return
         hook = self.manager.subset_hook_caller(
             "krauth_register_token_stores",
             [other for other in self.manager.get_plugins() if other is not plugin],
@@ -114,7 +113,14 @@ class Plugins:
                 + (f"; {hint}" if hint else "")
             )
         factory, plugin = found
-        store = factory(url)
+        try:
+            store = factory(url)
+        except KrauthError:
+            raise
+        except Exception as error:  # its words may hold the URL, and that a password
+            raise ConfigurationError(
+                f"plugin {plugin!r} could not open a {scheme}:// store: {type(error).__name__}"
+            ) from without_frames(error)
         if not isinstance(store, TokenStore):
             raise ConfigurationError(
                 f"plugin {plugin!r} opened {scheme}:// with a {type(store).__name__}, which is no krauth.TokenStore"
@@ -133,9 +139,18 @@ def plugins() -> Plugins:
         return _load()
 
 
-def plugin_manager() -> pluggy.PluginManager:
-    """Return pluggy's manager, for those who register a plugin of their own by hand."""
-    return plugins().manager
+def register_plugin(plugin: Any, name: str | None = None) -> None:
+    """Register a plugin by hand, one that is not installed as a distribution: an application's own observer, say.
+
+    Args:
+        plugin: A module, class or object with `krauth.hookimpl` functions.
+        name: For messages.
+
+    Raises:
+        ConfigurationError: It implements a hook that does not exist, or with arguments that the hook lacks.
+    """
+    with _lock:
+        plugins().register(plugin, name)
 
 
 def open_store(store: TokenStore | str | None) -> TokenStore:

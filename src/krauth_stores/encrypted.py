@@ -60,7 +60,7 @@ class EncryptedStore(TokenStore):
     def __init__(self, store: TokenStore, keys: Sequence[str], source: str = "keys=") -> None:
         if not keys:
             raise ConfigurationError(f"{source} has no encryption key; make one with:  {_MAKE}")
-        fernets = []
+        fernets: list[Fernet] = []
         for number, key in enumerate(keys, 1):
             if not re.fullmatch("[A-Za-z0-9_-]{43}=", key):  # Fernet itself overlooks what follows a "="
                 raise ConfigurationError(

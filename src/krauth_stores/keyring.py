@@ -138,7 +138,7 @@ class KeyringStore(TokenStore):
         )
 
     def _drop(self, key: str, slot: str, index: int) -> None:
-        names = []
+        names: list[str] = []
         while self._get(name := _chunk(key, slot, index)) is not None:
             names.append(name)
             index += 1

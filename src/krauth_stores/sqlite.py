@@ -81,7 +81,7 @@ class SQLiteStore(TokenStore):
     """
 
     def __init__(self, path: str | os.PathLike[str], *, timeout: float = 5.0) -> None:
-        self.path = os.path.abspath(os.path.expanduser(os.fspath(path)))
+        self.path: str = os.path.abspath(os.path.expanduser(os.fspath(path)))
         self._timeout = timeout
 
     def load(self, key: str) -> Stored | None:

@@ -1,5 +1,6 @@
 """Token requests: to the token endpoint and nowhere else, over https, within bounds of time and size; and proxies."""
 
+import gc
 import json
 import threading
 
@@ -18,6 +19,9 @@ from world import CANARY, CLIENT_SECRET
 
 QUICK = RefreshPolicy(attempts=1, timeout=3, attempt_timeout=0.3)
 TOKEN = {"access_token": f"{CANARY}-token-x", "token_type": "Bearer", "expires_in": 3600}
+
+#: httpx reads a response through generators within generators, and on trio says so when a response is left half-read.
+LEFT_BEHIND = pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning")
 
 
 @pytest.fixture(params=["own", "given"])
@@ -65,11 +69,13 @@ def test_a_token_request_is_a_form_and_nothing_else(stack, world, oauth):
     assert {"authorization", "cookie", "x-api-key"}.isdisjoint(name.lower() for name, _ in seen.headers)
 
 
+@LEFT_BEHIND
 def test_a_token_response_that_is_too_large(stack, world, oauth):
     """An endless answer is cut off at 1 MiB."""
     only_the_token_endpoint(world, lambda seen: Reply(200, {}, (b"x" * 65536 for _ in range(1000))))
     with pytest.raises(TokenTransportError, match="1 MiB"):
         stack.token(oauth())
+    gc.collect()
 
 
 def test_a_token_endpoint_that_does_not_answer(stack, world, oauth):
@@ -88,6 +94,7 @@ def test_a_token_endpoint_that_does_not_answer(stack, world, oauth):
         leave.set()
 
 
+@LEFT_BEHIND
 def test_a_token_endpoint_that_drips(stack, world, oauth):
     """An answer that comes byte by byte, never silent for long, ends after `attempt_timeout` as a whole."""
     leave = threading.Event()
@@ -104,6 +111,7 @@ def test_a_token_endpoint_that_drips(stack, world, oauth):
             stack.token(oauth(refresh=QUICK))
     finally:
         leave.set()
+    gc.collect()
 
 
 @pytest.mark.parametrize("scheme", ["http", "ws", "ftp", ""])

@@ -455,8 +455,8 @@ def test_no_secret_in_output(sandbox, login, krauth, environ):
     running.visit(callback)
     texts = [running.ended(), running.err]
     secrets = secrets_of(sandbox)
-    for command in (["whoami"], ["whoami", "--json"], ["introspect"], ["introspect", "--json"], ["logout"]):
-        done = krauth("-v", command[0], "meloming", *command[1:])
+    for words in (["whoami"], ["whoami", "--json"], ["introspect"], ["introspect", "--json"], ["logout"]):
+        done = krauth("-v", words[0], "meloming", *words[1:])
         texts += [done.stdout, done.stderr]
     assert len(secrets) >= 5
     for text in texts:
