@@ -165,7 +165,7 @@ class OriginAuth:
             return Verdict(False)
         verdict = self._source.credentials.judge(method, status, headers, body)
         code = f"{status} {verdict.code}" if verdict.code else str(status)
-        self._source.emit("refused", detail=code + (f": {verdict.remedy}" if verdict.remedy else ""))
+        self._source.emit("refused", detail=code + (f": {verdict.remedy}" if verdict.remedy else ""), aside=True)
         return verdict
 
     def refused_again(self) -> None:
@@ -179,6 +179,7 @@ class OriginAuth:
             self._source.emit(
                 "not_resent",
                 detail="its body was a stream that can be read only once; the next call will use the new token",
+                aside=True,
             )
 
     # What must not happen to a credential.

@@ -53,12 +53,15 @@ class TokenEvent(NamedTuple):
         return f"{self.key}: {sentence}"
 
 
-def emit(event: TokenEvent) -> None:
-    """Tell the log and the observers. An observer that fails is logged, and harms nobody."""
-    from ._plugins import notify
-
-    level = SENTENCES[event.kind][0]
+def write(event: TokenEvent) -> None:
+    """Tell the log."""
     with contextlib.suppress(Exception):  # a broken log filter must not cost a token
-        logger.log(level, "%s", event)
+        logger.log(SENTENCES[event.kind][0], "%s", event)
+
+
+def notify(event: TokenEvent) -> None:
+    """Tell the observers, in a worker thread: they are plugins, may be slow, and may have to be loaded first."""
+    from ._plugins import plugins
+
     with contextlib.suppress(Exception):
-        notify(event)
+        plugins().notify(event)

@@ -28,6 +28,8 @@ class HTTPXAuth(OriginAuth):
 
     #: The library: `httpx` or `httpx2`.
     library: ClassVar[ModuleType]
+    #: Its class of bodies that are just bytes.
+    plain: ClassVar[type]
     #: Made by `hidden_headers` and `resumed_stream` from the library's own classes.
     hidden: ClassVar[type]
     resumed: ClassVar[type]
@@ -38,7 +40,7 @@ class HTTPXAuth(OriginAuth):
         if (url.scheme, url.host, url.port) not in self._triples and not self.covers(url.scheme, url.host, url.port):
             yield request
             return
-        body = Body(request) if type(request.stream) is not self.library.ByteStream else None
+        body = Body(request) if type(request.stream) is not self.plain else None
         if (found := self.peek(request.method, body is None or body.is_replayable)) is not True:
             request.headers["Authorization"] = (found or self.obtain()).header
         if self.extra_names:
@@ -58,7 +60,7 @@ class HTTPXAuth(OriginAuth):
         if (url.scheme, url.host, url.port) not in self._triples and not self.covers(url.scheme, url.host, url.port):
             yield request
             return
-        body = Body(request) if type(request.stream) is not self.library.ByteStream else None
+        body = Body(request) if type(request.stream) is not self.plain else None
         if (found := self.peek(request.method, body is None or body.is_replayable)) is not True:
             request.headers["Authorization"] = (found or await self.aobtain()).header
         if self.extra_names:

@@ -7,6 +7,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any
 
+from ._events import logger
 from ._exceptions import ConfigurationError, KrauthError, without_frames
 from .stores import MemoryStore, TokenStore
 
@@ -117,7 +118,7 @@ class Plugins:
             store = factory(url)
         except KrauthError:
             raise
-        except Exception as error:  # its words may hold the URL, and that a password
+        except Exception as error:  # noqa: BLE001  its words may hold the URL, and that a password
             raise ConfigurationError(
                 f"plugin {plugin!r} could not open a {scheme}:// store: {type(error).__name__}"
             ) from without_frames(error)
@@ -126,6 +127,14 @@ class Plugins:
                 f"plugin {plugin!r} opened {scheme}:// with a {type(store).__name__}, which is no krauth.TokenStore"
             )
         return store
+
+    def notify(self, event: TokenEvent) -> None:
+        """Tell every observer; one that fails is logged."""
+        for implementation in self.manager.hook.krauth_token_event.get_hookimpls():
+            try:
+                implementation.function(*[event for _ in implementation.argnames])
+            except Exception:  # noqa: BLE001  whatever an observer raises harms nobody
+                logger.exception("plugin %r failed to observe an event", implementation.plugin_name)
 
 
 @functools.cache
@@ -172,15 +181,3 @@ def open_store(store: TokenStore | str | None) -> TokenStore:
         if store not in _opened:
             _opened[store] = plugins().open(store)
         return _opened[store]
-
-
-def notify(event: TokenEvent) -> None:
-    """Tell every observer; one that fails is logged."""
-    manager = plugins().manager
-    for implementation in manager.hook.krauth_token_event.get_hookimpls():
-        try:
-            implementation.function(*[event for _ in implementation.argnames])
-        except Exception:  # noqa: BLE001  whatever an observer raises harms nobody
-            from ._events import logger
-
-            logger.exception("plugin %r failed to observe an event", implementation.plugin_name)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from . import _clock, _flow
 from ._driver import Driver
-from ._events import TokenEvent, emit
+from ._events import TokenEvent, notify, write
 from ._exceptions import (
     AuthorizationRequired,
     ConfigurationError,
@@ -303,7 +303,7 @@ class TokenSource:
                     if self._snapshot is not None and is_good and self._snapshot.token.access_token != run.cures:
                         outcome = self._snapshot
         self._schedule_keep_warm()
-        self.emit("refresh_failed", detail=str(error), error=error)
+        self.emit("refresh_failed", detail=str(error), error=error, aside=run is None)
         if run is not None:
             run.future.set_result(outcome)
 
@@ -350,11 +350,18 @@ class TokenSource:
         token: Token | None = None,
         detail: str | None = None,
         error: BaseException | None = None,
+        *,
+        aside: bool = False,
     ) -> None:
-        """Tell log and observers what happened."""
+        """Tell log and observers what happened; the latter in a worker thread, so `aside` where this is none."""
         now = self.time()
         remaining = None if token is None or token.expires_at is None else token.expires_in(now)
-        emit(TokenEvent(kind, self.credentials.provider, self.credentials.key, now, remaining, detail, error))
+        event = TokenEvent(kind, self.credentials.provider, self.credentials.key, now, remaining, detail, error)
+        write(event)
+        if aside:
+            self.threads.submit(functools.partial(notify, event))
+        else:
+            notify(event)
 
     def __repr__(self) -> str:
         return f"<TokenSource {self.credentials.key} {self._usable().value}>"

@@ -65,6 +65,10 @@ class Receiver(ThreadingHTTPServer):
 
     def __init__(self, redirect_uri: str | None = None, port: int = 0) -> None:
         parts = urlsplit(redirect_uri or f"http://127.0.0.1:{port}/callback")
+        try:
+            port = 80 if parts.port is None else parts.port
+        except ValueError:
+            raise Misuse("the redirect URI's port is no port") from None
         if parts.scheme != "http" or parts.hostname not in _ADDRESSES:
             raise Misuse(
                 "this redirect_uri leads to another machine, or is not http://127.0.0.1:PORT/…: use --paste, and paste"
@@ -76,7 +80,7 @@ class Receiver(ThreadingHTTPServer):
 
             self.address_family = socket.AF_INET6
         try:
-            super().__init__((address, parts.port if parts.port is not None else 80), _Handler)
+            super().__init__((address, port), _Handler)
         except OSError as error:
             raise Misuse(
                 f"can't listen on port {parts.port}: {error.strerror}; choose another, or use --paste"

@@ -27,6 +27,7 @@ class ClientAuth(HTTPXAuth, httpx.Auth):
     """Base of the auth classes for httpx."""
 
     library: ClassVar = httpx
+    plain = httpx.ByteStream
     hidden: ClassVar = hidden_headers(httpx.Headers)
     resumed: ClassVar = resumed_stream(httpx.SyncByteStream, httpx.AsyncByteStream)
 

@@ -27,6 +27,7 @@ class ClientAuth(HTTPXAuth, httpx2.Auth):
     """Base of the auth classes for httpx2."""
 
     library: ClassVar = httpx2
+    plain = httpx2.ByteStream
     hidden: ClassVar = hidden_headers(httpx2.Headers)
     resumed: ClassVar = resumed_stream(httpx2.SyncByteStream, httpx2.AsyncByteStream)
 

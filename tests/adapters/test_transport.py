@@ -128,6 +128,18 @@ def test_calls_and_token_requests_go_through_a_proxy(stack, naver, sandbox, prox
     assert all(request.headers.get("X-Forwarded-For") for request in sandbox.naver.requests)
 
 
+def test_a_proxy_from_the_environment(stack, naver, sandbox, proxy, monkeypatch):
+    """A client that finds its proxy in the environment (`trust_env`) sends token requests through it, too."""
+    monkeypatch.setenv("HTTP_PROXY", proxy.url)
+    monkeypatch.setenv("http_proxy", proxy.url)
+    for name in ("NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with stack.client(trust_env=True) as client:
+        client.auth = naver(token_transport=client.native)
+        assert client.get(f"{sandbox.naver_url}/v1/echo").status == 200
+    assert [seen.method for seen in proxy.seen] == ["POST", "GET"]
+
+
 def test_without_the_proxy_the_error_names_the_cure(stack, naver, sandbox, proxy):
     """A shop behind a fixed IP whose token requests go directly gets 403, and the message names token_transport."""
     forward = proxy.answer
@@ -308,12 +320,12 @@ def test_a_session_with_a_base_url(stack, naver, sandbox):
 
 @pytest.mark.parametrize("wanted", [ValueError, RuntimeError])
 def test_what_a_callable_raises_is_the_cause(stack, naver, wanted):
-    """An exception out of the user's callable arrives as the cause of a `TokenTransportError`."""
+    """An exception out of the user's callable is named in a `TokenTransportError`, and is its cause."""
 
     def send(request):
         raise wanted("it broke")
 
-    with pytest.raises(TokenTransportError, match="it broke") as caught:
+    with pytest.raises(TokenTransportError, match=wanted.__name__) as caught:
         stack.token(naver(token_transport=send, refresh=QUICK))
     assert isinstance(caught.value.__cause__, wanted)
 

@@ -308,7 +308,7 @@ def test_a_401_whose_body_never_ends(stack, world, client, stream):
     world.home.answer = lambda seen: Reply(raw=stall())
     try:
         with pytest.raises(stack.timeout_error):
-            client.get(f"{world.home.url}/x", stream=stream, timeout=0.3)
+            client.get(f"{world.home.url}/x", stream=stream, timeout=0.15)
     finally:
         leave.set()
     assert len(world.issued) == 1

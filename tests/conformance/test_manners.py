@@ -14,6 +14,7 @@ import pytest
 from krauth import TokenEndpointError
 from loopback import Reply, Server
 from stacks import BY_NAME
+from world import CANARY
 
 BASIC = "Basic " + base64.b64encode(b"user:password").decode()
 
@@ -131,6 +132,15 @@ def test_event_hooks(stack, world):
     assert statuses == ([200, 401, 200] if stack.library_name.startswith("httpx") else [200, 200])
 
 
+def test_event_hooks_and_token_requests(stack, world):
+    """Hooks of a client that is handed over are not shown token requests, except in httpx, which has no way around."""
+    statuses = []
+    world.home.answer = lambda seen: Reply.json({"access_token": "t", "token_type": "Bearer", "expires_in": 60})
+    with stack.client(hook=statuses.append) as client:
+        stack.token(world.auth(stack, token_transport=client.native))
+    assert statuses == ([200] if stack.library_name.startswith("httpx") else [])
+
+
 def test_a_hook_that_raises_for_status(stack, world):
     """A client that raises on every 4xx still gets its retry, except in httpx, where the hook comes before the auth."""
     import functools
@@ -208,7 +218,7 @@ def test_timeouts(stack, world, client):
     world.home.answer = answer
     try:
         with pytest.raises(stack.timeout_error):
-            client.get(f"{world.home.url}/x", timeout=0.3)
+            client.get(f"{world.home.url}/x", timeout=0.15)
     finally:
         leave.set()
     assert len(world.home.seen) == 2
@@ -351,6 +361,27 @@ def test_http2(stack, world, authority):
     assert [headers[":path"] for headers, _ in seen] == ["/r", "/r", "/end"]
     assert [body for _, body in seen] == [b"abc"] * 3
     assert all("x-api-key" in headers and "authorization" in headers for headers, _ in seen)
+
+
+def test_http2_at_debug(world, authority, caplog):
+    """At DEBUG `hpack` redacts `Authorization` but writes down other fields, an API key too; nobody else does."""
+    import logging
+    import ssl
+
+    import trustme
+
+    caplog.set_level(logging.DEBUG)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1", key_type=trustme.KeyType.ECDSA).configure_cert(context)
+    stack = BY_NAME["httpx"]
+    with h2_server(context, lambda headers: ([(":status", "200")], b"ok")) as (url, _):
+        auth = world.auth(stack, url)
+        with stack.client(auth, verify=world.ca_file, http2=True) as client:
+            assert client.get(f"{url}/x").status == 200
+    # What is decoded is the test's own server at work.
+    sent = [record for record in caplog.records if not record.getMessage().startswith("Decod")]
+    assert {record.name for record in sent if CANARY in record.getMessage()} == {"hpack.hpack"}
+    assert not any(world.issued[0] in record.getMessage() for record in sent)
 
 
 def test_websockets(world, named):

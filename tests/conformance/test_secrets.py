@@ -31,8 +31,8 @@ def said(caplog):
         assert CANARY not in text
 
 
-def everything_about(error):
-    """Return an exception in all the ways in which programs show exceptions."""
+def everything_about(error, *, by_pytest=True):
+    """Return an exception in all the ways in which programs show exceptions; pytest's takes a while."""
     yield from (repr(error), str(error), repr(vars(error)), repr(error.args))
     yield "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
     # What rich shows, without the colours, which take it seconds.
@@ -41,7 +41,7 @@ def everything_about(error):
         yield stack.exc_value
         yield from (f"{name} = {value}" for frame in stack.frames for name, value in (frame.locals or {}).items())
     information = pytest.ExceptionInfo.from_exception(error)
-    for style in ("long", "short"):
+    for style in ("long", "short") if by_pytest else ():
         yield str(information.getrepr(showlocals=True, style=style, truncate_locals=False))
     while error is not None:
         yield repr(vars(error))
@@ -87,7 +87,7 @@ def test_failed_token_requests(stack, world, said, kind, given):
         try:
             client.post(f"{world.home.url}/x", content=b"abc")
         except Exception as error:
-            for text in everything_about(error):
+            for text in everything_about(error, by_pytest=kind == "wrong secret"):
                 said(text)
         else:
             pytest.fail("it should have failed")
@@ -108,6 +108,21 @@ def test_a_refresh_that_fails(stack, world, said):
                 said(text)
         else:
             pytest.fail("it should have failed")
+
+
+def test_a_call_that_fails_on_the_way(stack, world):
+    """When the API itself hangs up, the library's frames hold the request's headers; krauth's own frames hold none."""
+    world.home.answer = lambda seen: Reply(raw=[])
+    with stack.client(world.auth(stack)) as client:
+        try:
+            client.post(f"{world.home.url}/x", content=b"abc")
+        except Exception as error:
+            frames = traceback.TracebackException.from_exception(error, capture_locals=True).stack
+        else:
+            pytest.fail("it should have failed")
+    for frame in frames:
+        if "/src/krauth" in frame.filename:
+            assert CANARY not in str(frame.locals)
 
 
 def test_calls_that_succeed(stack, world, said):

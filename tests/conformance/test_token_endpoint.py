@@ -17,7 +17,7 @@ from krauth import (
 from loopback import Proxy, Reply
 from world import CANARY, CLIENT_SECRET
 
-QUICK = RefreshPolicy(attempts=1, timeout=3, attempt_timeout=0.3)
+QUICK = RefreshPolicy(attempts=1, timeout=3, attempt_timeout=0.15)
 TOKEN = {"access_token": f"{CANARY}-token-x", "token_type": "Bearer", "expires_in": 3600}
 
 #: httpx reads a response through generators within generators, and on trio says so when a response is left half-read.

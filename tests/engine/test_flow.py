@@ -145,7 +145,7 @@ def test_the_refused_token_is_not_taken_back_from_the_store(usable):
 @pytest.mark.parametrize("state", [TokenState.FRESH, TokenState.STALE])
 def test_a_siblings_token_cures_a_refusal(state):
     """A sibling's good token, even a stale one, is the cure for a refused one: no request."""
-    refused = Token("refused", NOW + 3000, NOW - 600)
+    refused = Token("refused", NOW + 3000, NOW - 36000)
     known = renewal(current=refused, usable=TokenState.FRESH, refused="refused")
     steps, token = play(known, [(Load, stored(token_in(state, "theirs"))), (Emit, None)])
     assert token.access_token == "theirs"
@@ -167,6 +167,16 @@ def test_the_store_is_read_again_under_the_lease():
     steps, token = play(renewal(), script)
     assert token == SIBLINGS
     assert events(steps) == ["adopted"]
+
+
+def test_a_token_of_before_ours_is_not_taken_for_a_siblings():
+    """What is left in the store of before it was down, or comes out of a backup, is no cure for the newer one."""
+    refused = Token("refused", NOW + 3000, NOW - 600)
+    left_over = Token("left-over", NOW + 2900, NOW - 700)
+    known = renewal(current=refused, usable=TokenState.FRESH, refused="refused")
+    script = [(Load, stored(left_over)), (Acquire, LEASE), (Load, stored(left_over)), (Send, answer()), *KEEP]
+    _, token = play(known, script)
+    assert token.access_token == "a"
 
 
 # ---- what the server may answer ----------------------------------------------------------------------------------

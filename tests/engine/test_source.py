@@ -19,10 +19,10 @@ from krauth import (
     RefreshPolicy,
     TokenStoreError,
     TokenTransportError,
+    _plugins,
     hookimpl,
 )
 from krauth._exceptions import InvalidClientError, RateLimitError, TokenServerError
-from krauth._plugins import plugin_manager
 from krauth._token import Token
 from krauth.stores import ANY
 from krauth_requests import NaverAuth, OAuth2Auth
@@ -1129,12 +1129,12 @@ def observed():
         def krauth_token_event(self, event):
             raise ZeroDivisionError
 
-    plugins = [Observer(), Broken()]
-    for plugin in plugins:
-        plugin_manager().register(plugin)
+    observers = [Observer(), Broken()]
+    for plugin in observers:
+        _plugins.plugins().manager.register(plugin)
     yield seen
-    for plugin in plugins:
-        plugin_manager().unregister(plugin)
+    for plugin in observers:
+        _plugins.plugins().manager.unregister(plugin)
 
 
 def test_everything_that_happens_is_told_and_nothing_that_is_secret(observed, caplog):

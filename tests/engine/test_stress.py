@@ -348,14 +348,13 @@ def test_a_cancelled_trio_leader_leaves_the_renewal_to_the_others(sandbox):
         async def obtain():
             tokens.append(await auth.atoken())
 
-        async with trio.open_nursery() as followers:
-            async with trio.open_nursery() as leaders:
-                leaders.start_soon(auth.atoken)
-                while not sandbox.naver.token_requests:
-                    await trio.sleep(0.002)
-                for _ in range(50):
-                    followers.start_soon(obtain)
-                leaders.cancel_scope.cancel()
+        async with trio.open_nursery() as followers, trio.open_nursery() as leaders:
+            leaders.start_soon(auth.atoken)
+            while not sandbox.naver.token_requests:
+                await trio.sleep(0.002)
+            for _ in range(50):
+                followers.start_soon(obtain)
+            leaders.cancel_scope.cancel()
 
     trio.run(main)
     assert len(tokens) == 50

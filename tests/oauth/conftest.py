@@ -6,8 +6,7 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
 
-from krauth import MemoryStore, _source, hookimpl
-from krauth._plugins import plugin_manager
+from krauth import MemoryStore, _plugins, _source, hookimpl
 from krauth_sandbox import Sandbox
 from stacks import BY_NAME
 
@@ -85,7 +84,7 @@ def events():
             self.seen.append(event)
 
     observer = Observer()
-    manager = plugin_manager()
+    manager = _plugins.plugins().manager
     manager.register(observer)
     yield observer.seen
     manager.unregister(observer)

@@ -1,0 +1,184 @@
+"""The threads that renew, with real threads: how many, for how long, and what no task can do to them."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import threading
+import time
+import weakref
+
+import pytest
+import requests
+
+import krauth_requests
+from krauth import ConfigurationError, HTTPRequest, MemoryStore, TokenTransportError
+from krauth._workers import Workers
+
+PATIENCE = 20.0
+
+
+def mine(workers):
+    """The threads of these workers, by what they run: other tests have workers, too."""
+    targets = {workers._work, workers._keep_time}
+    return [thread for thread in threading.enumerate() if getattr(thread, "_target", None) in targets]
+
+
+def until(condition):
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def test_no_thread_exists_before_there_is_work_or_long_after():
+    """A process that renews nothing has no thread of ours; idle ones end."""
+    workers = Workers(idle=0.02)
+    assert mine(workers) == []
+    done = threading.Event()
+    workers.submit(done.set)
+    workers.after(0.0, done.set)
+    assert done.wait(PATIENCE)
+    until(lambda: mine(workers) == [])
+    again = threading.Event()
+    workers.submit(again.set)
+    assert again.wait(PATIENCE)
+
+
+def test_there_are_never_more_threads_than_the_limit_and_nothing_is_lost():
+    """A hundred tasks on three threads: each runs once."""
+    workers, gate, ran = Workers(limit=3, idle=0.05), threading.Event(), []
+    for number in range(100):
+        workers.submit(lambda number=number: (gate.wait(PATIENCE), ran.append(number)))
+    assert len(mine(workers)) == 3
+    gate.set()
+    until(lambda: len(ran) == 100)
+    assert sorted(ran) == list(range(100))
+
+
+def test_an_idle_thread_is_used_before_another_is_started():
+    """One task after the other needs one thread."""
+    workers, seen = Workers(idle=5), set()
+    for _ in range(20):
+        done = threading.Event()
+        workers.submit(lambda done=done: (seen.add(threading.get_ident()), done.set()))
+        assert done.wait(PATIENCE)
+        until(lambda: workers._idle == 1)
+    assert len(seen) == 1
+
+
+def test_a_busy_thread_does_not_keep_a_task_waiting():
+    """While there is room a new task gets a new thread."""
+    workers, gate, done = Workers(idle=0.05), threading.Event(), threading.Event()
+    workers.submit(lambda: gate.wait(PATIENCE))
+    workers.submit(done.set)
+    assert done.wait(PATIENCE)
+    gate.set()
+
+
+def test_tasks_from_many_threads_all_run():
+    """Two thousand tasks submitted by eight threads, with threads ending all the while: none is lost."""
+    workers, count, lock = Workers(limit=4, idle=0.0005), [0], threading.Lock()
+
+    def task():
+        with lock:
+            count[0] += 1
+
+    def submit():
+        for number in range(250):
+            workers.submit(task) if number % 2 else workers.after(0.0, task)
+
+    threads = [threading.Thread(target=submit) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    until(lambda: count[0] == 2000)
+
+
+def test_a_task_that_raises_costs_no_thread(caplog):
+    """However many tasks fail, those that follow find a thread, and the log says what failed."""
+    workers, done = Workers(limit=2, idle=5), threading.Event()
+    with caplog.at_level(logging.ERROR, "krauth"):
+        for _ in range(10):
+            workers.submit(lambda: 1 / 0)
+        workers.submit(done.set)
+        assert done.wait(PATIENCE)
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_an_idle_thread_keeps_nothing_alive():
+    """What a task held can be collected once it has run, though its thread lives on."""
+
+    class Held:
+        pass
+
+    workers, held, done = Workers(idle=5), Held(), threading.Event()
+    gone = weakref.ref(held)
+    workers.submit(lambda held=held: done.set())
+    workers.after(0.0, lambda held=held: None)
+    del held
+    assert done.wait(PATIENCE)
+    until(lambda: (gc.collect(), gone() is None)[1])
+
+
+def test_timers_fire_in_the_order_of_their_times_from_one_thread():
+    """Set in any order, also while the thread already waits for a later one."""
+    workers, fired, done = Workers(limit=1, idle=0.2), [], threading.Event()
+    workers.after(0.15, lambda: (fired.append("late"), done.set()))
+    workers.after(0.05, lambda: fired.append("early"))
+    workers.after(0.1, lambda: fired.append("middle"))
+    assert len([thread for thread in mine(workers) if thread.name == "krauth-timer"]) == 1
+    assert done.wait(PATIENCE)
+    assert fired == ["early", "middle", "late"]
+
+
+def test_a_timer_never_fires_early():
+    """A backoff is at least as long as it says."""
+    workers, at, done = Workers(idle=0.1), [], threading.Event()
+    begun = time.monotonic()
+    workers.after(0.1, lambda: (at.append(time.monotonic()), done.set()))
+    assert done.wait(PATIENCE)
+    assert at[0] - begun >= 0.1
+
+
+@pytest.fixture
+def no_more_threads(monkeypatch):
+    def start(self):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    return monkeypatch
+
+
+def test_without_a_thread_to_be_had_a_task_runs_where_it_was_submitted(no_more_threads):
+    """At shutdown, or with the system's threads used up, a renewal still ends."""
+    workers, ran = Workers(), []
+    workers.submit(lambda: ran.append(threading.get_ident()))
+    assert ran == [threading.get_ident()]
+
+
+def test_without_a_thread_to_be_had_a_timer_is_refused_and_leaves_nothing_behind(no_more_threads):
+    """A timer that can't be kept says so; it neither fires later on nor spoils the timers of better days."""
+    workers, fired, done = Workers(idle=0.05), [], threading.Event()
+    with pytest.raises(RuntimeError):
+        workers.after(0.0, lambda: fired.append("too late"))
+    no_more_threads.undo()
+    workers.after(0.02, done.set)
+    assert done.wait(PATIENCE)
+    assert fired == []
+
+
+def test_a_transport_that_waits_for_its_own_token_is_told_so():
+    """A callable transport that sends through the client that carries the auth: an error at once, no deadlock."""
+
+    def send(request: HTTPRequest):
+        return requests.post(request.url, data=request.body, auth=auth, timeout=PATIENCE)
+
+    auth = krauth_requests.MelomingOAuth(
+        "client", "secret", base_url="http://127.0.0.1:9", store=MemoryStore(), token_transport=send
+    )
+    begun = time.monotonic()
+    with pytest.raises((ConfigurationError, TokenTransportError), match="leaves its auth out|hand the client"):
+        auth.token()
+    assert time.monotonic() - begun < 5
