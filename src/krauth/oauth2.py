@@ -347,9 +347,12 @@ class UserAuth(OriginAuth):
         if not _first_use(request.state):
             raise AuthorizationError("this callback was used before: a code is good for once; let the user start again")
         source = self._tokens
-        return source.perform(
-            self, self._then_replace(exchange(self._client, source.clock, source.policy, code, request))
-        )
+        flow = exchange(self._client, source.clock, source.policy, code, request)
+        try:
+            return source.perform(self, self._then_replace(flow))
+        except ConfigurationError:  # there is no way to the server from here: nothing was sent
+            _used_states.pop(request.state, None)
+            raise
 
     def _revocation(self) -> Run:
         from ._errands import revoke
@@ -488,7 +491,7 @@ def fetch_metadata(send: Sender, issuer: str) -> dict[str, Any]:
             response = send(HTTPRequest("GET", url, {"Accept": "application/json"}))
         except KrauthError:
             raise
-        except Exception as error:  # noqa: BLE001  a transport is the user's
+        except Exception as error:
             raise TokenTransportError(f"no answer from {url}: {type(error).__name__}") from error
         if is_metadata(response):
             break

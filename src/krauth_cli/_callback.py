@@ -82,13 +82,12 @@ class Receiver(ThreadingHTTPServer):
         try:
             super().__init__((address, port), _Handler)
         except OSError as error:
-            raise Misuse(
-                f"can't listen on port {parts.port}: {error.strerror}; choose another, or use --paste"
-            ) from None
+            raise Misuse(f"can't listen on port {port}: {error.strerror}; choose another, or use --paste") from None
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-        self.host = f"{host}:{self.server_address[1]}"
+        actual = self.server_address[1]
+        self.host = host if actual == 80 else f"{host}:{actual}"  # as a browser writes it
         # A registered URI is sent as it is; ours names the port that was free.
-        self.redirect_uri = redirect_uri if redirect_uri and parts.port else f"http://{self.host}{parts.path}"
+        self.redirect_uri = redirect_uri or f"http://{self.host}{parts.path}"
         self.path = parts.path or "/"
         self._lock = threading.Lock()
         self._taken = False

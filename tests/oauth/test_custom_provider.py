@@ -94,8 +94,16 @@ def test_provider_surface():
         assert name == "ErrorTable" or value.__doc__, name
 
 
-@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
-@pytest.mark.parametrize("target", ["/ncc/campaigns", "/", "", "/a%20b/%ED%95%9C?ids=1,2&q=%ED%95%9C%20%2F"])
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [
+        ("GET", "/ncc/campaigns"),
+        ("GET", ""),
+        ("GET", "/a%20b/%ED%95%9C?ids=1,2&q=%ED%95%9C%20%2F"),
+        ("POST", "/ncc/campaigns"),
+        ("DELETE", "/ncc/campaigns?ids=1"),
+    ],
+)
 def test_signed(server, stack, make, method, target):
     """Every request carries a signature that a server which knows only the document accepts."""
     with stack.client(make(stack)) as client:
