@@ -57,7 +57,11 @@ async def in_tasks(call: Callable[[], Any], count: int) -> list[str]:
         except Exception as error:
             return type(error).__name__
 
-    return await asyncio.gather(*[one() for _ in range(count)])
+    try:
+        return await asyncio.gather(*[one() for _ in range(count)])
+    finally:
+        if hasattr(call, "aclose"):
+            await call.aclose()
 
 
 def in_loops(makers: list[Callable[[], Any]], tasks: int) -> list[str]:

@@ -6,7 +6,6 @@ Each begins with an expired token where the library can hold one, and, for the r
 from __future__ import annotations
 
 import datetime
-import json
 import os
 import time
 from typing import TYPE_CHECKING, Any
@@ -259,27 +258,19 @@ def krauth_async(name: str) -> Callable[..., AsyncCall]:
 
 
 def krauth_aiohttp(base: str, grant: str, auth: Any = None) -> AsyncCall:
+    """Over the wire: aiohttp has no transport to replace."""
     import aiohttp
 
     import krauth_aiohttp
 
     auth = auth or ours(krauth_aiohttp, base, grant)
-
-    class Response:
-        def __init__(self, status: int) -> None:
-            self.status = status
-
-    async def answer(request: Any, handler: Any) -> Any:
-        return Response(401 if request.headers["Authorization"].endswith("at-old") else 200)
-
-    session: Any = None
+    session = aiohttp.ClientSession(middlewares=(auth,), connector=aiohttp.TCPConnector(limit=POOL))
 
     async def call() -> int:
-        nonlocal session
-        if session is None:
-            session = aiohttp.ClientSession(middlewares=(auth, answer))
-        return (await session._request("GET", base + "/api")).status
+        async with session.get(base + "/api") as response:
+            return response.status
 
+    call.aclose = session.close  # type: ignore[attr-defined]
     return call
 
 
@@ -326,7 +317,3 @@ ASYNC: dict[str, tuple[Callable[..., AsyncCall], tuple[str, ...]]] = {
     "Authlib (httpx2)": (authlib_async, GRANTS),
     "httpx-auth": (httpx_auth_async, (CLIENT,)),
 }
-
-
-def to_json(value: Any) -> str:
-    return json.dumps(value)

@@ -49,6 +49,8 @@ class OriginAuth:
     """A credential that belongs to certain origins. Immutable; may be shared by threads, tasks and clients."""
 
     _source: TokenSource | None = None
+    #: The source, where every request wants its token. Adapters read its snapshot without a call: the hot path.
+    _always: TokenSource | None = None
     _transport: Transport
     _origins: tuple[Origin, ...] = ()
     _prefixes: tuple[str, ...]
@@ -92,6 +94,7 @@ class OriginAuth:
         self._set_origins(credentials.origins)
         self._transport = self.default_transport() if token_transport is None else self.make_transport(token_transport)
         self._source = TokenSource.shared(credentials, open_store(store), refresh)
+        self._always = None if self.anonymous_methods else self._source
         if self._source.policy.keep_warm:
             self._source.keep_warm(self)
 

@@ -36,12 +36,20 @@ class HTTPXAuth(OriginAuth):
 
     def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
         """Attach the credential, and repeat the request once after a 401 that a new token may cure."""
-        url = request.url
+        url = getattr(request.url, "_uri_reference", request.url)  # the same names, without calls; what is sent
         if (url.scheme, url.host, url.port) not in self._triples and not self.covers(url.scheme, url.host, url.port):
             yield request
             return
         body = Body(request) if type(request.stream) is not self.plain else None
-        if (found := self.peek(request.method, body is None or body.is_replayable)) is not True:
+        source = self._always
+        if (
+            source is not None
+            and (held := source.snapshot) is not None
+            and held.fresh_mono > source.monotonic()
+            and held.fresh_wall > source.time()
+        ):
+            request.headers["Authorization"] = held.header
+        elif (found := self.peek(request.method, body is None or body.is_replayable)) is not True:
             request.headers["Authorization"] = (found or self.obtain()).header
         if self.extra_names:
             self._hide(request, Hops)
@@ -56,12 +64,20 @@ class HTTPXAuth(OriginAuth):
 
     async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
         """Do as `sync_auth_flow` does, without blocking."""
-        url = request.url
+        url = getattr(request.url, "_uri_reference", request.url)  # the same names, without calls; what is sent
         if (url.scheme, url.host, url.port) not in self._triples and not self.covers(url.scheme, url.host, url.port):
             yield request
             return
         body = Body(request) if type(request.stream) is not self.plain else None
-        if (found := self.peek(request.method, body is None or body.is_replayable)) is not True:
+        source = self._always
+        if (
+            source is not None
+            and (held := source.snapshot) is not None
+            and held.fresh_mono > source.monotonic()
+            and held.fresh_wall > source.time()
+        ):
+            request.headers["Authorization"] = held.header
+        elif (found := self.peek(request.method, body is None or body.is_replayable)) is not True:
             request.headers["Authorization"] = (found or await self.aobtain()).header
         if self.extra_names:
             self._hide(request, AsyncHops)

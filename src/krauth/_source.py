@@ -63,6 +63,9 @@ class TokenSource:
     """The token of one key in one store.
 
     Get one with `TokenSource.shared`, so that equal credentials share it; it lives as long as somebody holds it.
+
+    Attributes:
+        snapshot: The token in memory, replaced as a whole; read without a lock, by anybody.
     """
 
     __slots__ = (
@@ -73,13 +76,13 @@ class TokenSource:
         "_incurable",
         "_keep_warm_with",
         "_run",
-        "_snapshot",
         "_unsaved",
         "_warming",
         "clock",
         "credentials",
         "monotonic",
         "policy",
+        "snapshot",
         "store",
         "time",
         "workers",
@@ -100,7 +103,7 @@ class TokenSource:
         self.clock = clock or _clock.current()
         self.time, self.monotonic = self.clock.time, self.clock.monotonic
         self.workers = workers
-        self._snapshot: Snapshot | None = None
+        self.snapshot: Snapshot | None = None
         self._run: Run | None = None
         self._failure: Failure | None = None
         self._background_after = 0.0
@@ -128,7 +131,7 @@ class TokenSource:
 
     def peek(self, opener: Opener) -> Snapshot | None:
         """Return the token if it is good, at once; when it is stale, renew it in the background."""
-        snapshot = self._snapshot
+        snapshot = self.snapshot
         if snapshot is None or (snapshot.fresh_mono > self.monotonic() and snapshot.fresh_wall > self.time()):
             return snapshot
         if snapshot.good_mono <= self.monotonic() or snapshot.good_wall <= self.time():
@@ -157,7 +160,7 @@ class TokenSource:
                 renewal brought the refused token again, that one is returned: no other is to be had.
         """
         with _lock:
-            run, current, usable = self._running(), self._snapshot, self._usable()
+            run, current, usable = self._running(), self.snapshot, self._usable()
             is_refused = current is not None and current.token.access_token == cure
             is_cure = usable is TokenState.FRESH or (usable is TokenState.STALE and cure is not None)
             if current is not None and not is_refused and is_cure:
@@ -200,9 +203,9 @@ class TokenSource:
     def _brief(self, renewal: _flow.Renewal) -> None:
         """Fill in what is known as a renewal begins, and stop giving out a token that was refused."""
         with _lock:
-            snapshot, renewal.usable = self._snapshot, self._usable()
+            snapshot, renewal.usable = self.snapshot, self._usable()
             if snapshot is not None and snapshot.token.access_token == renewal.refused:
-                self._snapshot = None
+                self.snapshot = None
             renewal.current = snapshot.token if snapshot else None
             if self._unsaved is not None:
                 renewal.current, renewal.spent = self._unsaved
@@ -220,7 +223,7 @@ class TokenSource:
         """The token in memory, whatever it is good for."""
         if self._unsaved is not None:
             return self._unsaved[0]
-        return self._snapshot.token if self._snapshot is not None else None
+        return self.snapshot.token if self.snapshot is not None else None
 
     def refused_again(self) -> None:
         """A token is refused although it is new: another would be too, so none is obtained for that for a while."""
@@ -234,7 +237,7 @@ class TokenSource:
         with _lock:
             self._epoch += 1  # what a renewal under way brings is of an age gone by
             self._run = self._failure = self._incurable = self._unsaved = None
-            self._snapshot = None if token is None else self._make_snapshot(token)
+            self.snapshot = None if token is None else self._make_snapshot(token)
 
     def _running(self) -> Run | None:
         run = self._run
@@ -245,7 +248,7 @@ class TokenSource:
         return run if run.begun_at + patience > self.monotonic() else None
 
     def _usable(self) -> TokenState:
-        snapshot = self._snapshot
+        snapshot = self.snapshot
         return TokenState.MISSING if snapshot is None else snapshot.state(self.monotonic(), self.time())
 
     def _make_snapshot(self, token: Token) -> Snapshot:
@@ -260,7 +263,7 @@ class TokenSource:
         except Exception:  # noqa: BLE001  whatever is wrong with it, the first renewal meets it and reports it
             return
         if token is not None and token.expires_in(self.time()) > 0:
-            self._snapshot = self._make_snapshot(token)
+            self.snapshot = self._make_snapshot(token)
 
     def succeed(self, run: Run, token: Token) -> None:
         """The renewal brought a token."""
@@ -269,7 +272,7 @@ class TokenSource:
             if self._run is run:
                 self._run = None
             if run.epoch == self._epoch:
-                self._snapshot, self._unsaved, self._failure = snapshot, None, None
+                self.snapshot, self._unsaved, self._failure = snapshot, None, None
                 # Where the server has no newer one yet: ask again soon, but not with the very next call.
                 again = (
                     0.0 if self._usable() is TokenState.FRESH else min(BACKGROUND, token.expires_in(self.time()) / 4)
@@ -295,13 +298,13 @@ class TokenSource:
                 self._background_after = self._failure.retry_at
                 self._hold(self._failure.until - now)
                 if isinstance(error, AuthorizationRequired) and error.revoked:
-                    self._snapshot = None
+                    self.snapshot = None
                 elif run is not None:
                     self._unsaved = unsaved or self._unsaved
-                    self._snapshot = self._snapshot or run.held
+                    self.snapshot = self.snapshot or run.held
                     is_good = self._usable() in (TokenState.FRESH, TokenState.STALE)
-                    if self._snapshot is not None and is_good and self._snapshot.token.access_token != run.cures:
-                        outcome = self._snapshot
+                    if self.snapshot is not None and is_good and self.snapshot.token.access_token != run.cures:
+                        outcome = self.snapshot
         self._schedule_keep_warm()
         self.emit("refresh_failed", detail=str(error), error=error, aside=run is None)
         if run is not None:
@@ -314,7 +317,7 @@ class TokenSource:
                 self.threads.after(seconds, functools.partial(_release, self))
 
     def _schedule_keep_warm(self) -> None:
-        snapshot = self._snapshot
+        snapshot = self.snapshot
         if not self.policy.keep_warm or snapshot is None or self._keep_warm_with is None or self._warming:
             return
         self._warming = True

@@ -5,13 +5,13 @@ The adapters' `TokenTransport` classes are built on `AsyncHome`; the engine sees
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ._exceptions import ConfigurationError, TokenTransportError
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Awaitable, Callable
 
     from ._messages import HTTPRequest, HTTPResponse
@@ -61,6 +61,9 @@ class AsyncHome:
         trio = sys.modules.get("trio")
         if trio is not None and trio.lowlevel.in_trio_run():
             return cls(None, trio.lowlevel.current_trio_token())
+        asyncio = sys.modules.get("asyncio")
+        if asyncio is None:  # nobody imported it: no loop runs
+            return None
         try:
             return cls(asyncio.get_running_loop(), None)
         except RuntimeError:
@@ -77,6 +80,8 @@ class AsyncHome:
         Raises:
             TokenTransportError: The event loop has ended or is blocked, or it took longer than `request.timeout`.
         """
+        import asyncio
+
         limit = request.timeout + 1.0  # the client's own timeout comes first and says more
         if self._trio_token is not None:
             return self._call_trio(send, request, limit)

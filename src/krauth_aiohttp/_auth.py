@@ -43,14 +43,22 @@ class MiddlewareAuth(OriginAuth):
     async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """Attach the credential if the request goes to its origin, and repeat it once after a 401."""
         url = request.url
-        scheme, host, port = url.scheme, url.raw_host, url.port
-        if (scheme, host, port) not in self._triples and not self.covers(scheme, host or "", port):
+        if (url.scheme, url.raw_host, url.port) not in self._triples and not self.covers(
+            url.scheme, url.raw_host or "", url.port
+        ):
             return await handler(request)
         # No local variable here may hold a credential: this frame is in every traceback of a failed call.
-        body = request.body
         # An `Authorization` that is there is the user's own, for this request: it wins, and its refusal is theirs.
         mine = AUTHORIZATION not in request.headers or await _is_from_netrc(request)
-        if mine and (found := self.peek(request.method, not body or _is_replayable(body))) is not True:
+        source = self._always if mine else None
+        if (
+            source is not None
+            and (held := source.snapshot) is not None
+            and held.fresh_mono > source.monotonic()
+            and held.fresh_wall > source.time()
+        ):
+            request.headers[AUTHORIZATION] = held.header
+        elif mine and (found := self.peek(request.method, _is_replayable(request.body))) is not True:
             request.headers[AUTHORIZATION] = (found or await self.aobtain()).header
         if self.extra_names:
             request.headers.update(self.extra_headers(request.method, str(url)))

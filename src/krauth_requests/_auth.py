@@ -46,11 +46,18 @@ class RequestsAuth(OriginAuth, AuthBase):
         """Attach the credential, if the request goes to its origin."""
         url: Any = request.url
         if url.startswith(self._prefixes) or self.covers_url(url):
-            method: Any = request.method
-            if (found := self.peek(method, request.body is None or _is_replayable(request))) is not True:
+            source = self._always
+            if (
+                source is not None
+                and (held := source.snapshot) is not None
+                and held.fresh_mono > source.monotonic()
+                and held.fresh_wall > source.time()
+            ):
+                request.headers["Authorization"] = held.header
+            elif (found := self.peek(cast("str", request.method), _is_replayable(request))) is not True:
                 request.headers["Authorization"] = (found or self.obtain()).header
             if self.extra_names:
-                request.headers.update(self.extra_headers(method, url))
+                request.headers.update(self.extra_headers(cast("str", request.method), url))
             request.hooks["response"].append(self.handle_response)
         return request
 

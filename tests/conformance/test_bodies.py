@@ -110,7 +110,7 @@ def test_a_one_shot_body_is_not_risked_on_a_stale_token(stack, world):
     """A token about to be renewed is good enough for a call that can be repeated, not for a stream."""
     auth = world.auth(stack, refresh=RefreshPolicy(window=3599.999, jitter=0, keep_warm=False))
     stack.token(auth)
-    snapshot = auth._tokens._snapshot
+    snapshot = auth._tokens.snapshot
     snapshot.fresh_mono = snapshot.fresh_wall = 0.0  # stale from now on
     with stack.client(auth) as client:
         assert client.post(f"{world.home.url}/x", chunks=[b"a", b"b"]).status == 200

@@ -221,5 +221,5 @@ def test_a_fake_clock_shows_nothing(stack, world, said):
         stack.token(auth)
         said(repr(auth))
         with contextlib.suppress(AttributeError):
-            said(repr(auth._tokens._snapshot))
+            said(repr(auth._tokens.snapshot))
     logging.getLogger("krauth").debug("said nothing")

@@ -334,7 +334,7 @@ class Engine(RuleBasedStateMachine):
     @invariant()
     def remember_whose_tokens_are_whose(self):
         for process in self.processes:
-            snapshot = process.source._snapshot
+            snapshot = process.source.snapshot
             if snapshot is not None:
                 process.seen.setdefault((process.source, snapshot.token.access_token), self.clock.back)
 

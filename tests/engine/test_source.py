@@ -277,7 +277,7 @@ def test_naver_is_asked_in_the_last_thirty_minutes_never_before(lifetime):
     for _ in range(50):
         rig = Rig(naver(), policy=RefreshPolicy(), lifetime=lifetime)
         rig.get()
-        snapshot = rig.source._snapshot
+        snapshot = rig.source.snapshot
         assert snapshot.fresh_mono - rig.clock.monotonic() == pytest.approx(snapshot.fresh_wall - rig.clock.time())
         boundaries.append(snapshot.good_mono - snapshot.fresh_mono)
     assert max(boundaries) <= 1800
@@ -1188,7 +1188,7 @@ def test_a_source_shows_no_token():
     rig = Rig(machine("the-secret"))
     rig.server.say(answer(access_token="the-token"))
     rig.get()
-    shown = repr(rig.source) + repr(rig.source._snapshot) + repr(rig.start()) + repr(rig.credentials)
+    shown = repr(rig.source) + repr(rig.source.snapshot) + repr(rig.start()) + repr(rig.credentials)
     assert "the-token" not in shown
     assert "the-secret" not in shown
 

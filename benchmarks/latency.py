@@ -1,0 +1,175 @@
+"""Part 4: latency under constant load while tokens expire and are renewed, and how many calls noticed.
+
+Each subject runs in a process of its own with a fast clock: what it takes for the wall clock runs `SPEED` times as
+fast, so that an hour's token lives seconds and every library keeps its own defaults. Calls begin on a schedule, and
+latency counts from when a call should have begun (no coordinated omission).
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+from . import server
+from .measure import percentiles
+
+SPEED = 600.0
+LIFETIME = 3600.0
+#: Real seconds that the token endpoint takes, and what counts as having waited for it.
+DELAY, WAITED = 0.2, 0.15
+THREADS, RATE = 8, 20.0
+NAMES = (
+    "static bearer",
+    "krauth requests",
+    "krauth httpx",
+    "Authlib (requests)",
+    "requests-oauthlib",
+    "httpx-auth",
+    "google-auth",
+    "google-auth, non-blocking",
+    "MSAL",
+    "botocore",
+)
+
+
+def accelerate() -> None:
+    """Let the wall clock of everything imported from now on run fast; monotonic clocks, which wait, stay."""
+    real_time, real_mono, started = time.time, time.monotonic, time.time()
+
+    def fast() -> float:
+        return started + (real_time() - started) * SPEED
+
+    time.time = fast  # type: ignore[assignment]
+
+    class FastDatetime(datetime.datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return cls.fromtimestamp(fast(), tz)
+
+    import google.auth._helpers
+    import httpx_auth._oauth2.tokens as tokens
+
+    class Module:
+        datetime, timedelta, timezone = FastDatetime, datetime.timedelta, datetime.timezone
+
+    tokens.datetime = Module  # type: ignore[assignment]
+    google.auth._helpers.utcnow = lambda: FastDatetime.now(datetime.UTC).replace(tzinfo=None)
+
+    from krauth import _clock
+
+    class FastClock(_clock.Clock):
+        time = staticmethod(fast)
+        monotonic = staticmethod(lambda: real_mono() * SPEED)
+
+    _clock.install(FastClock())
+
+
+def make(name: str, base: str) -> Any:
+    from . import subjects
+
+    if name == "static bearer":
+        return subjects.static(base, subjects.CLIENT)
+    if name == "google-auth, non-blocking":
+        from google.auth import credentials
+
+        blocking = credentials.Credentials.__init__
+
+        def init(self: Any, *args: Any) -> None:
+            blocking(self, *args)
+            self.with_non_blocking_refresh()
+
+        credentials.Credentials.__init__ = init  # type: ignore[method-assign]
+        name = "google-auth"
+    maker, grants = subjects.BLOCKING[name]
+    return maker(base, grants[0])
+
+
+def subject(name: str, base: str, seconds: float) -> dict[str, Any]:
+    """Load one subject, in this process."""
+    accelerate()
+    call = make(name, base)
+    begun = threading.Barrier(THREADS + 1)
+    latencies: list[float] = []
+    statuses: dict[str, int] = {}
+    lock = threading.Lock()
+    began = 0.0
+
+    def one() -> str:
+        try:
+            return str(call())
+        except Exception as error:
+            return type(error).__name__
+
+    one()  # the first token, which every subject waits for
+    for _ in range(3):
+        one()
+
+    def work(number: int) -> None:
+        mine, seen = [], []
+        begun.wait()
+        at = began + number / RATE / THREADS
+        while at < began + seconds:
+            time.sleep(max(0.0, at - time.perf_counter()))
+            status = one()
+            mine.append(time.perf_counter() - at)
+            seen.append(status)
+            at += 1 / RATE
+        with lock:
+            latencies.extend(mine)
+            for status in seen:
+                statuses[status] = statuses.get(status, 0) + 1
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    began = time.perf_counter() + 0.1
+    begun.wait()
+    for thread in threads:
+        thread.join()
+    return {
+        **percentiles(latencies),
+        "waited": sum(latency >= WAITED for latency in latencies),
+        "statuses": statuses,
+    }
+
+
+def run(*, full: bool) -> dict[str, Any]:
+    """Return `{name: {p50 …, waited, refused, token_requests}}`, and the settings."""
+    tokens = 10 if full else 2
+    seconds = LIFETIME / SPEED * (tokens + 0.5)
+    found: dict[str, Any] = {}
+    with server.running() as handle:
+        for name in NAMES:
+            handle.reset(delay=DELAY, lifetime=LIFETIME, speed=SPEED)
+            done = subprocess.run(
+                [sys.executable, "-W", "ignore", "-m", "benchmarks.latency", name, handle.base, str(seconds)],
+                stdout=subprocess.PIPE,
+                text=True,
+                check=True,
+                env={**os.environ},
+            )
+            counts = handle.counts()
+            found[name] = json.loads(done.stdout) | {
+                "token_requests": counts["token"],
+                "refused": counts["refused_api"],
+            }
+    settings = {
+        "seconds": seconds,
+        "lifetimes": tokens + 0.5,
+        "calls_per_second": THREADS * RATE,
+        "threads": THREADS,
+        "token_delay": DELAY,
+        "waited_means": WAITED,
+        "speed": SPEED,
+    }
+    return {"settings": settings, "subjects": found}
+
+
+if __name__ == "__main__":
+    print(json.dumps(subject(sys.argv[1], sys.argv[2], float(sys.argv[3]))))
