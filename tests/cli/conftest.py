@@ -21,6 +21,14 @@ def _clean_environment(monkeypatch):
     monkeypatch.setenv("LANG", "en_US.UTF-8")
 
 
+@pytest.fixture(autouse=True)
+def _own_memory(monkeypatch):
+    """What other tests left in the process's memory is none of the command line's."""
+    from krauth import MemoryStore, _plugins
+
+    monkeypatch.setitem(_plugins._opened, "memory://", MemoryStore())
+
+
 @pytest.fixture
 def run():
     """Run `krauth` in this process; fails on any traceback."""
