@@ -36,5 +36,21 @@ $(STAMP): pyproject.toml constraints.txt requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all]' -r requirements-dev.txt
 	touch $@
 
+# The peers live in an environment of their own: nothing of theirs is in the one that the tests run in.
+BENCH_VENV := .venv-bench
+BENCH_STAMP := $(BENCH_VENV)/.installed
+
+bench: $(BENCH_STAMP)
+	$(BENCH_VENV)/bin/python -m benchmarks
+
+bench-full: $(BENCH_STAMP)
+	$(BENCH_VENV)/bin/python -m benchmarks --full
+
+$(BENCH_STAMP): pyproject.toml benchmarks/requirements.txt benchmarks/constraints.txt
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c benchmarks/constraints.txt \
+		-e '.[requests,httpx,httpx2,aiohttp,redis,encryption]' -r benchmarks/requirements.txt
+	touch $@
+
 clean:
 	rm -rf $(VENV) dist build .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis

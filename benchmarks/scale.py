@@ -31,7 +31,9 @@ def subject(count: int) -> dict[str, Any]:
         asked += 1  # a lower bound among threads; exact enough for a count that is compared
         return HTTPResponse(200, {}, body)
 
-    first = NaverAuth("id", SECRET, account_id="warm", base_url="https://api.example.com/external", token_transport=send)
+    first = NaverAuth(
+        "id", SECRET, account_id="warm", base_url="https://api.example.com/external", token_transport=send
+    )
     first.token()
     asked = 0
     gc.collect()

@@ -104,7 +104,8 @@ class Server(asyncio.Protocol):
 
     def write(self, status: int, body: bytes) -> None:
         self.transport.write(
-            b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body)
+            b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+            % (status, len(body), body)
         )
 
 

@@ -31,7 +31,7 @@ def scenarios(grants: tuple[str, ...]) -> list[tuple[str, str, int]]:
 
 
 def in_threads(call: Callable[[], int], count: int) -> list[str]:
-    """Make one call in each of `count` threads, at once, and return what became of each: `"200"`, or an error's name."""
+    """Make one call in each of `count` threads, at once; return what became of each: `"200"`, or an error's name."""
     results: list[str] = []
     barrier = threading.Barrier(count)
 

@@ -1,5 +1,7 @@
 """Part 6: what an import costs over the bare HTTP library, what it brings along, and the first token from cold."""
 
+# Whole programs, each on a line:
+
 from __future__ import annotations
 
 import json

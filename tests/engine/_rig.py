@@ -101,7 +101,7 @@ class Workers:
             assert at is not None, "a run waits for nothing"
             self.clock.advance(max(0.0, at - self.clock.monotonic()))
             self.run()
-        return run.future.result()
+        return run.future.result(0)
 
 
 def answer(status=200, body=None, /, headers=None, **fields):

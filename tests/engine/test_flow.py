@@ -325,7 +325,15 @@ def test_backoff_has_full_jitter_and_a_ceiling(jitter, failures):
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_is_waited_for_and_never_undercut(status, headers, wait):
     """`Retry-After`, seconds or HTTP date, is added to the backoff; nonsense counts as not sent."""
-    script = [*LOOK, (Send, answer(status, headers=headers)), (Release, None), (Sleep, None), *LOOK, (Send, answer()), *KEEP]
+    script = [
+        *LOOK,
+        (Send, answer(status, headers=headers)),
+        (Release, None),
+        (Sleep, None),
+        *LOOK,
+        (Send, answer()),
+        *KEEP,
+    ]
     steps, _ = play(renewal(jitter=0.5), script)
     assert [step.seconds for step in steps if isinstance(step, Sleep)] == [pytest.approx(wait + BACKOFF / 2)]
 
@@ -333,7 +341,15 @@ def test_retry_after_is_waited_for_and_never_undercut(status, headers, wait):
 def test_retry_after_as_a_date_is_read_by_the_clock_that_wrote_it():
     """A date in `Retry-After` means the server's clock, which its `Date` tells; not ours, an hour behind."""
     headers = {"date": http_date(NOW + 3600), "retry-after": http_date(NOW + 3607)}
-    script = [*LOOK, (Send, answer(429, headers=headers)), (Release, None), (Sleep, None), *LOOK, (Send, answer()), *KEEP]
+    script = [
+        *LOOK,
+        (Send, answer(429, headers=headers)),
+        (Release, None),
+        (Sleep, None),
+        *LOOK,
+        (Send, answer()),
+        *KEEP,
+    ]
     steps, _ = play(renewal(), script)
     assert [step.seconds for step in steps if isinstance(step, Sleep)] == [pytest.approx(7 + BACKOFF / 2, abs=1)]
 
@@ -500,7 +516,14 @@ def test_a_release_that_fails_costs_nobody_the_token():
 def test_a_lost_lease_yields_to_whoever_got_further():
     """Where another saved a token meanwhile, that one is in force, for this caller too."""
     newer = Token("newer", NOW + 3700, NOW + 100)
-    script = [*LOOK, (Send, answer()), (Save, StoreConflict("lost")), (Load, stored(newer)), (Emit, None), (Release, None)]
+    script = [
+        *LOOK,
+        (Send, answer()),
+        (Save, StoreConflict("lost")),
+        (Load, stored(newer)),
+        (Emit, None),
+        (Release, None),
+    ]
     steps, token = play(renewal(), script)
     assert token == newer
     assert events(steps) == ["adopted"]
@@ -510,7 +533,15 @@ def test_a_lost_lease_with_nobody_further_is_saved_after_all():
     """Where the other wrote no newer token, ours is saved over what it wrote, at the version just read."""
     older = Token("older", NOW - 100, NOW - 3700)
     found = stored(older, "v5")
-    script = [*LOOK, (Send, answer()), (Save, StoreConflict("lost")), (Load, found), (Save, "v6"), (Emit, None), (Release, None)]
+    script = [
+        *LOOK,
+        (Send, answer()),
+        (Save, StoreConflict("lost")),
+        (Load, found),
+        (Save, "v6"),
+        (Emit, None),
+        (Release, None),
+    ]
     steps, token = play(renewal(), script)
     assert token.access_token == "a"
     last = [step for step in steps if isinstance(step, Save)][-1]
@@ -749,7 +780,12 @@ def test_an_unsaved_token_that_is_over_is_saved_and_then_spent():
     unsaved = Token("new", NOW - 1, NOW - 600, refresh_token="refresh-new")
     known = users(current=unsaved, unsaved=True, spent="old")
     script = [*lately(Token("old", NOW - 700, NOW - 4000, refresh_token="refresh-old")), (Save, "v2"), (Save, "v3")]
-    script += [(Send, answer(access_token="newest", refresh_token="refresh-newest")), (Save, "v4"), (Emit, None), (Release, None)]
+    script += [
+        (Send, answer(access_token="newest", refresh_token="refresh-newest")),
+        (Save, "v4"),
+        (Emit, None),
+        (Release, None),
+    ]
     steps, _ = play(known, script)
     assert [(record.token.refresh_token, record.intent_at) for record in records(steps)] == [
         ("refresh-new", None),
@@ -781,7 +817,15 @@ def test_a_sibling_that_got_further_than_what_could_not_be_saved_wins():
 def test_after_a_network_failure_the_refresh_token_is_tried_again_with_the_intent_renewed():
     """An answer that never came may have spent the refresh token: trying it is the only way to know."""
     again = [*lately(), (Save, "v2"), (Send, NETWORK), (Release, None), (Sleep, None)]
-    script = [*again, *lately(version="v2", intent_at=NOW), (Save, "v3"), (Send, NEW), (Save, "v4"), (Emit, None), (Release, None)]
+    script = [
+        *again,
+        *lately(version="v2", intent_at=NOW),
+        (Save, "v3"),
+        (Send, NEW),
+        (Save, "v4"),
+        (Emit, None),
+        (Release, None),
+    ]
     steps, token = play(users(), script)
     assert token.access_token == "new"
     assert len(sends(steps)) == 2

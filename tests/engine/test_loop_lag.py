@@ -89,7 +89,9 @@ def test_a_token_fetch_with_a_dear_signature_does_not_hold_the_event_loop_up(dea
     httpx_client = session = None
     control, fetch = asyncio.run(main())
     record_property("lag_ms", {"control": control * 1000, "fetch": fetch * 1000})
-    print(f"\n{stack}: best of {ROUNDS} worst lags: {control * 1000:.1f} ms without, {fetch * 1000:.1f} ms with a fetch")
+    print(
+        f"\n{stack}: best of {ROUNDS} worst lags: {control * 1000:.1f} ms without, {fetch * 1000:.1f} ms with a fetch"
+    )
     assert fetch <= control + TOLERANCE
 
 

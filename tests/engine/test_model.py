@@ -97,7 +97,7 @@ class Process(Rig):
             return found
         run = self.start(cure)
         if run.future.done():
-            outcome = run.future.result()
+            outcome = run.future.result(0)
             return None if isinstance(outcome, BaseException) else outcome.token.access_token
         self.waiting.append(run)
         return None

@@ -6,6 +6,7 @@ import gc
 import logging
 import random
 import statistics
+import threading
 import weakref
 
 import pytest
@@ -84,7 +85,7 @@ def test_a_caller_who_comes_after_the_end_gets_the_token_at_once():
     rig.get()
     run = rig.start()
     assert run.future.done()
-    assert run.future.result().token.access_token == "access-1"
+    assert run.future.result(0).token.access_token == "access-1"
 
 
 def test_a_transport_is_opened_where_the_caller_runs_and_only_if_a_renewal_begins():
@@ -93,6 +94,29 @@ def test_a_transport_is_opened_where_the_caller_runs_and_only_if_a_renewal_begin
     for _ in range(5):
         rig.start()
     assert rig.opened == 1
+
+
+def test_callers_from_many_threads_decide_one_after_the_other():
+    """Two threads that find no token at the same moment do not both begin a renewal."""
+    rig = Rig()
+    both = threading.Event()
+
+    class Slow:
+        def open_transport(self):
+            rig.opened += 1
+            if rig.opened > 1:
+                both.set()
+            both.wait(0.2)
+            return rig.server
+
+    threads = [threading.Thread(target=rig.source.start, args=(Slow(),)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert rig.opened == 1
+    rig.workers.run()
+    assert rig.server.count == 1
 
 
 def test_a_transport_that_cannot_be_opened_harms_only_who_brought_it():
@@ -318,7 +342,7 @@ def test_sixty_four_refused_calls_cost_one_renewal():
     assert len(runs) == 1
     rig.workers.run()
     late = [rig.start(cure=refused) for _ in range(64)]
-    assert {run.future.result().token.access_token for run in late} == {"access-2"}
+    assert {run.future.result(0).token.access_token for run in late} == {"access-2"}
     assert rig.server.count == 2
 
 
@@ -337,7 +361,7 @@ def test_a_refusal_of_an_older_token_renews_nothing():
     first = rig.get()
     second = rig.get(cure=first)
     run = rig.start(cure=first)
-    assert run.future.result().token.access_token == second
+    assert run.future.result(0).token.access_token == second
     assert rig.peek() == second
     assert rig.server.count == 2
 
@@ -348,7 +372,7 @@ def test_a_newer_token_cures_even_when_it_is_stale_itself():
     first = rig.get()
     second = rig.get(cure=first)
     rig.clock.advance(3600 - WINDOW)
-    assert rig.start(cure=first).future.result().token.access_token == second
+    assert rig.start(cure=first).future.result(0).token.access_token == second
     assert rig.server.count == 2
 
 
@@ -362,7 +386,7 @@ def test_a_renewal_that_began_before_the_refusal_is_followed_by_another():
     assert rig.start(cure=refused) is cure
     rig.workers.run()
     assert rig.server.count == 3
-    assert cure.future.result().token.access_token == "access-3"
+    assert cure.future.result(0).token.access_token == "access-3"
     assert rig.peek() == "access-3"
 
 
@@ -402,7 +426,7 @@ def test_the_same_token_returned_again_is_not_asked_for_again():
     assert rig.get(cure=refused) == refused
     assert rig.server.count == 2
     for _ in range(1000):
-        assert rig.start(cure=refused).future.result().token.access_token == refused
+        assert rig.start(cure=refused).future.result(0).token.access_token == refused
     assert rig.server.count == 2
 
 
@@ -522,7 +546,7 @@ def test_a_remembered_refusal_is_a_copy_for_each():
         caught.append(raised.value)
     assert len({id(error) for error in caught}) == 3
     assert len({(str(error), error.status, error.error) for error in caught}) == 1
-    assert run.future.result().__traceback__ is None
+    assert run.future.result(0).__traceback__ is None
 
 
 def test_an_outage_is_remembered_for_a_second():
@@ -816,7 +840,9 @@ def test_the_skew_is_shared_by_all_sources_of_an_endpoint():
     from ._rig import http_date
 
     clock = Clock()
-    late = answer(400, {"code": "BAD_REQUEST", "invalidInputs": [{"name": "timestamp"}]}, headers={"date": http_date(NOW + 900)})
+    late = answer(
+        400, {"code": "BAD_REQUEST", "invalidInputs": [{"name": "timestamp"}]}, headers={"date": http_date(NOW + 900)}
+    )
     one, two = (Rig(naver(account_id=f"seller-{n}"), clock=clock) for n in (1, 2))
     one.server.say(late)
     one.get()
@@ -1015,7 +1041,7 @@ def test_two_processes_with_a_shared_store_cost_one_request():
                     rig.workers.timers.remove(timer)
                     rig.workers.submit(timer[2])
         assert one.server.count == 1
-        assert {run.future.result().token.access_token for run in runs} == {"access-1"}
+        assert {run.future.result(0).token.access_token for run in runs} == {"access-1"}
 
 
 def test_for_account_shares_everything_but_the_seller():

@@ -501,7 +501,10 @@ def test_a_child_inherits_a_good_token_and_its_engine_works(sandbox):
 
     assert in_a_child(child) == [True, 200, []]
     sandbox.naver.revoke_all()
-    assert in_a_child(lambda: requests.get(sandbox.naver_url + "/v1/seller/account", auth=auth, timeout=10).status_code) == 200
+    assert (
+        in_a_child(lambda: requests.get(sandbox.naver_url + "/v1/seller/account", auth=auth, timeout=10).status_code)
+        == 200
+    )
     assert sandbox.naver.token_requests == 2
 
 

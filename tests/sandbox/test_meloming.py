@@ -476,9 +476,7 @@ def test_revocation(sandbox):
 @pytest.mark.parametrize("path", ["/oauth/revoke", "/oauth/introspect"])
 def test_json_bodies_only(sandbox, path):
     """The document shows JSON bodies here, unlike RFC 7009 and 7662: a form is refused."""
-    refused(
-        requests.post(sandbox.meloming_url + path, data={"token": "x"}, timeout=5), 415, "invalid_request"
-    )
+    refused(requests.post(sandbox.meloming_url + path, data={"token": "x"}, timeout=5), 415, "invalid_request")
     refused(post_json(sandbox, path, {}), 400, "invalid_request")
 
 
@@ -540,10 +538,7 @@ def test_songs_are_kept(sandbox):
     made = requests.post(url, data=body, headers=headers, timeout=5).json()
     assert (made["title"], made["sha256"]) == ("밤편지", hashlib.sha256(body).hexdigest())
     song = f"/v1/channels/7/songs/{made['id']}"
-    assert (
-        api(sandbox, song, good, "PATCH", json={"title": "가을 아침", "id": "x"}).json()["title"]
-        == "가을 아침"
-    )
+    assert api(sandbox, song, good, "PATCH", json={"title": "가을 아침", "id": "x"}).json()["title"] == "가을 아침"
     assert api(sandbox, song).json() == {"id": made["id"], "title": "가을 아침"}
     assert len(api(sandbox, "/v1/channels/7/songs").json()["songs"]) == 1
     assert api(sandbox, song, good, "DELETE").status_code == 204
@@ -573,7 +568,4 @@ def test_echo_and_redirect_are_reads(sandbox):
 
 def test_challenge_of_the_rfc():
     """The tests' own pair is RFC 7636's."""
-    assert (
-        base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
-        == CHALLENGE
-    )
+    assert base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode() == CHALLENGE

@@ -82,15 +82,12 @@ def test_published_vector():
         assert answer.headers["Date"].startswith("Fri, 04 Feb 2022")
         # An implementation that leaves the spare bits as they came in signs the same.
         unmasked = base64.b64decode(SAMPLE_SIGN).replace(b"rstuuB", b"rstuvB")
-        assert (
-            ask(sandbox, form | {"client_secret_sign": base64.b64encode(unmasked).decode()}).status_code
-            == 200
-        )
+        assert ask(sandbox, form | {"client_secret_sign": base64.b64encode(unmasked).decode()}).status_code == 200
         # The salt of another secret does not.
         other = base64.b64decode(SAMPLE_SIGN).replace(b"$abc", b"$abd")
-        assert invalid_names(
-            ask(sandbox, form | {"client_secret_sign": base64.b64encode(other).decode()})
-        ) == ["client_secret_sign"]
+        assert invalid_names(ask(sandbox, form | {"client_secret_sign": base64.b64encode(other).decode()})) == [
+            "client_secret_sign"
+        ]
 
 
 def test_seller_signature_in_both_base64_alphabets(sandbox):
@@ -372,9 +369,7 @@ def test_echo_redirect_stream(sandbox):
     assert (moved.status_code, moved.headers["Location"]) == (307, target)
     assert call(sandbox, good, "/v1/redirect", params={"to": target, "status": "200"}).status_code == 400
     assert call(sandbox, good, "/v1/redirect", params={"to": "/a\r\nX: y"}).status_code == 400
-    assert (
-        requests.get(sandbox.naver_url + "/v1/redirect", params={"to": target}, timeout=5).status_code == 401
-    )
+    assert requests.get(sandbox.naver_url + "/v1/redirect", params={"to": target}, timeout=5).status_code == 401
     streamed = call(sandbox, good, "/v1/stream?chunks=3&size=5")
     assert streamed.content == b"aaaaabbbbbccccc"
     assert streamed.headers["Transfer-Encoding"] == "chunked"

@@ -58,9 +58,7 @@ class Provider:
         }
 
     def call(self, access_token, **kwargs):
-        return requests.get(
-            self.api_url, headers={"Authorization": f"Bearer {access_token}"}, timeout=5, **kwargs
-        )
+        return requests.get(self.api_url, headers={"Authorization": f"Bearer {access_token}"}, timeout=5, **kwargs)
 
     def control(self, action, method="POST", **query):
         return requests.request(method, f"{self.origin}/_sandbox/{action}", params=query, timeout=5)
@@ -187,9 +185,7 @@ def test_records_hold_everything_and_print_no_secret(provider):
 
 def test_reprs_hide_credentials(sandbox):
     """Neither the sandbox nor an emulator prints a credential."""
-    shown = (
-        repr(sandbox) + repr(sandbox.naver) + repr(sandbox.meloming) + str(vars(sandbox.naver).get("_live"))
-    )
+    shown = repr(sandbox) + repr(sandbox.naver) + repr(sandbox.meloming) + str(vars(sandbox.naver).get("_live"))
     Provider(sandbox, "naver").ask()
     shown += str(vars(sandbox.naver)["_live"].values())
     for secret in (sandbox.naver_client_secret, sandbox.meloming_client_secret, sandbox.meloming_api_key):
@@ -236,9 +232,7 @@ def test_control_drives_every_switch(provider):
 
 def test_control_fail_takes_its_body(provider):
     """The body of the control request becomes the body of the failure."""
-    requests.post(
-        f"{provider.origin}/_sandbox/fail?where=token&status=418", json={"short": "stout"}, timeout=5
-    )
+    requests.post(f"{provider.origin}/_sandbox/fail?where=token&status=418", json={"short": "stout"}, timeout=5)
     answer = provider.ask()
     assert (answer.status_code, answer.json()) == (418, {"short": "stout"})
 
@@ -382,9 +376,7 @@ def test_describe_is_pasteable(sandbox):
         "MELOMING_API_KEY",
     ]
     script = exports + "\nprintf '%s\\n' " + " ".join(f'"${name}"' for name in names)
-    seen = subprocess.run(["sh", "-euc", script], capture_output=True, text=True, check=True).stdout.split(
-        "\n"
-    )
+    seen = subprocess.run(["sh", "-euc", script], capture_output=True, text=True, check=True).stdout.split("\n")
     assert seen[:4] == [
         sandbox.naver_client_secret,
         sandbox.naver_account_id,

@@ -38,9 +38,7 @@ LENGTHS = [22, 22, 12, 21, 22, 2, 36, 22, 40, 5, 22, 57, 58, 32, 22, 48]
 COMMON_COSTS = {70: 10, 71: 10} | dict.fromkeys(range(6, 64, 8), 5) | dict.fromkeys(range(7, 64, 12), 6)
 
 
-def row(
-    rng: random.Random, group: str, index: int, prefix: str = "a", cost: int = 4, last: str = ""
-) -> tuple:
+def row(rng: random.Random, group: str, index: int, prefix: str = "a", cost: int = 4, last: str = "") -> tuple:
     length = LENGTHS[index % len(LENGTHS)]
     client_id = "".join(rng.choices(ALPHANUMERIC, k=length))
     salt = "".join(rng.choices(ALPHABET, k=21)) + (last or rng.choice(ALPHABET))
