@@ -194,7 +194,9 @@ def _attempt(renewal: Renewal, store: _Store, stored: Record | None, deadline: f
         renewal.unsaved = False
         if last.access_token != renewal.refused and last.expires_in(clock.time()) > 0:
             return last
-    request = credentials.prepare_token_request(clock.time() + renewal.server_ahead, last)
+    # The server's time is for what it checks; how long a refresh token lives we measure by our own clock throughout.
+    ahead = renewal.server_ahead if credentials.signs_time else 0.0
+    request = credentials.prepare_token_request(clock.time() + ahead, last)
     request = request.within(max(0.1, min(renewal.policy.attempt_timeout, deadline - clock.monotonic())))
     if credentials.spends:
         yield from store.save_intent(last)

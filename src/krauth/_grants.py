@@ -213,7 +213,8 @@ def refusal(
     if response.status == 429 and not issubclass(kind, RateLimitError):
         kind, remedy = RateLimitError, "wait before the next attempt; share one token store between processes"
     elif response.status >= 500 and not issubclass(kind, TokenServerError):
-        kind, remedy = TokenServerError, "the server failed; this is tried again by itself"
+        again = "this is tried again by itself" if what == "token request" else "try again later"
+        kind, remedy = TokenServerError, f"the server failed; {again}"
     elif rule is None and response.status == 401:
         kind, remedy = InvalidClientError, "check client_id and client_secret"
     elif rule is None and response.status in (404, 405, 415):

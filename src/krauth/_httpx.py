@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from ._auth import MAX_JUDGED_BODY, OriginAuth, bearer, is_seekable
 from ._exceptions import TokenTransportError
 from ._messages import HTTPRequest, HTTPResponse
+from ._origin import DEFAULT_PORTS, Origin
 from ._transport import AsyncTransport, Collector, Transport, make_transport
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class HTTPXAuth(OriginAuth):
         users = request.extensions.get("trace")
         if isinstance(users, Hops):  # of an earlier sending of this request
             users = users.users
-        request.extensions = {**request.extensions, "trace": hops(self, extra, users)}
+        request.extensions = {**request.extensions, "trace": hops(self, users)}
 
     def _ours(self, request: Any) -> Any:
         """The request that was refused, the last hop, if our origin refused it; a foreign 401 is none of ours."""
@@ -226,10 +227,10 @@ class Hops:
     goes without.
     """
 
-    __slots__ = ("_auth", "_extra", "users")
+    __slots__ = ("_auth", "users")
 
-    def __init__(self, auth: OriginAuth, extra: list[tuple[bytes, bytes]], users: Any) -> None:
-        self._auth, self._extra, self.users = auth, extra, users
+    def __init__(self, auth: OriginAuth, users: Any) -> None:
+        self._auth, self.users = auth, users
 
     def __call__(self, event: str, info: dict[str, Any]) -> Any:
         """See what the transport does."""
@@ -242,7 +243,15 @@ class Hops:
         # To a proxy goes an absolute URL or, to CONNECT, a host and port: no path, and nothing for the proxy itself.
         if url.target[:1] == b"/" and self._auth.covers(url.scheme.decode(), url.host.decode(), url.port):
             present = {name.lower() for name, _ in request.headers}
-            request.headers += [field for field in self._extra if field[0].lower() not in present]
+            # Anew, with the method and URL of this hop: what was made for the first one may be a signature.
+            scheme = url.scheme.decode()
+            where = Origin(scheme, url.host.decode().strip("[]"), url.port or DEFAULT_PORTS[scheme])
+            fields = self._auth.extra_headers(request.method.decode(), f"{where}{url.target.decode()}")
+            request.headers += [
+                (name.encode(), value.encode())
+                for name, value in fields.items()
+                if name.lower().encode() not in present
+            ]
 
     def __repr__(self) -> str:
         return "<Hops>"

@@ -17,7 +17,7 @@ class HTTPRequest:
 
     Args:
         method: An HTTP method in upper case.
-        url: An absolute URL without a query.
+        url: An absolute URL; it holds no credential.
         headers: Header fields; names are matched without regard to case.
         body: The whole body.
         timeout: Seconds after which the transport gives up.

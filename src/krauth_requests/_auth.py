@@ -107,9 +107,12 @@ class RequestsAuth(OriginAuth, AuthBase):
         return again
 
     def _before_redirect(self, request: PreparedRequest, response: Response) -> None:
-        if self.covers_url(next_url(response)):
+        url = next_url(response)
+        if self.covers_url(url):
             # A .netrc entry for the host would replace our credential on the next hop (`Session.rebuild_auth`).
             request.headers = _Kept(request.headers.items())
+            if self.extra_names:  # a signature is for one method and one path
+                request.headers.update(self.extra_headers(next_method(request, response), url))
             return
         for name in ("Authorization", *self.extra_names):
             request.headers.pop(name, None)
@@ -125,6 +128,14 @@ class _Kept(CaseInsensitiveDict[str]):
     def copy(self) -> _Kept:
         """Return a copy that keeps, too."""
         return _Kept(self.items())
+
+
+def next_method(request: PreparedRequest, response: Response) -> str:
+    """Return the method that requests will go on with, as `Session.rebuild_method` decides it."""
+    method, status = cast("str", request.method), response.status_code
+    if (status in (302, 303) and method != "HEAD") or (status == 301 and method == "POST"):
+        return "GET"
+    return method
 
 
 def next_url(response: Response) -> str:

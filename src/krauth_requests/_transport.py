@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from http.cookiejar import DefaultCookiePolicy
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -26,7 +25,6 @@ class TokenTransport:
 
     def __init__(self, session: requests.Session | None = None) -> None:
         self._given = session
-        self._own: tuple[int, requests.Session] | None = None
 
     def open(self) -> Callable[[HTTPRequest], HTTPResponse]:
         """Return a blocking callable for a worker thread."""
@@ -41,7 +39,7 @@ class TokenTransport:
         Raises:
             TokenTransportError: No answer, or too large or slow a one.
         """
-        session = self._given or self._session()
+        session = self._given or _fresh()
         # Prepared apart from the session: neither its auth, hooks, headers and cookies nor a .netrc is for this.
         prepared = requests.Request(request.method, request.url, headers=request.headers, data=request.body).prepare()
         if self._given is None:
@@ -55,17 +53,20 @@ class TokenTransport:
                 return HTTPResponse(response.status_code, response.headers, collector.body)
         except requests.RequestException as error:
             raise TokenTransportError(f"no answer from {request.url}: {describe(error)}") from error
-
-    def _session(self) -> requests.Session:
-        own = self._own
-        if own is None or own[0] != os.getpid():  # sockets are not shared with a forked child
-            session = requests.Session()
-            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-            own = self._own = (os.getpid(), session)
-        return own[1]
+        finally:
+            if self._given is None:
+                session.close()
 
     def __repr__(self) -> str:
         return f"<krauth_requests.TokenTransport over {'its own' if self._given is None else 'a given'} session>"
+
+
+def _fresh() -> requests.Session:
+    # For one request: urllib3 would keep its connection and use it again, which whoever said "close" must not
+    # (RFC 9112 §9.6); servers that close without saying so would break the next one off.
+    session = requests.Session()
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return session
 
 
 def describe(error: BaseException) -> str:

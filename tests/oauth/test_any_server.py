@@ -22,11 +22,6 @@ def server():
         server.documents = {}
 
         def answer(seen):
-            reply = route(seen)
-            reply.headers["Connection"] = "close"  # a token request's connection is for one request
-            return reply
-
-        def route(seen):
             if seen.target in server.documents:
                 document = server.documents[seen.target]
                 return document if isinstance(document, Reply) else Reply.json(document)
