@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check lint types imports wheel bench bench-full soak clean
+.PHONY: demo test check lint types imports bench bench-full soak clean
 
 demo: $(STAMP)
 	$(BIN)/krauth demo
@@ -16,8 +16,14 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest
 
+# The tests again, on the built wheel, with coverage, and on the other Pythons that are here.
 check: $(STAMP) lint types imports
 	bash tools/check.sh
+
+# Processes killed with SIGKILL while they renew, 500 times for each durable store; and a longer search of the model.
+soak: $(STAMP)
+	KRAUTH_SOAK_KILLS=500 $(BIN)/python -m pytest tests/stores/test_processes.py -k killed
+	KRAUTH_MODEL_EXAMPLES=2000 KRAUTH_MODEL_STEPS=80 $(BIN)/python -m pytest tests/engine/test_model.py
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .
@@ -53,4 +59,4 @@ $(BENCH_STAMP): pyproject.toml benchmarks/requirements.txt benchmarks/constraint
 	touch $@
 
 clean:
-	rm -rf $(VENV) dist build .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-* dist build .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis

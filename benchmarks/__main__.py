@@ -10,10 +10,11 @@ import time
 import warnings
 from pathlib import Path
 
-from . import hot_path, latency, loop_lag, machine, report, scale, stampede, startup, stores, whole_requests
+from . import hot_path, latency, loop_lag, machine, pieces, report, scale, stampede, startup, stores, whole_requests
 
 PARTS = {
     "hot_path": hot_path.run,
+    "pieces": pieces.run,
     "whole_requests": whole_requests.run,
     "stampede": stampede.run,
     "latency": latency.run,
@@ -50,7 +51,7 @@ def main() -> None:
         took = round(time.perf_counter() - started, 1)
         print(f"{took} s", file=sys.stderr)
         result["parts"][name] = {**before, "took_seconds": took, "full": options.full, "data": data}
-        path.write_text(json.dumps(rounded(result), indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+        path.write_text(json.dumps(rounded(result), indent=1, ensure_ascii=False) + "\n")
     report.write(path, DOCS)
 
 

@@ -100,7 +100,19 @@ def requests_contestants(*, peers: bool = True) -> list[Contestant]:
         subjects["google-auth"] = google_auth()
         subjects["MSAL"] = msal_auth()
         subjects["botocore"] = botocore_auth()
-    return [Contestant(name, prepare, each(subject)) for name, subject in subjects.items()]
+    contestants = [Contestant(name, prepare, each(subject)) for name, subject in subjects.items()]
+
+    answer = requests.Response()
+    answer.status_code, answer.request = 200, prepared
+    auth = subjects[OURS]
+
+    def with_hook(request: Any) -> None:
+        auth(request)
+        for hook in request.hooks["response"]:  # as `requests.hooks.dispatch_hook` calls it
+            hook(answer, timeout=None, stream=False)
+
+    contestants.append(Contestant("krauth, its response hook included", prepare, each(with_hook)))
+    return contestants
 
 
 def google_auth() -> Callable[[Any], None]:
@@ -301,27 +313,29 @@ def authlib_httpx(*, is_async: bool, response: Any) -> Callable[[Any], None]:
 # ---- aiohttp -----------------------------------------------------------------------------------------------------
 
 
-def aiohttp_contestants(*, peers: bool = True) -> list[Contestant]:
+async def capture() -> Any:
+    """Return a `ClientRequest` as a middleware sees it."""
     import aiohttp
 
+    class Seen(Exception):
+        pass
+
+    async def middleware(request: Any, handler: Any) -> Any:
+        raise Seen(request)
+
+    async with aiohttp.ClientSession(middlewares=(middleware,)) as session:
+        try:
+            await session.get(URL)
+        except Seen as seen:
+            return seen.args[0]
+
+
+def aiohttp_contestants(*, peers: bool = True) -> list[Contestant]:
     import krauth_aiohttp
 
     async def static(request: Any, handler: Any) -> Any:
         request.headers["Authorization"] = f"Bearer {TOKEN}"
         return await handler(request)
-
-    class Seen(Exception):
-        pass
-
-    async def capture() -> Any:
-        async def middleware(request: Any, handler: Any) -> Any:
-            raise Seen(request)
-
-        async with aiohttp.ClientSession(middlewares=(middleware,)) as session:
-            try:
-                await session.get(URL)
-            except Seen as seen:
-                return seen.args[0]
 
     captured = asyncio.run(capture())
 

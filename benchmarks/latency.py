@@ -26,6 +26,8 @@ LIFETIME = 1800.0
 #: Real seconds that the token endpoint takes, and what counts as having waited for it.
 DELAY, WAITED = 0.1, 0.08
 THREADS, RATE = 8, 20.0
+#: Runs at most, where the control shows that the machine was busy with something else.
+TRIES = 3
 NAMES = (
     "static bearer",
     "krauth requests",
@@ -94,14 +96,15 @@ def make(name: str, base: str) -> Any:
 def subject(name: str, base: str, seconds: float) -> dict[str, Any]:
     """Load one subject, in this process."""
     accelerate()
-    call = make(name, base)
-    begun = threading.Barrier(THREADS + 1)
+    call, control = make(name, base), make("static bearer", base)
+    begun = threading.Barrier(THREADS + 2)
     latencies: list[float] = []
+    controls: list[float] = []
     statuses: dict[str, int] = {}
     lock = threading.Lock()
     began = 0.0
 
-    def one() -> str:
+    def one(call: Any = call) -> str:
         try:
             return str(call())
         except Exception as error:
@@ -110,6 +113,16 @@ def subject(name: str, base: str, seconds: float) -> dict[str, Any]:
     one()  # the first token, which every subject waits for
     for _ in range(3):
         one()
+        one(control)
+
+    def watch() -> None:  # what the machine alone does to a call, in the same process at the same time
+        begun.wait()
+        at = began
+        while at < began + seconds:
+            time.sleep(max(0.0, at - time.perf_counter()))
+            one(control)
+            controls.append(time.perf_counter() - at)
+            at += 1 / RATE
 
     def work(number: int) -> None:
         mine, seen = [], []
@@ -126,7 +139,8 @@ def subject(name: str, base: str, seconds: float) -> dict[str, Any]:
             for status in seen:
                 statuses[status] = statuses.get(status, 0) + 1
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(THREADS)]
+    threads = [threading.Thread(target=watch)]
+    threads += [threading.Thread(target=work, args=(number,)) for number in range(THREADS)]
     for thread in threads:
         thread.start()
     began = time.perf_counter() + 0.1
@@ -136,6 +150,7 @@ def subject(name: str, base: str, seconds: float) -> dict[str, Any]:
     return {
         **percentiles(latencies),
         "waited": sum(latency >= WAITED for latency in latencies),
+        "control": {**percentiles(controls), "waited": sum(latency >= WAITED for latency in controls)},
         "statuses": statuses,
     }
 
@@ -147,19 +162,23 @@ def run(*, full: bool) -> dict[str, Any]:
     found: dict[str, Any] = {}
     with server.running() as handle:
         for name in NAMES:
-            handle.reset(delay=DELAY, lifetime=LIFETIME, speed=SPEED)
-            done = subprocess.run(
-                [sys.executable, "-W", "ignore", "-m", "benchmarks.latency", name, handle.base, str(seconds)],
-                stdout=subprocess.PIPE,
-                text=True,
-                check=True,
-                env={**os.environ},
-            )
-            counts = handle.counts()
-            found[name] = json.loads(done.stdout) | {
-                "token_requests": counts["token"],
-                "refused": counts["refused_api"],
-            }
+            tries = []
+            for _ in range(TRIES):
+                handle.reset(delay=DELAY, lifetime=LIFETIME, speed=SPEED)
+                done = subprocess.run(
+                    [sys.executable, "-W", "ignore", "-m", "benchmarks.latency", name, handle.base, str(seconds)],
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    check=True,
+                    env={**os.environ},
+                )
+                counts = handle.counts()
+                asked = {"token_requests": counts["token"], "refused": counts["refused_api"]}
+                tries.append(json.loads(done.stdout) | asked)
+                if tries[-1]["control"]["waited"] == 0:
+                    break
+            # The run that the machine disturbed least; what is measured itself has no say in the choice.
+            found[name] = min(tries, key=lambda one: one["control"]["max"]) | {"tries": len(tries)}
     settings = {
         "seconds": seconds,
         "lifetimes": tokens + 0.2,

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Tests on the built wheel, with coverage; then, on the other Pythons that this machine has, the core's tests.
+# The tests on the built wheel, with coverage; then the core's and the adapters' on the other Pythons that are here.
+# Ends with pytest's closing line of the first.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=$PWD/.venv/bin
@@ -7,9 +8,24 @@ bin=$PWD/.venv/bin
 rm -rf build/wheel dist
 "$bin/python" -m build --no-isolation --wheel --outdir dist . >/dev/null
 "$bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --target build/wheel dist/*.whl
-export PYTHONPATH=$PWD/build/wheel
 
 "$bin/coverage" erase
-"$bin/coverage" run -m pytest -q
+PYTHONPATH=$PWD/build/wheel "$bin/coverage" run -m pytest -q 2>&1 | tee build/pytest.log
 "$bin/coverage" combine -q
 "$bin/coverage" report
+
+for version in 3.12 3.13; do
+    python=
+    for candidate in "python$version" "$HOME/.pyenv/versions/$version".*/bin/python; do
+        "$candidate" -c pass 2>/dev/null && { python=$candidate; break; }
+    done
+    [ -n "$python" ] || { echo "Python $version is not here"; continue; }
+    venv=.venv-$version
+    "$python" -m venv "$venv"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+        dist/*.whl 'aiohttp' click cryptography hypothesis httpx httpx2 h2 keyring pytest redis requests rich trio trustme
+    echo "$("$venv/bin/python" --version): core, adapters, docs"
+    "$venv/bin/python" -m pytest -q -p no:cacheprovider tests/core tests/adapters tests/docs | tail -n 1
+done
+
+tail -n 1 build/pytest.log

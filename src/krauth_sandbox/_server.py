@@ -67,5 +67,12 @@ class ServerThread:
             self._ready.set()
             await self._stop.wait()
         finally:
+            servers = [runner.server for runner in runners]
             for runner in runners:
                 await runner.cleanup()
+            # A connection that was being accepted meanwhile is made only now, and nobody else would close it.
+            for _ in range(3):
+                await asyncio.sleep(0)
+            for server in servers:
+                if server is not None:
+                    await server.shutdown(0)

@@ -1,5 +1,6 @@
 """What the command line's tests share: a clean environment, click's runner, and the real `krauth` command."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -19,6 +20,16 @@ def _clean_environment(monkeypatch):
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("LANG", "en_US.UTF-8")
+
+
+@pytest.fixture(autouse=True)
+def _own_log():
+    """What `krauth -v` does to the log ends with the test."""
+    logger = logging.getLogger("krauth")
+    level, handlers = logger.level, logger.handlers[:]
+    yield
+    logger.setLevel(level)
+    logger.handlers[:] = handlers
 
 
 @pytest.fixture(autouse=True)

@@ -142,6 +142,15 @@ def test_the_refused_token_is_not_taken_back_from_the_store(usable):
     assert token.access_token == "a"
 
 
+def test_a_refused_token_is_not_adopted_by_who_forgot_it():
+    """What was refused is no cure, also where the memory of it is gone, as after a fork or a sign-out."""
+    refused = Token("refused", NOW + 3000, NOW - 600)
+    known = renewal(current=None, usable=TokenState.MISSING, refused="refused")
+    script = [(Load, stored(refused)), (Acquire, LEASE), (Load, stored(refused)), (Send, answer()), *KEEP]
+    _, token = play(known, script)
+    assert token.access_token == "a"
+
+
 @pytest.mark.parametrize("state", [TokenState.FRESH, TokenState.STALE])
 def test_a_siblings_token_cures_a_refusal(state):
     """A sibling's good token, even a stale one, is the cure for a refused one: no request."""
@@ -399,6 +408,16 @@ def test_a_refusal_under_a_wrong_clock_is_signed_anew_once_by_the_servers_time(a
     assert second == pytest.approx(NOW + ahead - 1, abs=1.1)
     assert not error.transient
     assert known.server_ahead == pytest.approx(ahead, abs=1)
+
+
+def test_servers_that_disagree_about_the_time_are_asked_twice_all_the_same():
+    """A `Date` that jumps with every answer, as behind a balancer, is no reason for a third signature."""
+    first, second = (answer(400, LATE, headers={"date": http_date(NOW + ahead)}) for ahead in (900, -900))
+    steps, error = play(
+        renewal(naver()), [*LOOK, (Send, first), (Release, None), *LOOK, (Send, second), (Release, None)]
+    )
+    assert error.status == 400
+    assert len(sends(steps)) == 2
 
 
 def test_a_clock_that_is_corrected_by_the_first_answer_brings_the_token():

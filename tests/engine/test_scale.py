@@ -13,8 +13,8 @@ from krauth import MemoryStore
 from krauth._source import _sources
 
 SELLERS = int(os.environ.get("KRAUTH_SCALE", "20000"))
-#: Bytes per idle auth object, credentials, source and registry entry included: measured 1,6xx, aimed at 2 KiB.
-BYTES = 2048
+#: Bytes per idle auth object, with its credentials, source and registry entry: 1,025 measured; the aim is 2 KiB.
+BYTES = 1280
 SECRET = "$2a$04$abcdefghijklmnopqrstuu"
 
 
@@ -32,7 +32,7 @@ def test_as_many_auth_objects_as_sellers_cost_no_threads_and_leave_nothing_behin
     seconds = time.perf_counter() - begun
     print(f"\n{SELLERS:,} auth objects in {seconds:.2f} s: {seconds / SELLERS * 1e6:.0f} µs each")
     assert len(_sources) == before + SELLERS
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads  # others' may have ended meanwhile
     assert seconds / SELLERS < 0.001
     gc.disable()
     try:
@@ -43,7 +43,7 @@ def test_as_many_auth_objects_as_sellers_cost_no_threads_and_leave_nothing_behin
 
 
 def test_an_idle_auth_object_is_small():
-    """An auth object that has obtained nothing yet fits into 2 KiB, with all that it alone holds."""
+    """An auth object that has obtained nothing yet takes little more than a kibibyte, with all that it alone holds."""
     number = min(SELLERS, 5000)
     fleet(10)
     gc.collect()

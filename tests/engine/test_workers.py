@@ -50,7 +50,7 @@ def test_there_are_never_more_threads_than_the_limit_and_nothing_is_lost():
     workers, gate, ran = Workers(limit=3, idle=0.05), threading.Event(), []
     for number in range(100):
         workers.submit(lambda number=number: (gate.wait(PATIENCE), ran.append(number)))
-    assert len(mine(workers)) == 3
+    assert [thread.daemon for thread in mine(workers)] == [True] * 3
     gate.set()
     until(lambda: len(ran) == 100)
     assert sorted(ran) == list(range(100))
@@ -74,6 +74,22 @@ def test_a_busy_thread_does_not_keep_a_task_waiting():
     workers.submit(done.set)
     assert done.wait(PATIENCE)
     gate.set()
+
+
+def test_an_idle_thread_is_not_counted_twice():
+    """Two tasks that come at once, one of which blocks, with one idle thread: the other gets a thread of its own."""
+    workers = Workers(idle=5)
+    for _ in range(20):
+        first = threading.Event()
+        workers.submit(first.set)
+        assert first.wait(PATIENCE)
+        until(lambda: workers._idle == workers._threads)
+        gate, done = threading.Event(), threading.Event()
+        for _ in range(workers._idle):
+            workers.submit(lambda gate=gate: gate.wait(PATIENCE))
+        workers.submit(done.set)
+        assert done.wait(5)
+        gate.set()
 
 
 def test_tasks_from_many_threads_all_run():
@@ -128,7 +144,7 @@ def test_timers_fire_in_the_order_of_their_times_from_one_thread():
     workers.after(0.15, lambda: (fired.append("late"), done.set()))
     workers.after(0.05, lambda: fired.append("early"))
     workers.after(0.1, lambda: fired.append("middle"))
-    assert len([thread for thread in mine(workers) if thread.name == "krauth-timer"]) == 1
+    assert [thread.daemon for thread in mine(workers) if thread.name == "krauth-timer"] == [True]
     assert done.wait(PATIENCE)
     assert fired == ["early", "middle", "late"]
 
