@@ -75,7 +75,10 @@ def requests_contestants(*, peers: bool = True) -> list[Contestant]:
     prepared = requests.Request("GET", URL).prepare()
 
     def prepare(calls: int) -> list[Any]:
-        return [prepared.copy() for _ in range(calls)]
+        batch = [prepared.copy() for _ in range(calls)]
+        for request in batch:
+            request.hooks = {"response": []}  # of its own: copies share the original's
+        return batch
 
     def each(call: Callable[[Any], Any]) -> Callable[[Any], None]:
         def run(batch: list[Any]) -> None:

@@ -7,6 +7,7 @@ Reading a fresh token takes no lock: a `Snapshot` is immutable and replaced as a
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import os
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     Unsaved = tuple[Token, str | None]
 
 DEFAULT_POLICY = RefreshPolicy()
+#: Seconds that the end of the process waits for a signature that is being made; never for a token endpoint.
+EXIT_GRACE = 0.25
 
 #: Guards every source's few words of state; held for microseconds, never across I/O. One for all keeps a source small.
 _lock = threading.RLock()  # a signal handler may make a request, too
@@ -411,6 +414,11 @@ def _after_fork() -> None:
         if source.policy.keep_warm:
             source._warming = False
             source._schedule_keep_warm()
+
+
+@atexit.register
+def _at_exit() -> None:
+    _workers.drain(EXIT_GRACE)
 
 
 if hasattr(os, "register_at_fork"):

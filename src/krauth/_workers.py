@@ -30,6 +30,7 @@ class Workers:
         self._tasks: deque[Task] = deque()
         self._wakeup = threading.Condition()
         self._threads = self._idle = 0
+        self._stopping = False
         self._timers: list[tuple[float, int, Task]] = []
         self._order = itertools.count()
         self._timer_wakeup = threading.Condition()
@@ -37,11 +38,13 @@ class Workers:
 
     def submit(self, task: Task) -> None:
         """Run `task` in a worker thread, soon."""
+        if self._stopping:
+            return task()
         with self._wakeup:
             self._tasks.append(task)
             if len(self._tasks) <= self._idle or self._threads >= self._limit:
                 self._wakeup.notify()
-                return
+                return None
             self._threads += 1
         try:
             threading.Thread(target=self._work, name="krauth-worker", daemon=True).start()
@@ -51,6 +54,7 @@ class Workers:
                 mine = self._tasks.pop() if self._tasks else None
             if mine is not None:
                 mine()
+        return None
 
     def after(self, seconds: float, task: Task) -> None:
         """Submit `task` after `seconds`.
@@ -74,16 +78,30 @@ class Workers:
                 heapq.heapify(self._timers)
             raise
 
+    def drain(self, seconds: float) -> None:
+        """Begin nothing more, and wait at most `seconds` for what runs: the interpreter is about to end.
+
+        It ends daemon threads where they next ask for its lock, by unwinding their stack; one that is inside bcrypt,
+        which is no C, would then abort the whole process. Signing takes milliseconds; nothing else is waited out.
+        """
+        with self._wakeup:
+            self._stopping = True
+            self._wakeup.notify_all()
+            self._wakeup.wait_for(lambda: self._threads == 0, seconds)
+
     def _work(self) -> None:
         while True:
             with self._wakeup:
-                while not self._tasks:
+                while not self._tasks and not self._stopping:
                     self._idle += 1
                     woken = self._wakeup.wait(self._idle_seconds)
                     self._idle -= 1
                     if not woken and not self._tasks:
-                        self._threads -= 1
-                        return
+                        break
+                if not self._tasks or self._stopping:
+                    self._threads -= 1
+                    self._wakeup.notify_all()
+                    return
                 task = self._tasks.popleft()
             try:
                 task()

@@ -63,11 +63,14 @@ class RequestsAuth(OriginAuth, AuthBase):
 
     def handle_response(self, response: Response, **kwargs: Any) -> Response:
         """See what became of one hop."""
+        status = response.status_code
+        if status != 401 and not 300 <= status < 400:
+            return response
         request = response.request
         url: Any = request.url
         if not self.covers_url(url):
             return response  # a foreign server: nothing it says is about our credential
-        if response.status_code == 401 and self._source is not None:
+        if status == 401 and self._source is not None:
             response = self._handle_401(response, kwargs)
         if response.is_redirect:
             self._before_redirect(request, response)

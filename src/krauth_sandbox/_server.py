@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import threading
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,9 @@ class ServerThread:
             with contextlib.suppress(RuntimeError):  # the loop closed in between
                 self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
 
     def _run(self) -> None:
         try:
@@ -57,22 +61,24 @@ class ServerThread:
     async def _main(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         runners: list[web.AppRunner] = []
+        listeners: list[socket.socket] = []
         try:
             for application, port in self._applications:
                 runner = web.AppRunner(application, access_log=None, shutdown_timeout=_GRACE)
                 runners.append(runner)
                 await runner.setup()
-                await web.TCPSite(runner, HOST, port, reuse_address=True).start()
-                self.ports.append(runner.addresses[0][1])
+                listener = socket.create_server((HOST, port))
+                listeners.append(listener)
+                await web.SockSite(runner, listener).start()
+                self.ports.append(listener.getsockname()[1])
             self._ready.set()
             await self._stop.wait()
         finally:
-            servers = [runner.server for runner in runners]
-            for runner in runners:
-                await runner.cleanup()
-            # A connection that was being accepted meanwhile is made only now, and nobody else would close it.
+            # First no more connections, then those being accepted get done: asyncio drops, unclosed, one whose server
+            # was closed meanwhile (Server._attach).
+            for listener in listeners:
+                self._loop.remove_reader(listener)
             for _ in range(3):
                 await asyncio.sleep(0)
-            for server in servers:
-                if server is not None:
-                    await server.shutdown(0)
+            for runner in runners:
+                await runner.cleanup()

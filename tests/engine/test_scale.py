@@ -8,6 +8,7 @@ import threading
 import time
 import tracemalloc
 
+import krauth._source as source_module
 import krauth_requests
 from krauth import MemoryStore
 from krauth._source import _sources
@@ -70,5 +71,5 @@ def test_keeping_a_fleet_warm_takes_one_thread():
     for auth in auths:
         auth._source.replace(Token("token", now + 10_800, now))
         auth._source.keep_warm(auth)
-    names = [thread.name for thread in threading.enumerate() if thread.name.startswith("krauth-timer")]
-    assert len(names) == 1
+    ours = source_module._workers._keep_time
+    assert len([thread for thread in threading.enumerate() if getattr(thread, "_target", None) == ours]) == 1

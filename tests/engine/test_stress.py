@@ -591,6 +591,23 @@ def script(text, **values):
     return ended - float(process.stdout.split()[-1])
 
 
+@pytest.mark.parametrize("seconds", [0.0, 0.02, 0.04])
+def test_a_process_may_end_while_a_token_request_is_being_signed(seconds):
+    """Signing is no C: ended in the middle of it by the interpreter, the whole process would abort (SIGABRT)."""
+    source = textwrap.dedent(
+        f"""
+        import threading, krauth_requests
+        secret = "$2a$10$abcdefghijklmnopqrstuv"
+        auth = krauth_requests.NaverAuth("id", secret, base_url="http://127.0.0.1:1/external")
+        auth._source.start(auth)
+        threading.Event().wait({seconds})
+        """
+    )
+    for _ in range(3):
+        ended = subprocess.run([sys.executable, "-c", source], capture_output=True, timeout=PATIENCE, check=False)
+        assert ended.returncode == 0, ended.stderr
+
+
 @pytest.mark.parametrize("stack", sorted(ADAPTERS))
 def test_a_process_exits_at_once_though_a_renewal_hangs(stack):
     """The end of the program does not wait for a token endpoint that never answers, and says nothing about it."""

@@ -129,7 +129,7 @@ def test_an_idle_thread_keeps_nothing_alive():
     class Held:
         pass
 
-    workers, held, done = Workers(idle=5), Held(), threading.Event()
+    workers, held, done = Workers(idle=10 * PATIENCE), Held(), threading.Event()
     gone = weakref.ref(held)
     workers.submit(lambda held=held: done.set())
     workers.after(0.0, lambda held=held: None)
@@ -147,6 +147,14 @@ def test_timers_fire_in_the_order_of_their_times_from_one_thread():
     assert [thread.daemon for thread in mine(workers) if thread.name == "krauth-timer"] == [True]
     assert done.wait(PATIENCE)
     assert fired == ["early", "middle", "late"]
+
+
+def test_a_timer_does_not_wait_for_a_later_one_that_was_set_before():
+    """The thread that sleeps towards a distant time is woken by a near one."""
+    workers, done = Workers(idle=0.05), threading.Event()
+    workers.after(60, done.clear)
+    workers.after(0.01, done.set)
+    assert done.wait(5)
 
 
 def test_a_timer_never_fires_early():
