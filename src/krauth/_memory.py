@@ -9,6 +9,8 @@ from ._exceptions import AuthorizationRequired, TokenStoreError
 
 #: Seconds that callers are given a failure instead of a new renewal: at first, and at most; doubled with each.
 MEMORY, MAX_MEMORY = 1.0, 60.0
+#: The same for a passing failure: short, since what has passed should not be felt for long.
+MAX_TRANSIENT_MEMORY = 5.0
 #: Seconds after a failed background renewal before the next: at first, and at most; doubled, with jitter.
 BACKGROUND, MAX_BACKGROUND = 5.0, 300.0
 #: Seconds of `Retry-After` that are honoured at most: an hour, Naver's penalty for malformed token requests.
@@ -39,7 +41,7 @@ class Failure(NamedTuple):
         times = before.times + 1 if before else 0
         doubled = 2.0 ** min(times, 10)
         transient = isinstance(error, TokenStoreError) or getattr(error, "transient", False)
-        memory = MEMORY if transient else min(MEMORY * doubled, MAX_MEMORY)
+        memory = min(MEMORY * doubled, MAX_TRANSIENT_MEMORY if transient else MAX_MEMORY)
         if isinstance(error, AuthorizationRequired):
             # The user may authorize in another process any moment, and where no request was sent it cost none.
             memory = 0.0 if error.__cause__ is None else MEMORY

@@ -26,7 +26,7 @@ from ._exceptions import (
     TokenTransportError,
     without_frames,
 )
-from ._memory import BACKGROUND, Failure, Incurable
+from ._memory import Failure, Incurable
 from ._snapshot import Snapshot
 from ._token import Record, RefreshPolicy, Token, TokenState
 from ._waiting import Run
@@ -276,11 +276,7 @@ class TokenSource:
                 self._run = None
             if run.epoch == self._epoch:
                 self.snapshot, self._unsaved, self._failure = snapshot, None, None
-                # Where the server has no newer one yet: ask again soon, but not with the very next call.
-                again = (
-                    0.0 if self._usable() is TokenState.FRESH else min(BACKGROUND, token.expires_in(self.time()) / 4)
-                )
-                self._background_after = self.monotonic() + again
+                self._background_after = 0.0
                 if run.cures == token.access_token:
                     self.refused_again()
         self._schedule_keep_warm()
