@@ -24,16 +24,16 @@ from ._exceptions import (
     TokenStoreError,
     TokenTransportError,
 )
-from ._messages import HTTPRequest, HTTPResponse
-from ._token import RefreshPolicy, Token, TokenState
-from .stores import MemoryStore, TokenStore
 
 if TYPE_CHECKING:
     from ._authorization import AuthorizationRequest
     from ._endpoints import TokenInfo
     from ._events import TokenEvent
+    from ._messages import HTTPRequest, HTTPResponse
     from ._plugins import register_plugin
+    from ._token import RefreshPolicy, Token, TokenState
     from .hookspecs import hookimpl, hookspec
+    from .stores import MemoryStore, TokenStore
 
 __version__ = "0.1.0"
 
@@ -71,14 +71,21 @@ __all__ = [
     "register_plugin",
 ]
 
-#: Imported when asked for: pluggy is for those who write plugins.
+#: Imported when asked for: most processes need few of them, and pluggy only those that have plugins.
 _LAZY = {
     "AuthorizationRequest": "_authorization",
+    "HTTPRequest": "_messages",
+    "HTTPResponse": "_messages",
+    "MemoryStore": "stores",
+    "RefreshPolicy": "_token",
+    "Token": "_token",
     "TokenEvent": "_events",
     "TokenInfo": "_endpoints",
+    "TokenState": "_token",
+    "TokenStore": "stores",
     "hookimpl": "hookspecs",
-    "register_plugin": "_plugins",
     "hookspec": "hookspecs",
+    "register_plugin": "_plugins",
 }
 
 

@@ -13,9 +13,6 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 from ._credentials import Verdict
 from ._exceptions import ConfigurationError
 from ._origin import DEFAULT_PORTS, Origin, make_origin, parse_origin, url_prefixes
-from ._plugins import open_store
-from ._source import TokenSource
-from ._waiting import wait, wait_async
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,6 +20,7 @@ if TYPE_CHECKING:
     from ._credentials import Credentials
     from ._messages import HTTPRequest, HTTPResponse
     from ._snapshot import Snapshot
+    from ._source import TokenSource
     from ._token import RefreshPolicy, Token
     from ._transport import Transport
     from .stores import TokenStore
@@ -87,6 +85,9 @@ class OriginAuth:
         refresh: RefreshPolicy | None,
         token_transport: object,
     ) -> None:
+        # Here and not above: whoever imports an adapter need not use it at once.
+        from ._plugins import open_store
+        from ._source import TokenSource
         from ._token import RefreshPolicy
 
         if refresh is not None and not isinstance(refresh, RefreshPolicy):
@@ -118,14 +119,14 @@ class OriginAuth:
         self._transport.check_blocking()
         run = self._tokens.start(self, cure=cure)
         del cure  # or a traceback with local variables would show it
-        snapshot: Snapshot = wait(run, self._tokens.policy.timeout + GRACE)
+        snapshot: Snapshot = run.wait(self._tokens.policy.timeout + GRACE)
         return snapshot
 
     async def aobtain(self, *, cure: str | None = None) -> Snapshot:
         """Await a token, or another than the access token `cure` that was refused."""
         run = self._tokens.start(self, cure=cure)
         del cure
-        snapshot: Snapshot = await wait_async(run, self._tokens.policy.timeout + GRACE)
+        snapshot: Snapshot = await run.wait_async(self._tokens.policy.timeout + GRACE)
         return snapshot
 
     def open_transport(self) -> Callable[[HTTPRequest], HTTPResponse]:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from ._credentials import printable, require_text
+from ._credentials import printable
 from ._exceptions import AccessDenied, AuthorizationError, ConfigurationError, StateMismatch
 from ._grants import authenticate_client, prepare_form_request
 from ._origin import parse_origin
 from ._pkce import METHODS, make_code_challenge, make_code_verifier
+from ._value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,8 +38,7 @@ _ERRORS = {
 }
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class AuthorizationRequest:
+class AuthorizationRequest(Value):
     """One sign-in under way: keep it, bound to the user's own session, until they come back.
 
     Attributes:
@@ -58,7 +57,7 @@ class AuthorizationRequest:
 
     def to_dict(self) -> dict[str, str]:
         """Return it as JSON-ready strings, for a web app's session; keep them from other users' eyes."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {name: getattr(self, name) for name in self.__match_args__}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -68,7 +67,7 @@ class AuthorizationRequest:
             AuthorizationError: It is not what `to_dict` gave.
         """
         try:
-            values = {name: data[name] for name in cls.__dataclass_fields__}
+            values = {name: data[name] for name in cls.__match_args__}
         except (KeyError, TypeError):
             values = {}
         if not values or not all(isinstance(value, str) for value in values.values()):
@@ -182,23 +181,6 @@ def prepare_code_request(credentials: OAuth2Credentials, code: str, request: Aut
         "code_verifier": request.code_verifier,
     }
     return prepare_form_request(credentials.token_endpoint, {**grant, **fields}, headers)
-
-
-def check_redirect_uri(redirect_uri: str | None) -> str | None:
-    """Return a redirect URI that a code may come back to, or raise `ConfigurationError`."""
-    if redirect_uri is None:
-        return None
-    redirect_uri = require_text(redirect_uri, "redirect_uri")
-    try:
-        parts = urlsplit(redirect_uri)
-    except ValueError:
-        parts = None
-    if parts is None or not parts.scheme or "#" in redirect_uri:  # §3.1.2: absolute, without a fragment
-        raise ConfigurationError("redirect_uri must be an absolute URI without a fragment, as registered")
-    origin = parse_origin(redirect_uri)
-    if parts.scheme in ("http", "https") and (origin is None or not origin.is_secure):
-        raise ConfigurationError("redirect_uri must use https (http only to this machine itself): it carries a code")
-    return redirect_uri
 
 
 def _check_issuer(credentials: OAuth2Credentials, issuer: str | None) -> None:

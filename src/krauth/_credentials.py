@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ._exceptions import AuthorizationRequired, ConfigurationError, TokenEndpointError
 from ._origin import Origin, parse_origin
 from ._secret import Secret, hide
+from ._value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ._token import Token
 
 
-class Verdict(NamedTuple):
+class Verdict(Value):
     """What a refused API call says about the credential that was sent.
 
     Attributes:
@@ -36,7 +37,7 @@ class Verdict(NamedTuple):
     remedy: str | None = None
 
 
-class Rule(NamedTuple):
+class Rule(Value):
     """A row of a provider's error table."""
 
     remedy: str

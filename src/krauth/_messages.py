@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from ._value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_NONE: Mapping[str, str] = MappingProxyType({})
 
-@dataclass(frozen=True, slots=True, repr=False)
-class HTTPRequest:
+
+class HTTPRequest(Value):
     """A request that a token transport is to send, exactly once and as it is.
 
     The body carries a signature or a client secret, so the repr shows neither body nor headers.
@@ -25,20 +28,19 @@ class HTTPRequest:
 
     method: str
     url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = _NONE
     body: bytes = b""
     timeout: float = 10.0
 
     def within(self, seconds: float) -> HTTPRequest:
         """Return the same request with another timeout."""
-        return replace(self, timeout=seconds)
+        return self.replace(timeout=seconds)
 
     def __repr__(self) -> str:
         return f"<HTTPRequest {self.method} {self.url}>"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class HTTPResponse:
+class HTTPResponse(Value):
     """What a token transport received.
 
     Args:
@@ -48,7 +50,7 @@ class HTTPResponse:
     """
 
     status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = _NONE
     body: bytes = b""
 
     def __post_init__(self) -> None:

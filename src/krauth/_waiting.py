@@ -45,48 +45,46 @@ class Run:
         run.future.set_result(outcome)
         return run
 
+    def wait(self, timeout: float) -> Any:
+        """Block until the renewal has ended and return what it brought, or raise what it failed with.
 
-def wait(run: Run, timeout: float) -> Any:
-    """Block until the renewal has ended and return what it brought, or raise what it failed with.
+        Raises:
+            KrauthError: The renewal failed, or took longer than `timeout` seconds (it goes on for later callers).
+        """
+        if self.thread == threading.get_ident() and not self.future.done():
+            raise ConfigurationError(
+                "token_transport sends token requests through the auth that waits for them;"
+                " hand the client or session itself over as token_transport, krauth then leaves its auth out"
+            )
+        try:
+            return _outcome(self.future.result(timeout))
+        except TimeoutError:
+            raise _too_long(timeout) from None
 
-    Raises:
-        KrauthError: The renewal failed, or took longer than `timeout` seconds (it goes on for those who come later).
-    """
-    if run.thread == threading.get_ident() and not run.future.done():
-        raise ConfigurationError(
-            "token_transport sends token requests through the auth that waits for them;"
-            " hand the client or session itself over as token_transport, krauth then leaves its auth out"
-        )
-    try:
-        return _outcome(run.future.result(timeout))
-    except TimeoutError:
-        raise _too_long(timeout) from None
+    async def wait_async(self, timeout: float) -> Any:
+        """Await the end of the renewal, under asyncio or trio; see `wait`."""
+        trio = sys.modules.get("trio")
+        if trio is not None and trio.lowlevel.in_trio_run():
+            event, token = trio.Event(), trio.lowlevel.current_trio_token()
 
+            def wake(_: object) -> None:
+                with contextlib.suppress(trio.RunFinishedError):  # whoever waited is gone
+                    token.run_sync_soon(event.set)
 
-async def wait_async(run: Run, timeout: float) -> Any:
-    """Await the end of the renewal, under asyncio or trio; see `wait`."""
-    trio = sys.modules.get("trio")
-    if trio is not None and trio.lowlevel.in_trio_run():
-        event, token = trio.Event(), trio.lowlevel.current_trio_token()
+            self.future.add_done_callback(wake)
+            with trio.move_on_after(timeout):
+                await event.wait()
+            if not self.future.done():
+                raise _too_long(timeout)
+            return _outcome(self.future.result())
 
-        def wake(_: object) -> None:
-            with contextlib.suppress(trio.RunFinishedError):  # whoever waited is gone
-                token.run_sync_soon(event.set)
+        import asyncio
 
-        run.future.add_done_callback(wake)
-        with trio.move_on_after(timeout):
-            await event.wait()
-        if not run.future.done():
-            raise _too_long(timeout)
-        return _outcome(run.future.result())
-
-    import asyncio
-
-    try:
-        async with asyncio.timeout(timeout):
-            return _outcome(await asyncio.wrap_future(run.future))
-    except TimeoutError:
-        raise _too_long(timeout) from None
+        try:
+            async with asyncio.timeout(timeout):
+                return _outcome(await asyncio.wrap_future(self.future))
+        except TimeoutError:
+            raise _too_long(timeout) from None
 
 
 def _outcome(outcome: Any) -> Any:

@@ -29,7 +29,7 @@ REFRESH_LIFETIME = 7 * 86400.0
 #: "`GET /v1/**` can be called without authentication."
 READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
-_API_KEY = re.compile(r"mlm_(live|test)_[!-~]+")
+_API_KEY = r"mlm_(live|test)_[!-~]+"
 
 ERRORS: ErrorTable = {
     (401, "AUTHENTICATION_REQUIRED"): Rule("the token is missing or not valid", refresh=True),
@@ -54,7 +54,7 @@ def check_api_key(value: object) -> Secret:
         raise ConfigurationError("api_key is empty; set MELOMING_API_KEY")
     if not isinstance(value.reveal(), str):
         raise ConfigurationError(f"api_key must be a string, not {type(value.reveal()).__name__}")
-    if not _API_KEY.fullmatch(value.reveal()):
+    if not re.fullmatch(_API_KEY, value.reveal()):
         raise ConfigurationError(
             "api_key does not look like one: it begins with mlm_live_ or mlm_test_ and holds no white space;"
             " copy it again from the developer center"

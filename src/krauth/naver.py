@@ -91,7 +91,7 @@ _FIELD_REMEDIES = {
 _BCRYPT_ALPHABET = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 # Prefixes on which all implementations agree; `$2$` and `$2x$` mean different things in different ones. Real secrets
 # have a cost of 4; one of 16 takes seconds, one of 31 would take days.
-_SALT = re.compile(r"\$2[aby]\$(?:0[4-9]|1[0-6])\$[./A-Za-z0-9]{22}")
+_SALT = r"\$2[aby]\$(?:0[4-9]|1[0-6])\$[./A-Za-z0-9]{22}"
 _WRONG_SHAPE = (
     "client_secret does not look like one: it must be the 29 characters of a bcrypt salt, $2a$04$ and 22 more."
     " A shell or .env file eats the $ signs: put it in single quotes, NAVER_COMMERCE_CLIENT_SECRET='$2a$04$…'"
@@ -138,7 +138,7 @@ def check_secret(value: object) -> Secret:
         raise ConfigurationError("client_secret holds a NUL byte; copy it again from the API center")
     if value.reveal() != value.reveal().strip():
         raise ConfigurationError("client_secret begins or ends with white space or a line break; strip it")
-    if not _SALT.fullmatch(value.reveal()):
+    if not re.fullmatch(_SALT, value.reveal()):
         raise ConfigurationError(_WRONG_SHAPE)
     return value
 

@@ -5,14 +5,9 @@ from __future__ import annotations
 import functools
 import threading
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from urllib.parse import urlsplit
 
 from ._auth import GRACE, OriginAuth
-from ._authorization import (
-    AuthorizationRequest,
-    check_redirect_uri,
-    prepare_authorization_request,
-    process_authorization_response,
-)
 from ._credentials import (
     Credentials,
     ErrorTable,
@@ -32,17 +27,17 @@ from ._exceptions import (
 from ._grants import authenticate_client, error_code, find_rule, prepare_form_request, process_token_response
 from ._origin import Origin, check_base_url, parse_origin
 from ._secret import Secret, hide
-from ._source import call
-from ._waiting import Run, wait, wait_async
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping
 
+    from ._authorization import AuthorizationRequest
     from ._endpoints import TokenInfo
     from ._messages import HTTPRequest, HTTPResponse
     from ._source import Sender
     from ._steps import Step
     from ._token import RefreshPolicy, Token
+    from ._waiting import Run
     from .stores import TokenStore
 
 CLIENT_AUTH = ("client_secret_post", "client_secret_basic", "none")
@@ -128,7 +123,7 @@ class OAuth2Credentials(Credentials):
         self.origins = check_api_origins(api_origins)
         self.scope = _check_scope(scope)
         self.user = None if user is None else require_text(user, "user")
-        self.redirect_uri = check_redirect_uri(redirect_uri)
+        self.redirect_uri = _check_redirect_uri(redirect_uri)
         self.authorization_endpoint = _check_optional(authorization_endpoint, "authorization_endpoint")
         self.revocation_endpoint = _check_optional(revocation_endpoint, "revocation_endpoint")
         self.introspection_endpoint = _check_optional(introspection_endpoint, "introspection_endpoint")
@@ -192,16 +187,14 @@ class OAuth2Credentials(Credentials):
 
     def process_token_response(self, response: HTTPResponse, now: float, token: Token | None = None) -> Token:
         """Return the token in a response; see `Credentials.process_token_response`."""
-        import dataclasses
-
         secrets = [secret for secret in (self.client_secret, hide(token and token.refresh_token)) if secret]
         new = process_token_response(response, now, errors=self.errors, previous=token, secrets=secrets)
         if self.user is None:
             # RFC 6749 §4.4.3: "A refresh token SHOULD NOT be included" with client credentials; not needed, not kept.
-            return dataclasses.replace(new, refresh_token=None, refresh_expires_at=None)
+            return new.replace(refresh_token=None, refresh_expires_at=None)
         rotated = token is None or new.refresh_token != token.refresh_token
         if rotated and new.refresh_token is not None and self.refresh_lifetime is not None:
-            return dataclasses.replace(new, refresh_expires_at=now + self.refresh_lifetime)
+            return new.replace(refresh_expires_at=now + self.refresh_lifetime)
         return new
 
     def judge(self, method: str, status: int, headers: Mapping[str, str], body: bytes) -> Verdict:
@@ -247,6 +240,23 @@ def _check_optional(url: str | None, name: str) -> str | None:
     return None if url is None else check_endpoint(url, name)
 
 
+def _check_redirect_uri(redirect_uri: str | None) -> str | None:
+    """Return a redirect URI that a code may come back to, or raise `ConfigurationError`."""
+    if redirect_uri is None:
+        return None
+    redirect_uri = require_text(redirect_uri, "redirect_uri")
+    try:
+        parts = urlsplit(redirect_uri)
+    except ValueError:
+        parts = None
+    if parts is None or not parts.scheme or "#" in redirect_uri:  # §3.1.2: absolute, without a fragment
+        raise ConfigurationError("redirect_uri must be an absolute URI without a fragment, as registered")
+    origin = parse_origin(redirect_uri)
+    if parts.scheme in ("http", "https") and (origin is None or not origin.is_secure):
+        raise ConfigurationError("redirect_uri must use https (http only to this machine itself): it carries a code")
+    return redirect_uri
+
+
 class UserAuth(OriginAuth):
     """What an OAuth 2.0 client can do besides calling: have a user authorize, revoke, introspect."""
 
@@ -278,6 +288,8 @@ class UserAuth(OriginAuth):
         Raises:
             ConfigurationError: `user`, `redirect_uri` or `authorization_endpoint` is missing.
         """
+        from ._authorization import prepare_authorization_request
+
         return prepare_authorization_request(
             self._client, code_challenge_method=code_challenge_method, parameters=parameters
         )
@@ -297,11 +309,11 @@ class UserAuth(OriginAuth):
             TokenStoreError: The token could not be saved.
         """
         self._transport.check_blocking()
-        return cast("Token", wait(self._exchange(callback_url, request), self._patience))
+        return cast("Token", self._exchange(callback_url, request).wait(self._patience))
 
     async def aauthorize(self, callback_url: str, request: AuthorizationRequest) -> Token:
         """End a sign-in without blocking; see `authorize`. Once begun it goes on, also when this is cancelled."""
-        return cast("Token", await wait_async(self._exchange(callback_url, request), self._patience))
+        return cast("Token", await self._exchange(callback_url, request).wait_async(self._patience))
 
     def revoke(self) -> None:
         """Revoke the token at the server and forget it, here and in every process that shares the store.
@@ -314,11 +326,11 @@ class UserAuth(OriginAuth):
             KrauthError: It could not be revoked; nothing was forgotten.
         """
         self._transport.check_blocking()
-        wait(self._revocation(), self._patience)
+        self._revocation().wait(self._patience)
 
     async def arevoke(self) -> None:
         """Revoke the token without blocking; see `revoke`. Once begun it goes on, also when this is cancelled."""
-        await wait_async(self._revocation(), self._patience)
+        await self._revocation().wait_async(self._patience)
 
     def introspect(self) -> TokenInfo:
         """Ask the server about the current token, obtaining one if there is none.
@@ -328,11 +340,11 @@ class UserAuth(OriginAuth):
             TokenError: The server refused, failed or could not be reached.
         """
         self._transport.check_blocking()
-        return cast("TokenInfo", wait(self._introspection(self.token()), self._patience))
+        return cast("TokenInfo", self._introspection(self.token()).wait(self._patience))
 
     async def aintrospect(self) -> TokenInfo:
         """Ask the server about the current token without blocking; see `introspect`."""
-        return cast("TokenInfo", await wait_async(self._introspection(await self.atoken()), self._patience))
+        return cast("TokenInfo", await self._introspection(await self.atoken()).wait_async(self._patience))
 
     @property
     def _patience(self) -> float:
@@ -341,6 +353,7 @@ class UserAuth(OriginAuth):
         return policy.timeout + 2 * policy.attempt_timeout + GRACE
 
     def _exchange(self, callback_url: str, request: AuthorizationRequest) -> Run:
+        from ._authorization import process_authorization_response
         from ._errands import exchange
 
         code = process_authorization_response(self._client, callback_url, request)
@@ -461,7 +474,7 @@ class OAuth2AuthBase(UserAuth):
         secret = cast("str", hide(client_secret))
         del client_secret
         fetching = cls._fetch_metadata(issuer, settings.get("token_transport"), blocking=True)
-        found = wait(fetching, DISCOVERY_TIMEOUT)
+        found = fetching.wait(DISCOVERY_TIMEOUT)
         return cls(client_id, secret, **{**found, **settings})
 
     @classmethod
@@ -470,11 +483,13 @@ class OAuth2AuthBase(UserAuth):
         secret = cast("str", hide(client_secret))
         del client_secret
         fetching = cls._fetch_metadata(issuer, settings.get("token_transport"), blocking=False)
-        found = await wait_async(fetching, DISCOVERY_TIMEOUT)
+        found = await fetching.wait_async(DISCOVERY_TIMEOUT)
         return cls(client_id, secret, **{**found, **settings})
 
     @classmethod
     def _fetch_metadata(cls, issuer: str, token_transport: object, *, blocking: bool) -> Run:
+        from ._source import call
+
         transport = cls.default_transport() if token_transport is None else cls.make_transport(token_transport)
         if blocking:
             transport.check_blocking()

@@ -533,8 +533,6 @@ def test_the_memory_of_a_refusal_grows_to_a_minute_and_no_further():
 
 def test_a_remembered_refusal_is_a_copy_for_each():
     """A thousand callers do not pile their tracebacks on one exception object."""
-    from krauth._waiting import wait
-
     rig = Rig()
     rig.server.down = answer(401, {"error": "invalid_client"})
     run = rig.start()
@@ -542,7 +540,7 @@ def test_a_remembered_refusal_is_a_copy_for_each():
     caught = []
     for _ in range(3):
         with pytest.raises(InvalidClientError) as raised:
-            wait(run, 0)
+            run.wait(0)
         caught.append(raised.value)
     assert len({id(error) for error in caught}) == 3
     assert len({(str(error), error.status, error.error) for error in caught}) == 1

@@ -28,7 +28,6 @@ import krauth_httpx
 import krauth_httpx2
 import krauth_requests
 from krauth import MemoryStore, TokenTransportError
-from krauth._waiting import wait
 
 ADAPTERS = {
     "requests": krauth_requests,
@@ -401,7 +400,7 @@ def test_a_blocked_caller_waits_no_longer_than_it_said(sandbox):
     auth = naver(sandbox, "requests")
     run = auth._source.start(auth)
     with pytest.raises(TokenTransportError, match="the renewal goes on"):
-        wait(run, 0.05)
+        run.wait(0.05)
     assert auth.token().access_token
     assert sandbox.naver.token_requests == 1
 
@@ -409,15 +408,13 @@ def test_a_blocked_caller_waits_no_longer_than_it_said(sandbox):
 @pytest.mark.parametrize("stack", ["httpx", "trio"])
 def test_an_awaiting_caller_waits_no_longer_than_it_said(sandbox, stack):
     """The same for tasks, under asyncio and trio."""
-    from krauth._waiting import wait_async
-
     sandbox.naver.token_delay = SLOW
     auth = naver(sandbox, "httpx")
 
     async def main():
         run = auth._source.start(auth)
         with pytest.raises(TokenTransportError, match="the renewal goes on"):
-            await wait_async(run, 0.05)
+            await run.wait_async(0.05)
         return await auth.atoken()
 
     assert (trio.run(main) if stack == "trio" else asyncio.run(main())).access_token
