@@ -7,12 +7,11 @@ classes are both.
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from ._credentials import Verdict
 from ._exceptions import ConfigurationError
-from ._origin import DEFAULT_PORTS, Origin, make_origin, parse_origin, url_prefixes
+from ._origin import Origin, make_origin, parse_origin, url_authorities, url_prefixes, url_triples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,27 +30,17 @@ MAX_JUDGED_BODY = 65536
 GRACE = 1.0
 
 
-@functools.lru_cache(maxsize=256)
-def _triples(origins: tuple[Origin, ...]) -> frozenset[tuple[str, str, int | None]]:
-    """All `(scheme, host, port)` under which HTTP libraries show these origins: the hot path's test."""
-    found: set[tuple[str, str, int | None]] = set()
-    for scheme, host, port in origins:
-        for alias in (scheme, {"https": "wss", "http": "ws"}[scheme]):
-            found.add((alias, host, port))
-            if DEFAULT_PORTS[scheme] == port:
-                found.add((alias, host, None))
-    return frozenset(found)
-
-
 class OriginAuth:
     """A credential that belongs to certain origins. Immutable; may be shared by threads, tasks and clients."""
 
     _source: TokenSource | None = None
-    #: The source, where every request wants its token. Adapters read its snapshot without a call: the hot path.
+    #: The source, where every request wants its token and nothing else. Adapters read its snapshot without a call: the
+    #: hot path, written out in each of them, since a call would cost as much as all the rest of it.
     _always: TokenSource | None = None
     _transport: Transport
     _origins: tuple[Origin, ...] = ()
     _prefixes: tuple[str, ...]
+    _authorities: frozenset[tuple[str, str]]
     _triples: frozenset[tuple[str, str, int | None]]
 
     #: Names of header fields that `extra_headers` sets besides `Authorization`.
@@ -76,7 +65,8 @@ class OriginAuth:
     def _set_origins(self, origins: tuple[Origin, ...]) -> None:
         self._origins = origins
         self._prefixes = url_prefixes(origins)
-        self._triples = _triples(origins)
+        self._authorities = url_authorities(origins)
+        self._triples = url_triples(origins)
 
     def _set_source(
         self,
@@ -95,7 +85,7 @@ class OriginAuth:
         self._set_origins(credentials.origins)
         self._transport = self.default_transport() if token_transport is None else self.make_transport(token_transport)
         self._source = TokenSource.shared(credentials, open_store(store), refresh)
-        self._always = None if self.anonymous_methods else self._source
+        self._always = None if self.anonymous_methods or self.extra_names else self._source
         if self._source.policy.keep_warm:
             self._source.keep_warm(self)
 

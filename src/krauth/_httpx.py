@@ -50,10 +50,11 @@ class HTTPXAuth(OriginAuth):
             and held.fresh_wall > source.time()
         ):
             request.headers["Authorization"] = held.header
-        elif (found := self.peek(request.method, body is None or body.is_replayable)) is not True:
-            request.headers["Authorization"] = (found or self.obtain()).header
-        if self.extra_names:
-            self._hide(request, Hops)
+        else:
+            if (found := self.peek(request.method, body is None or body.is_replayable)) is not True:
+                request.headers["Authorization"] = (found or self.obtain()).header
+            if self.extra_names:
+                self._hide(request, Hops)
         response = yield request
         if response.status_code != 401 or (refused := self._ours(response.request)) is None:
             return
@@ -78,10 +79,11 @@ class HTTPXAuth(OriginAuth):
             and held.fresh_wall > source.time()
         ):
             request.headers["Authorization"] = held.header
-        elif (found := self.peek(request.method, body is None or body.is_replayable)) is not True:
-            request.headers["Authorization"] = (found or await self.aobtain()).header
-        if self.extra_names:
-            self._hide(request, AsyncHops)
+        else:
+            if (found := self.peek(request.method, body is None or body.is_replayable)) is not True:
+                request.headers["Authorization"] = (found or await self.aobtain()).header
+            if self.extra_names:
+                self._hide(request, AsyncHops)
         response = yield request
         if response.status_code != 401 or (refused := self._ours(response.request)) is None:
             return

@@ -125,3 +125,25 @@ def url_prefixes(origins: tuple[Origin, ...]) -> tuple[str, ...]:
     A normalised URL that starts with `https://host/` can hold neither user name nor other host nor port.
     """
     return tuple(f"{origin}/" for origin in origins)
+
+
+@functools.lru_cache(maxsize=256)
+def url_authorities(origins: tuple[Origin, ...]) -> frozenset[tuple[str, str]]:
+    """All `(scheme, host[:port])` that URLs of these origins have, normalised: the same for aiohttp."""
+    return frozenset((alias, str(origin).partition("://")[2]) for origin in origins for alias in _aliases(origin))
+
+
+@functools.lru_cache(maxsize=256)
+def url_triples(origins: tuple[Origin, ...]) -> frozenset[tuple[str, str, int | None]]:
+    """All `(scheme, host, port)` that URLs of these origins have, normalised: the same for httpx and httpx2."""
+    found: set[tuple[str, str, int | None]] = set()
+    for origin in origins:
+        for alias in _aliases(origin):
+            found.add((alias, origin.host, origin.port))
+            if DEFAULT_PORTS[alias] == origin.port:
+                found.add((alias, origin.host, None))
+    return frozenset(found)
+
+
+def _aliases(origin: Origin) -> tuple[str, ...]:
+    return (origin.scheme, *(alias for alias, scheme in _SCHEMES.items() if scheme == origin.scheme))

@@ -43,7 +43,7 @@ class MiddlewareAuth(OriginAuth):
     async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """Attach the credential if the request goes to its origin, and repeat it once after a 401."""
         url = request.url
-        if (url.scheme, url.raw_host, url.port) not in self._triples and not self.covers(
+        if (url.scheme, url.host_port_subcomponent) not in self._authorities and not self.covers(
             url.scheme, url.raw_host or "", url.port
         ):
             return await handler(request)
@@ -58,10 +58,8 @@ class MiddlewareAuth(OriginAuth):
             and held.fresh_wall > source.time()
         ):
             request.headers[AUTHORIZATION] = held.header
-        elif mine and (found := self.peek(request.method, _is_replayable(request.body))) is not True:
-            request.headers[AUTHORIZATION] = (found or await self.aobtain()).header
-        if self.extra_names:
-            request.headers.update(self.extra_headers(request.method, str(url)))
+        else:
+            await self._attach(request, mine)
         response = await handler(request)
         if response.status != 401 or not mine or self._source is None:
             return response
@@ -80,6 +78,13 @@ class MiddlewareAuth(OriginAuth):
         if again.status == 401:
             self.refused_again()
         return again
+
+    async def _attach(self, request: ClientRequest, mine: bool) -> None:
+        """Do what is left when there is no fresh token, or more to attach than that."""
+        if mine and (found := self.peek(request.method, _is_replayable(request.body))) is not True:
+            request.headers[AUTHORIZATION] = (found or await self.aobtain()).header
+        if self.extra_names:
+            request.headers.update(self.extra_headers(request.method, str(request.url)))
 
     async def _find_cure(self, request: ClientRequest, response: ClientResponse) -> Snapshot | None:
         """Return the token to repeat a refused request with, or `None` where the 401 is to be handed back."""

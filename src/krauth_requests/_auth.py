@@ -54,12 +54,18 @@ class RequestsAuth(OriginAuth, AuthBase):
                 and held.fresh_wall > source.time()
             ):
                 request.headers["Authorization"] = held.header
-            elif (found := self.peek(cast("str", request.method), _is_replayable(request))) is not True:
-                request.headers["Authorization"] = (found or self.obtain()).header
-            if self.extra_names:
-                request.headers.update(self.extra_headers(cast("str", request.method), url))
+            else:
+                self._attach(request)
             request.hooks["response"].append(self.handle_response)
         return request
+
+    def _attach(self, request: PreparedRequest) -> None:
+        """Do what is left when there is no fresh token, or more to attach than that."""
+        method, url = cast("str", request.method), cast("str", request.url)
+        if (found := self.peek(method, _is_replayable(request))) is not True:
+            request.headers["Authorization"] = (found or self.obtain()).header
+        for name, value in self.extra_headers(method, url).items():
+            request.headers[name] = value
 
     def handle_response(self, response: Response, **kwargs: Any) -> Response:
         """See what became of one hop."""
