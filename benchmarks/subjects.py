@@ -90,6 +90,15 @@ def static(base: str, grant: str) -> Call:
     return lambda: session.get(base + "/api").status_code
 
 
+def static_httpx(base: str, grant: str) -> Call:
+    """The same over httpx."""
+    import httpx
+
+    limits = httpx.Limits(max_connections=POOL, max_keepalive_connections=POOL)
+    client = httpx.Client(headers={"Authorization": "Bearer at-forever"}, limits=limits, trust_env=False)
+    return lambda: client.get(base + "/api").status_code
+
+
 def authlib(base: str, grant: str) -> Call:
     from authlib.integrations.requests_client import OAuth2Session
 
@@ -221,10 +230,13 @@ BLOCKING: dict[str, tuple[Callable[..., Call], tuple[str, ...]]] = {
 }
 
 
-# ---- async: API calls are answered in the process, so that only the way to the token is measured -----------------
+# ---- async: without `wire` API calls are answered in the process, so that only the way to the token is measured ----
 
 
-def _split(library: Any) -> Any:
+def _transport(library: Any, *, wire: bool) -> Any:
+    if wire:
+        return library.AsyncHTTPTransport(limits=library.Limits(max_connections=POOL), trust_env=False)
+
     class Split(library.AsyncBaseTransport):
         """Token requests go out; every other request is answered at once, 200 for a token that is not `at-old`."""
 
@@ -242,12 +254,12 @@ def _split(library: Any) -> Any:
 
 
 def krauth_async(name: str) -> Callable[..., AsyncCall]:
-    def make(base: str, grant: str, auth: Any = None) -> AsyncCall:
+    def make(base: str, grant: str, auth: Any = None, *, wire: bool = False) -> AsyncCall:
         import importlib
 
         library = importlib.import_module(name)
         auth = auth or ours(importlib.import_module(f"krauth_{name}"), base, grant)
-        client = library.AsyncClient(auth=auth, transport=_split(library), trust_env=False)
+        client = library.AsyncClient(auth=auth, transport=_transport(library, wire=wire), trust_env=False)
 
         async def call() -> int:
             return (await client.get(base + "/api")).status_code
@@ -257,8 +269,8 @@ def krauth_async(name: str) -> Callable[..., AsyncCall]:
     return make
 
 
-def krauth_aiohttp(base: str, grant: str, auth: Any = None) -> AsyncCall:
-    """Over the wire: aiohttp has no transport to replace."""
+def krauth_aiohttp(base: str, grant: str, auth: Any = None, *, wire: bool = True) -> AsyncCall:
+    """Always over the wire: aiohttp has no transport to replace."""
     import aiohttp
 
     import krauth_aiohttp
@@ -274,7 +286,35 @@ def krauth_aiohttp(base: str, grant: str, auth: Any = None) -> AsyncCall:
     return call
 
 
-def authlib_async(base: str, grant: str, auth: Any = None) -> AsyncCall:
+def static_aiohttp(base: str, grant: str, *, wire: bool = True) -> AsyncCall:
+    """The control."""
+    import aiohttp
+
+    session = aiohttp.ClientSession(headers={"Authorization": "Bearer at-forever"})
+
+    async def call() -> int:
+        async with session.get(base + "/api") as response:
+            return response.status
+
+    call.aclose = session.close  # type: ignore[attr-defined]
+    return call
+
+
+def static_httpx_async(base: str, grant: str, *, wire: bool = True) -> AsyncCall:
+    """The same over httpx."""
+    import httpx
+
+    client = httpx.AsyncClient(
+        headers={"Authorization": "Bearer at-forever"}, transport=_transport(httpx, wire=wire), trust_env=False
+    )
+
+    async def call() -> int:
+        return (await client.get(base + "/api")).status_code
+
+    return call
+
+
+def authlib_async(base: str, grant: str, auth: Any = None, *, wire: bool = False) -> AsyncCall:
     import httpx2
     from authlib.integrations.httpx_client import AsyncOAuth2Client
 
@@ -284,7 +324,7 @@ def authlib_async(base: str, grant: str, auth: Any = None) -> AsyncCall:
         token_endpoint=base + "/token",
         grant_type=grant,
         token=expired(grant),
-        transport=_split(httpx2),
+        transport=_transport(httpx2, wire=wire),
         trust_env=False,
     )
 
@@ -294,7 +334,7 @@ def authlib_async(base: str, grant: str, auth: Any = None) -> AsyncCall:
     return call
 
 
-def httpx_auth_async(base: str, grant: str, auth: Any = None) -> AsyncCall:
+def httpx_auth_async(base: str, grant: str, auth: Any = None, *, wire: bool = False) -> AsyncCall:
     import httpx
     from httpx_auth import OAuth2ClientCredentials
     from httpx_auth._oauth2.common import OAuth2
@@ -302,7 +342,7 @@ def httpx_auth_async(base: str, grant: str, auth: Any = None) -> AsyncCall:
     if auth is None:
         auth = OAuth2ClientCredentials(base + "/token", "id", "secret")
         OAuth2.token_cache._add_token(auth.state, "at-old", EXPIRED)
-    client = httpx.AsyncClient(auth=auth, transport=_split(httpx), trust_env=False)
+    client = httpx.AsyncClient(auth=auth, transport=_transport(httpx, wire=wire), trust_env=False)
 
     async def call() -> int:
         return (await client.get(base + "/api")).status_code
