@@ -17,7 +17,7 @@ PIECES = {
     "look at both clocks": "held.fresh_mono > source.monotonic() and held.fresh_wall > source.time()",
     "test the origin, requests": "url.startswith(auth._prefixes)",
     "test the origin, httpx": "(parts.scheme, parts.host, parts.port) in auth._triples",
-    "test the origin, aiohttp": "(yarl.scheme, yarl.raw_host, yarl.port) in auth._triples",
+    "test the origin, aiohttp": "(yarl.scheme, yarl.host_port_subcomponent) in auth._authorities",
     "append the response hook, requests": "hooks['response'].append(auth.handle_response); found.clear()",
 }
 

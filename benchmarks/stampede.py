@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import server, subjects
+from . import server, stores, subjects
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,18 +108,18 @@ def measure(handle: server.Handle, single_use: int, repeat: int, once: Callable[
 PROCESS_CODE = """
 import sys
 from benchmarks import subjects
-base, what, path = sys.argv[1:]
-if what == "krauth requests, sqlite":
-    call = subjects.krauth_requests(base, subjects.CLIENT, store="sqlite:///" + path)
-elif what == "httpx-auth, JSON file":
+base, what, grant, where = sys.argv[1:]
+if what.startswith("krauth"):
+    call = subjects.krauth_requests(base, grant, store=where)
+elif what.startswith("httpx-auth"):
     from httpx_auth import JsonTokenFileCache, OAuth2
-    OAuth2.token_cache = JsonTokenFileCache(path)
+    OAuth2.token_cache = JsonTokenFileCache(where)
     import httpx
     from httpx_auth import OAuth2ClientCredentials
     client = httpx.Client(auth=OAuth2ClientCredentials(base + "/token", "id", "secret"), trust_env=False)
     call = lambda: client.get(base + "/api").status_code
 else:
-    call = subjects.authlib(base, subjects.CLIENT)
+    call = subjects.authlib(base, grant)
 print("ready", flush=True)
 sys.stdin.readline()
 try:
@@ -127,16 +127,26 @@ try:
 except Exception as error:
     print(type(error).__name__, flush=True)
 """
-PROCESSES = ("krauth requests, sqlite", "httpx-auth, JSON file", "Authlib (requests), nothing to share")
+#: who → the grants with which it can be among processes at all
+PROCESSES = {
+    "krauth requests, sqlite": subjects.GRANTS,
+    "krauth requests, redis": subjects.GRANTS,
+    "httpx-auth, JSON file": (subjects.CLIENT,),
+    "Authlib (requests), nothing to share": subjects.GRANTS,
+}
 
 
-def in_processes(base: str, what: str, count: int) -> list[str]:
-    """Make one call in each of `count` processes that share a store, at once."""
+def in_processes(base: str, what: str, grant: str, redis_url: str | None, count: int) -> list[str]:
+    """Make one call in each of `count` processes that share a store, at once; with the expired token in it."""
     with tempfile.TemporaryDirectory() as folder:
-        path = str(Path(folder, "tokens"))
+        where = str(Path(folder, "tokens"))
+        if what.startswith("krauth"):
+            where = f"sqlite:///{where}" if what.endswith("sqlite") else f"{redis_url}?prefix={time.time_ns()}:"
+            if grant == subjects.REFRESH:
+                seed(base, where)
         children = [
             subprocess.Popen(
-                [sys.executable, "-c", PROCESS_CODE, base, what, path],
+                [sys.executable, "-c", PROCESS_CODE, base, what, grant, where],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -150,6 +160,13 @@ def in_processes(base: str, what: str, count: int) -> list[str]:
             child.stdin.write("go\n")  # type: ignore[union-attr]
             child.stdin.flush()  # type: ignore[union-attr]
         return [child.communicate()[0].strip() for child in children]
+
+
+def seed(base: str, url: str) -> None:
+    import krauth_requests
+    from krauth._plugins import open_store
+
+    subjects.ours(krauth_requests, base, subjects.REFRESH, store=open_store(url))
 
 
 def run(*, full: bool) -> dict[str, Any]:
@@ -185,12 +202,18 @@ def run(*, full: bool) -> dict[str, Any]:
                 scenario: measure(handle, single, repeat, lambda grant=grant: loops(grant=grant))
                 for scenario, grant, single in scenarios(grants)
             }
-        for what in PROCESSES:
-            result["16 processes"][what] = {
-                "client credentials": measure(
-                    handle, 0, 2 if full else 1, lambda what=what: in_processes(base, what, 16)
-                )
-            }
+        with stores.redis() as redis_url:
+            for what, grants in PROCESSES.items():
+                if what.endswith("redis") and redis_url is None:
+                    continue
+
+                def processes(what: str = what, grant: str = "") -> list[str]:
+                    return in_processes(base, what, grant, redis_url, 16)
+
+                result["16 processes"][what] = {
+                    scenario: measure(handle, single, 3 if full else 1, lambda grant=grant: processes(grant=grant))
+                    for scenario, grant, single in scenarios(grants)
+                }
     return result
 
 

@@ -123,7 +123,9 @@ def run(*, full: bool) -> dict[str, Any]:
             "seconds": spread(mine for _, mine in found),
             "share": spread(mine / bare for bare, mine in found),
             "modules": len(brought[module]),
-            "foreign_modules": [one for one in brought[module] if one.partition(".")[0] != module.partition(".")[0]],
+            "foreign_modules": [
+                one for one in brought[module] if not one.startswith((module.partition(".")[0], "krauth"))
+            ],
         }
         for module, found in times.items()
     }
