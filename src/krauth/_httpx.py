@@ -287,7 +287,8 @@ def hidden_headers(base: type) -> type:
             super().__init__(headers, getattr(headers, "_encoding", None))
             self._hidden = hidden
             for name, _ in hidden:
-                self.pop(name.decode(), None)
+                if (key := name.decode()) in self:
+                    del self[key]
 
         @property
         def raw(self) -> list[tuple[bytes, bytes]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from ._value import Value
 
@@ -39,6 +39,9 @@ class HTTPRequest(Value):
     def __repr__(self) -> str:
         return f"<HTTPRequest {self.method} {self.url}>"
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a token request is not pickled: it holds credentials")
+
 
 class HTTPResponse(Value):
     """What a token transport received.
@@ -63,3 +66,6 @@ class HTTPResponse(Value):
 
     def __repr__(self) -> str:
         return f"<HTTPResponse {self.status}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a token response is not pickled: it may hold a token")

@@ -133,12 +133,6 @@ class Token(Value):
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Token is not pickled, so that no secret ends up in a cache or a queue; share a token store")
 
-    def __copy__(self) -> Token:
-        return self  # immutable
-
-    def __deepcopy__(self, memo: object) -> Token:
-        return self
-
 
 class Record(Value):
     """What a store keeps under one key: a token, and the intent written before its refresh token is spent.
