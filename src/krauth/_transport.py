@@ -6,7 +6,7 @@ The adapters' `TokenTransport` classes are built on `AsyncHome`; the engine sees
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 from ._exceptions import ConfigurationError, TokenTransportError
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 MAX_BYTES = 1 << 20
 
 
-@runtime_checkable
-class Transport(Protocol):
+class Transport:
     """Lends the engine a way to the token endpoint."""
 
     def open(self) -> Sender:
         """Return a blocking callable for a worker thread. Called where the caller runs, on its event loop if any."""
+        raise NotImplementedError
 
     def check_blocking(self) -> None:
-        """Raise `ConfigurationError` where a caller that blocks this thread would wait forever."""
+        """Raise `ConfigurationError` where a caller that blocks this thread would wait forever: nowhere, mostly."""
 
 
-class CallableTransport:
+class CallableTransport(Transport):
     """A user's own function from `HTTPRequest` to `HTTPResponse`."""
 
     def __init__(self, send: Sender) -> None:
@@ -42,9 +42,6 @@ class CallableTransport:
     def open(self) -> Sender:
         """Return the function."""
         return self._send
-
-    def check_blocking(self) -> None:
-        """A function may always be waited for."""
 
 
 class AsyncHome:
@@ -118,7 +115,7 @@ class AsyncHome:
             raise _home_is_gone() from error
 
 
-class AsyncTransport:
+class AsyncTransport(Transport):
     """Base of a transport over a client that belongs to an event loop: the one it was last used on."""
 
     def __init__(self) -> None:

@@ -14,7 +14,8 @@ from ._exceptions import ConfigurationError, InvalidClientError, InvalidGrantErr
 from ._grants import error_code, find_rule
 from ._origin import check_base_url, parse_origin
 from ._secret import Secret, hide
-from .oauth2 import OAuth2Credentials, UserAuth
+from ._user_auth import UserAuth
+from .oauth2 import OAuth2Credentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import functools
-import threading
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 from urllib.parse import urlsplit
 
-from ._auth import GRACE, OriginAuth
 from ._credentials import (
     Credentials,
     ErrorTable,
@@ -18,7 +16,6 @@ from ._credentials import (
     require_text,
 )
 from ._exceptions import (
-    AuthorizationError,
     AuthorizationRequired,
     ConfigurationError,
     KrauthError,
@@ -27,19 +24,19 @@ from ._exceptions import (
 from ._grants import authenticate_client, error_code, find_rule, prepare_form_request, process_token_response
 from ._origin import Origin, check_base_url, parse_origin
 from ._secret import Secret, hide
+from ._user_auth import UserAuth
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
-    from ._authorization import AuthorizationRequest
-    from ._endpoints import TokenInfo
     from ._messages import HTTPRequest, HTTPResponse
     from ._source import Sender
-    from ._steps import Step
     from ._token import RefreshPolicy, Token
     from ._waiting import Run
     from .stores import TokenStore
 
+#: Seconds for both places where metadata may be.
+DISCOVERY_TIMEOUT = 25.0
 CLIENT_AUTH = ("client_secret_post", "client_secret_basic", "none")
 
 #: Codes of a 401 that a new token cannot cure.
@@ -257,140 +254,6 @@ def _check_redirect_uri(redirect_uri: str | None) -> str | None:
     return redirect_uri
 
 
-class UserAuth(OriginAuth):
-    """What an OAuth 2.0 client can do besides calling: have a user authorize, revoke, introspect."""
-
-    #: Its own, and not the source's, which is shared by all that agree in client and user: another auth object may
-    #: have been made without redirect_uri, or with other endpoints.
-    _client: OAuth2Credentials
-
-    def _set_source(
-        self,
-        credentials: Credentials,
-        store: TokenStore | str | None,
-        refresh: RefreshPolicy | None,
-        token_transport: object,
-    ) -> None:
-        if not isinstance(credentials, OAuth2Credentials):
-            raise ConfigurationError("a UserAuth needs OAuth2Credentials, or a subclass")
-        self._client = credentials
-        super()._set_source(credentials, store, refresh, token_transport)
-
-    def authorization_request(
-        self, *, code_challenge_method: str = "S256", parameters: Mapping[str, str] | None = None
-    ) -> AuthorizationRequest:
-        """Begin a sign-in: send the user to its `.url`, and keep it in their session until they come back.
-
-        Args:
-            code_challenge_method: `"S256"`; `"plain"` only for a server that can do no better (RFC 7636 §4.2).
-            parameters: More parameters for the server (`prompt`, `login_hint`, …).
-
-        Raises:
-            ConfigurationError: `user`, `redirect_uri` or `authorization_endpoint` is missing.
-        """
-        from ._authorization import prepare_authorization_request
-
-        return prepare_authorization_request(
-            self._client, code_challenge_method=code_challenge_method, parameters=parameters
-        )
-
-    def authorize(self, callback_url: str, request: AuthorizationRequest) -> Token:
-        """End a sign-in: exchange the code in the callback for a token, which is saved before it is returned.
-
-        Args:
-            callback_url: The URL the user came back to, with its query.
-            request: What `authorization_request` gave for this user; take it out of their session.
-
-        Raises:
-            StateMismatch: The callback belongs to another sign-in.
-            AccessDenied: The user said no.
-            AuthorizationError: The server answered with another error, or this callback was used before.
-            TokenError: The code could not be exchanged; it is never sent again, the user has to start anew.
-            TokenStoreError: The token could not be saved.
-        """
-        self._transport.check_blocking()
-        return cast("Token", self._exchange(callback_url, request).wait(self._patience))
-
-    async def aauthorize(self, callback_url: str, request: AuthorizationRequest) -> Token:
-        """End a sign-in without blocking; see `authorize`. Once begun it goes on, also when this is cancelled."""
-        return cast("Token", await self._exchange(callback_url, request).wait_async(self._patience))
-
-    def revoke(self) -> None:
-        """Revoke the token at the server and forget it, here and in every process that shares the store.
-
-        A process that holds it in memory learns of it when the server refuses it, or when it would renew. What fails
-        half-way can be repeated.
-
-        Raises:
-            ConfigurationError: The server has no revocation endpoint.
-            KrauthError: It could not be revoked; nothing was forgotten.
-        """
-        self._transport.check_blocking()
-        self._revocation().wait(self._patience)
-
-    async def arevoke(self) -> None:
-        """Revoke the token without blocking; see `revoke`. Once begun it goes on, also when this is cancelled."""
-        await self._revocation().wait_async(self._patience)
-
-    def introspect(self) -> TokenInfo:
-        """Ask the server about the current token, obtaining one if there is none.
-
-        Raises:
-            ConfigurationError: The server has no introspection endpoint.
-            TokenError: The server refused, failed or could not be reached.
-        """
-        self._transport.check_blocking()
-        return cast("TokenInfo", self._introspection(self.token()).wait(self._patience))
-
-    async def aintrospect(self) -> TokenInfo:
-        """Ask the server about the current token without blocking; see `introspect`."""
-        return cast("TokenInfo", await self._introspection(await self.atoken()).wait_async(self._patience))
-
-    @property
-    def _patience(self) -> float:
-        # Waiting for the lease, then at most two requests.
-        policy = self._tokens.policy
-        return policy.timeout + 2 * policy.attempt_timeout + GRACE
-
-    def _exchange(self, callback_url: str, request: AuthorizationRequest) -> Run:
-        from ._authorization import process_authorization_response
-        from ._errands import exchange
-
-        code = process_authorization_response(self._client, callback_url, request)
-        if not _first_use(request.state):
-            raise AuthorizationError("this callback was used before: a code is good for once; let the user start again")
-        source = self._tokens
-        flow = exchange(self._client, source.clock, source.policy, code, request)
-        try:
-            return source.perform(self, self._then_replace(flow))
-        except ConfigurationError:  # there is no way to the server from here: nothing was sent
-            _used_states.pop(request.state, None)
-            raise
-
-    def _revocation(self) -> Run:
-        from ._errands import revoke
-
-        _required(self._client.revocation_endpoint, "revocation")
-        source = self._tokens
-        return source.perform(
-            self, self._then_replace(revoke(self._client, source.clock, source.policy, source.current))
-        )
-
-    def _then_replace(self, flow: Generator[Step, Any, Token | None]) -> Generator[Step, Any, Token | None]:
-        """Take over what a flow ends with where the flow runs: whoever waited for it may be gone by then."""
-        token = yield from flow
-        self._tokens.replace(token)
-        return token
-
-    def _introspection(self, token: Token) -> Run:
-        from ._errands import introspect
-
-        _required(self._client.introspection_endpoint, "introspection")
-        source = self._tokens
-        flow = introspect(self._client, source.clock, source.policy, token.access_token, "access_token")
-        return source.perform(self, flow)
-
-
 class OAuth2AuthBase(UserAuth):
     """OAuth 2.0 for any server: what the four stacks' `OAuth2Auth` have in common."""
 
@@ -511,26 +374,3 @@ def fetch_metadata(send: Sender, issuer: str) -> dict[str, Any]:
         if is_metadata(response):
             break
     return process_metadata(issuer, response)
-
-
-def _first_use(state: str) -> bool:
-    """Whether a sign-in ends for the first time in this process; a web app also takes it out of the session."""
-    with _used_lock:
-        if state in _used_states:
-            return False
-        _used_states[state] = None
-        while len(_used_states) > 10_000:
-            del _used_states[next(iter(_used_states))]
-        return True
-
-
-#: The `state` of every sign-in that ended lately, oldest first.
-_used_states: dict[str, None] = {}
-_used_lock = threading.Lock()
-#: Seconds for both places where metadata may be.
-DISCOVERY_TIMEOUT = 25.0
-
-
-def _required(endpoint: str | None, name: str) -> None:
-    if endpoint is None:
-        raise ConfigurationError(f"this server has no {name} endpoint configured: give {name}_endpoint=…")

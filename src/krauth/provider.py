@@ -64,7 +64,8 @@ from ._grants import (
 )
 from ._origin import Origin, check_base_url, parse_origin
 from ._secret import Secret, hide
-from .oauth2 import OAuth2Credentials, UserAuth, check_api_origins
+from ._user_auth import UserAuth
+from .oauth2 import OAuth2Credentials, check_api_origins
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from krauth._token import Record
-    from krauth.oauth2 import UserAuth
+    from krauth.provider import UserAuth
 
 #: Whichever library is there sends the token requests; those that honour HTTPS_PROXY by themselves first.
 _STACKS: Final = ("requests", "httpx", "httpx2", "aiohttp")

@@ -16,7 +16,7 @@ from ._token import duration
 
 if TYPE_CHECKING:
     from krauth import AuthorizationRequest, Token
-    from krauth.oauth2 import UserAuth
+    from krauth.provider import UserAuth
 
 #: Where the browser ends up with --paste; nothing listens there, and the server wants to know it beforehand.
 _PASTE_PORT: Final = 8400

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from krauth import HTTPRequest, HTTPResponse, TokenTransportError
-from krauth._transport import Collector
+from krauth._transport import Collector, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class TokenTransport:
+class TokenTransport(Transport):
     """Sends token requests over requests: no redirects, no auth, no hooks, bounded in time and size.
 
     Args:
@@ -29,9 +29,6 @@ class TokenTransport:
     def open(self) -> Callable[[HTTPRequest], HTTPResponse]:
         """Return a blocking callable for a worker thread."""
         return self.send
-
-    def check_blocking(self) -> None:
-        """Waiting for it never blocks it."""
 
     def send(self, request: HTTPRequest) -> HTTPResponse:
         """Send a token request.
