@@ -165,13 +165,16 @@ class Server(socketserver.ThreadingTCPServer):
         self.early: Callable[[Seen], Reply | None] | None = None
         self.is_tls = tls is not None
         self._tls = tls
+        if ":" in host:
+            self.address_family = socket.AF_INET6
         super().__init__((host, 0), _Handler)
         self.host, self.port = self.server_address[:2]
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     @property
     def url(self) -> str:
-        return f"http{'s' if self.is_tls else ''}://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http{'s' if self.is_tls else ''}://{host}:{self.port}"
 
     def get_request(self) -> Any:
         connection, address = super().get_request()
@@ -279,6 +282,14 @@ def names(table: dict[tuple[str, int], tuple[str, int]]) -> Iterator[None]:
     finally:
         socket.getaddrinfo = getaddrinfo
         del socket.socket.connect  # the C type's own shows again
+
+
+def has_ipv6() -> bool:
+    """Whether servers can be had on `::1`."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET6) as probe:
+        probe.bind(("::1", 0))
+        return True
+    return False
 
 
 def query(seen: Seen) -> dict[str, str]:

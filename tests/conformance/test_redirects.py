@@ -5,7 +5,8 @@ from urllib.parse import quote
 
 import pytest
 
-from loopback import Reply
+from loopback import Reply, Server, has_ipv6
+from world import CANARY
 
 STATUSES = [301, 302, 303, 307, 308]
 
@@ -88,6 +89,27 @@ def test_redirects(stack, world, named, case, refreshed):
             assert all("x-api-key" not in {name.lower() for name, _ in seen.headers} for seen in foreign)
     world.assert_nothing_got_away()
     assert len(world.issued) == (len(STATUSES) if refreshed else 1)
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no ::1")
+def test_an_address_of_ipv6(stack, world, refreshed):
+    """An API at `[::1]` gets its credential, however its address is written; its port's neighbour gets nothing."""
+    with Server("::1") as six, Server("::1") as neighbour:
+        six.answer, neighbour.answer = world.api, world.foreign
+        with stack.client(world.auth(stack, six.url), follow=True) as client:
+            for base, location, status in (
+                (six.url, "/end", 200),
+                (six.url.replace("::1", "0:0:0:0:0:0:0:1"), "/end", 200),
+                (six.url, f"{neighbour.url}/end", 200),
+                (six.url, f"{world.home.url}/end", 401),
+            ):
+                if refreshed:
+                    world.revoke()
+                answer = client.get(f"{base}/r?status=307&to={quote(location)}")
+                assert answer.status == status, (base, location)
+        assert [seen.bearer in world.issued for seen in six.seen if seen.path == "/end"] == [True] * 2
+        for seen in [*neighbour.seen, *world.home.seen]:
+            assert CANARY not in seen.everything
 
 
 @pytest.mark.parametrize("location", ["http://{away}/end", "http://{home}/end", "//{away}/end"])
