@@ -5,6 +5,7 @@ How durable an entry is, is up to the server: for rotating refresh tokens run it
 
 from __future__ import annotations
 
+import ssl
 import urllib.parse
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -203,6 +204,8 @@ _CODES = {
 
 
 def _cause(error: redis.RedisError) -> str:
+    if isinstance(error.__cause__ or error.__context__, ssl.SSLCertVerificationError):
+        return "shows a certificate that is not trusted here; name its CA in the URL: ?ssl_ca_certs=/path/to/ca.pem"
     for kind, cause in _CAUSES:
         if isinstance(error, kind):
             return cause

@@ -8,12 +8,13 @@ import traceback
 
 import pytest
 import redis
+import trustme
 
 from krauth import ConfigurationError, StoreConflict, TokenStoreError
 from krauth._plugins import plugins
 from krauth_stores.redis import RedisStore
 
-from .conftest import eventually
+from .conftest import QUOTED, eventually
 
 SECRET = "an-access-token-that-nobody-may-see"
 
@@ -246,6 +247,47 @@ def test_a_wrong_password(opened, redis_server):
     assert SECRET not in everything(caught.value) + repr(store)
     with pytest.raises(TokenStoreError, match="wants one: check the URL"):
         opened(f"redis://127.0.0.1:{redis_server.port}/0").load("key")
+
+
+@pytest.fixture
+def tls_port(redis_server, tmp_path):
+    """The same server, on a TLS port as well; a CA of ours is beside it."""
+    authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    issued = authority.issue_cert("127.0.0.1", key_type=trustme.KeyType.ECDSA)
+    issued.cert_chain_pems[0].write_to_path(tmp_path / "server.pem")
+    issued.private_key_pem.write_to_path(tmp_path / "key.pem")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = {
+        "tls-cert-file": tmp_path / "server.pem",
+        "tls-key-file": tmp_path / "key.pem",
+        "tls-ca-cert-file": tmp_path / "ca.pem",
+        "tls-auth-clients": "no",
+        "tls-port": port,
+    }
+    with redis_server.client() as client:
+        try:
+            client.config_set(*[part for name, value in settings.items() for part in (name, str(value))])
+        except redis.ResponseError as error:
+            pytest.skip(f"this redis-server was built without TLS: {error}")
+        yield port
+        client.config_set("tls-port", 0)
+
+
+def test_over_tls(opened, tls_port, tmp_path):
+    """`rediss://` is spoken over TLS to a server whose certificate is right, and to no other."""
+    base = f"rediss://:{QUOTED}@127.0.0.1:{tls_port}/0"
+    store = opened(f"{base}?ssl_ca_certs={tmp_path / 'ca.pem'}")
+    version = store.save("key", "value")
+    assert store.load("key") == ("value", version)
+    lease = store.acquire("key", 5.0)
+    store.save("key", "newer", version=version, lease=lease)
+    store.release(lease)
+    for untrusted in (base, f"{base}?ssl_ca_certs={tmp_path / 'server.pem'}"):
+        with pytest.raises(TokenStoreError, match="certificate that is not trusted.*ssl_ca_certs"):
+            opened(untrusted).load("key")
 
 
 def test_nobody_there(opened):
