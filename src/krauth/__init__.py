@@ -90,8 +90,15 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        import importlib
+    import importlib
 
-        return getattr(importlib.import_module(f"krauth.{_LAZY[name]}"), name)
-    raise AttributeError(f"module 'krauth' has no attribute {name!r}")
+    if name == "stores":
+        return importlib.import_module("krauth.stores")
+    if name not in _LAZY:
+        raise AttributeError(f"module 'krauth' has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(f"krauth.{_LAZY[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "stores"})

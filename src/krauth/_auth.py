@@ -7,6 +7,8 @@ classes are both.
 
 from __future__ import annotations
 
+import atexit
+import sys
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from ._credentials import Verdict
@@ -194,6 +196,14 @@ class OriginAuth:
             f"{type(self).__name__} is not pickled: it holds credentials. Make it anew where it is needed,"
             " for example with from_env(); a store URL lets processes share the token"
         )
+
+
+@atexit.register
+def _at_exit() -> None:
+    # Registered with this import and not with that of `_source`, which comes later: handlers that were registered in
+    # between run before it, and may still want a token.
+    if (source := sys.modules.get("krauth._source")) is not None:
+        source.at_exit()
 
 
 def bearer(header: str | bytes | None) -> str | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -15,7 +16,6 @@ from ._exceptions import AccessDenied, AuthorizationError, ConfigurationError, S
 from ._grants import authenticate_client, prepare_form_request
 from ._origin import parse_origin
 from ._pkce import METHODS, make_code_challenge, make_code_verifier
-from ._value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,8 @@ _ERRORS = {
 }
 
 
-class AuthorizationRequest(Value):
+@dataclass(frozen=True, slots=True, repr=False)
+class AuthorizationRequest:
     """One sign-in under way: keep it, bound to the user's own session, until they come back.
 
     Attributes:
@@ -57,7 +58,7 @@ class AuthorizationRequest(Value):
 
     def to_dict(self) -> dict[str, str]:
         """Return it as JSON-ready strings, for a web app's session; keep them from other users' eyes."""
-        return {name: getattr(self, name) for name in self.__match_args__}
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -67,7 +68,7 @@ class AuthorizationRequest(Value):
             AuthorizationError: It is not what `to_dict` gave.
         """
         try:
-            values = {name: data[name] for name in cls.__match_args__}
+            values = {name: data[name] for name in cls.__dataclass_fields__}
         except (KeyError, TypeError):
             values = {}
         if not values or not all(isinstance(value, str) for value in values.values()):

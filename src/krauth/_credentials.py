@@ -9,12 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from ._exceptions import AuthorizationRequired, ConfigurationError, TokenEndpointError
 from ._origin import Origin, parse_origin
 from ._secret import Secret, hide
-from ._value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from ._token import Token
 
 
-class Verdict(Value):
+class Verdict(NamedTuple):
     """What a refused API call says about the credential that was sent.
 
     Attributes:
@@ -37,7 +36,7 @@ class Verdict(Value):
     remedy: str | None = None
 
 
-class Rule(Value):
+class Rule(NamedTuple):
     """A row of a provider's error table."""
 
     remedy: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -10,7 +10,6 @@ from ._credentials import read_json_object
 from ._exceptions import ConfigurationError, InvalidTokenResponse
 from ._grants import authenticate_client, prepare_form_request, prepare_json_request, refusal
 from ._origin import check_base_url
-from ._value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +18,8 @@ if TYPE_CHECKING:
     from .oauth2 import OAuth2Credentials
 
 
-class TokenInfo(Value):
+@dataclass(frozen=True, slots=True)
+class TokenInfo:
     """What the server says of a token (RFC 7662 §2.2). Everything but `active` may be missing.
 
     Attributes:
@@ -38,11 +38,7 @@ class TokenInfo(Value):
     username: str | None = None
     sub: str | None = None
     exp: float | None = None
-    claims: Mapping[str, Any] = MappingProxyType({})
-
-    def __repr__(self) -> str:
-        state = "active" if self.active else "not active"
-        return f"<TokenInfo {state}, scope={self.scope!r}, sub={self.sub!r}, exp={self.exp!r}>"
+    claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 def prepare_revocation_request(credentials: OAuth2Credentials, token: str, token_type_hint: str) -> HTTPRequest:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import enum
 import random
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ._clock import measure_skew
@@ -70,10 +71,11 @@ _FOUND = {
 }
 
 
+@dataclass(slots=True, repr=False)
 class Renewal:
     """What is known when a renewal begins.
 
-    Args:
+    Attributes:
         credentials: Whose token.
         policy: Deadlines.
         clock: Read, never waited on.
@@ -86,25 +88,16 @@ class Renewal:
         jitter: Returns a random number in [0, 1).
     """
 
-    __slots__ = ("clock", "credentials", "current", "jitter", "policy", "refused", "skew", "spent", "unsaved", "usable")
-
-    def __init__(
-        self,
-        credentials: Credentials,
-        policy: RefreshPolicy,
-        clock: Clock,
-        skew: dict[str, float],
-        *,
-        current: Token | None = None,
-        usable: TokenState = TokenState.MISSING,
-        refused: str | None = None,
-        unsaved: bool = False,
-        spent: str | None = None,
-        jitter: Callable[[], float] = random.random,
-    ) -> None:
-        self.credentials, self.policy, self.clock, self.skew, self.jitter = credentials, policy, clock, skew, jitter
-        self.current, self.usable, self.refused = current, usable, refused
-        self.unsaved, self.spent = unsaved, spent
+    credentials: Credentials
+    policy: RefreshPolicy
+    clock: Clock
+    skew: dict[str, float] = field(default_factory=dict)
+    current: Token | None = None
+    usable: TokenState = TokenState.MISSING
+    refused: str | None = None
+    unsaved: bool = False
+    spent: str | None = None
+    jitter: Callable[[], float] = random.random
 
     @property
     def server_ahead(self) -> float:
@@ -251,7 +244,7 @@ def _after_invalid_grant(
     if stored is not None and stored.intent_at is not None:
         why += " (a renewal was interrupted before, so that the server's answer to it was never saved)"
     if spent is not None:  # so that no other process, and no restart, sends it again
-        dead = spent.replace(refresh_token=None, refresh_expires_at=renewal.clock.time() + REMEMBER_DEAD)
+        dead = replace(spent, refresh_token=None, refresh_expires_at=renewal.clock.time() + REMEMBER_DEAD)
         try:
             saved = yield from store.save(Record(dead), spent)
         except TokenStoreError as failure:

@@ -18,13 +18,13 @@ from ._exceptions import (
     TokenEndpointError,
     TokenServerError,
 )
-from ._messages import HTTPRequest, HTTPResponse
-from ._token import Token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ._messages import HTTPRequest, HTTPResponse
     from ._secret import Secret
+    from ._token import Token
 
 #: Ten years: what a longer `expires_in` is read as. Renewing sooner than needed harms nobody.
 MAX_LIFETIME = 10 * 365 * 86400.0
@@ -50,6 +50,8 @@ def prepare_form_request(
 ) -> HTTPRequest:
     """Return a POST with a form body. Fields that are `None` are left out; nothing ever goes into the URL."""
     body = urlencode({name: value for name, value in fields.items() if value is not None}).encode("ascii")
+    from ._messages import HTTPRequest
+
     return HTTPRequest(
         "POST",
         endpoint,
@@ -65,6 +67,8 @@ def prepare_form_request(
 def prepare_json_request(endpoint: str, fields: Mapping[str, str | None]) -> HTTPRequest:
     """Return a POST with a JSON body. Fields that are `None` are left out."""
     body = json.dumps({name: value for name, value in fields.items() if value is not None}).encode()
+    from ._messages import HTTPRequest
+
     return HTTPRequest("POST", endpoint, {"Content-Type": "application/json", "Accept": "application/json"}, body)
 
 
@@ -139,6 +143,8 @@ def process_token_response(
     scope = data.get("scope")
     if isinstance(scope, list):
         scope = " ".join(str(part) for part in scope)
+    from ._token import Token
+
     return Token(
         access_token=access_token,
         expires_at=None if lifetime is None else now + lifetime,

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ._auth import MAX_JUDGED_BODY, OriginAuth, bearer, is_seekable
 from ._exceptions import TokenTransportError
-from ._messages import HTTPRequest, HTTPResponse
 from ._origin import DEFAULT_PORTS, Origin
 from ._transport import AsyncTransport, Collector, Transport, make_transport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
     from types import ModuleType
+
+    from ._messages import HTTPRequest, HTTPResponse
 
 
 class HTTPXAuth(OriginAuth):
@@ -377,10 +378,10 @@ class HTTPXTokenTransport(AsyncTransport):
             finally:
                 response.close()
         except self.library.HTTPStatusError as error:  # out of an event hook of the user's, which read no body
-            return HTTPResponse(error.response.status_code, error.response.headers)
+            return _answer(error.response)
         except self._network_errors() as error:
             raise _failed(request, error) from error
-        return HTTPResponse(response.status_code, response.headers, collector.body)
+        return _answer(response, collector.body)
 
     async def asend(self, request: HTTPRequest) -> HTTPResponse:
         """Send a token request on an async client, on its event loop; see `send`."""
@@ -394,10 +395,10 @@ class HTTPXTokenTransport(AsyncTransport):
             finally:
                 await response.aclose()
         except self.library.HTTPStatusError as error:
-            return HTTPResponse(error.response.status_code, error.response.headers)
+            return _answer(error.response)
         except self._network_errors() as error:
             raise _failed(request, error) from error
-        return HTTPResponse(response.status_code, response.headers, collector.body)
+        return _answer(response, collector.body)
 
     def _prepare(self, request: HTTPRequest) -> Any:
         # Made apart from the client: neither its headers, cookies and parameters nor its auth is for this.
@@ -424,6 +425,12 @@ class HTTPXTokenTransport(AsyncTransport):
     def __repr__(self) -> str:
         package = type(self).__module__.partition(".")[0]
         return f"<{package}.TokenTransport over {'its own' if self._given is None else 'a given'} client>"
+
+
+def _answer(response: Any, body: bytes = b"") -> HTTPResponse:
+    from ._messages import HTTPResponse  # not above: adapters are imported long before there is an answer
+
+    return HTTPResponse(response.status_code, response.headers, body)
 
 
 def _failed(request: HTTPRequest, error: Exception) -> TokenTransportError:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
-from typing import TYPE_CHECKING, NoReturn
-
-from ._value import Value
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_NONE: Mapping[str, str] = MappingProxyType({})
 
-
-class HTTPRequest(Value):
+@dataclass(frozen=True, slots=True, repr=False)
+class HTTPRequest:
     """A request that a token transport is to send, exactly once and as it is.
 
     The body carries a signature or a client secret, so the repr shows neither body nor headers.
@@ -28,22 +25,20 @@ class HTTPRequest(Value):
 
     method: str
     url: str
-    headers: Mapping[str, str] = _NONE
+    headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     timeout: float = 10.0
 
     def within(self, seconds: float) -> HTTPRequest:
         """Return the same request with another timeout."""
-        return self.replace(timeout=seconds)
+        return replace(self, timeout=seconds)
 
     def __repr__(self) -> str:
         return f"<HTTPRequest {self.method} {self.url}>"
 
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a token request is not pickled: it holds credentials")
 
-
-class HTTPResponse(Value):
+@dataclass(frozen=True, slots=True, repr=False)
+class HTTPResponse:
     """What a token transport received.
 
     Args:
@@ -53,7 +48,7 @@ class HTTPResponse(Value):
     """
 
     status: int
-    headers: Mapping[str, str] = _NONE
+    headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
 
     def __post_init__(self) -> None:
@@ -66,6 +61,3 @@ class HTTPResponse(Value):
 
     def __repr__(self) -> str:
         return f"<HTTPResponse {self.status}>"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a token response is not pickled: it may hold a token")

@@ -7,7 +7,6 @@ Reading a fresh token takes no lock: a `Snapshot` is immutable and replaced as a
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import functools
 import os
@@ -412,8 +411,8 @@ def _after_fork() -> None:
             source._schedule_keep_warm()
 
 
-@atexit.register
-def _at_exit() -> None:
+def at_exit() -> None:
+    """Begin nothing more; called by `_auth` after the exit handlers of whoever imported krauth first."""
     _workers.drain(EXIT_GRACE)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import enum
 import json
 import math
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ._exceptions import ConfigurationError, TokenStoreError
-from ._value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,8 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-class RefreshPolicy(Value):
+@dataclass(frozen=True, slots=True)
+class RefreshPolicy:
     """When tokens are renewed and how long callers wait for one.
 
     Args:
@@ -84,7 +85,8 @@ class RefreshPolicy(Value):
         return window if window < lifetime else lifetime / 2
 
 
-class Token(Value):
+@dataclass(frozen=True, slots=True, repr=False)
+class Token:
     """An access token as it was issued. Its repr shows lifetimes, never values.
 
     Attributes:
@@ -102,7 +104,7 @@ class Token(Value):
     obtained_at: float
     token_type: str = "Bearer"  # noqa: S105  a scheme, not a password
     scope: str | None = None
-    refresh_token: str | None = None
+    refresh_token: str | None = field(default=None)
     refresh_expires_at: float | None = None
 
     def expires_in(self, now: float) -> float:
@@ -133,8 +135,15 @@ class Token(Value):
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Token is not pickled, so that no secret ends up in a cache or a queue; share a token store")
 
+    def __copy__(self) -> Token:
+        return self  # immutable
 
-class Record(Value):
+    def __deepcopy__(self, memo: object) -> Token:
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
     """What a store keeps under one key: a token, and the intent written before its refresh token is spent.
 
     Attributes:
@@ -152,7 +161,7 @@ class Record(Value):
         data: dict[str, Any] = {"format": FORMAT}
         if self.token is not None:
             data["token"] = {
-                name: value for name in Token.__match_args__ if (value := getattr(self.token, name)) is not None
+                name: value for name in Token.__dataclass_fields__ if (value := getattr(self.token, name)) is not None
             }
         for name in ("intent_at", "revoked_at"):
             if getattr(self, name) is not None:
@@ -174,8 +183,8 @@ class Record(Value):
                     " use the krauth that wrote it, or delete the entry"
                 )
             token: Mapping[str, Any] | None = data.get("token")
-            known = Token.__match_args__
-            fields: dict[str, Any] = {k: v for k, v in (token or {}).items() if k in known and v is not None}
+            known = Token.__dataclass_fields__
+            fields = {k: v for k, v in token.items() if k in known and v is not None} if token is not None else {}
             times = {name: data.get(name) for name in ("intent_at", "revoked_at")}
             for name, value in (*fields.items(), *times.items()):
                 if value is not None and not (_is_number(value) if name.endswith("_at") else isinstance(value, str)):

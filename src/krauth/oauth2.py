@@ -184,14 +184,16 @@ class OAuth2Credentials(Credentials):
 
     def process_token_response(self, response: HTTPResponse, now: float, token: Token | None = None) -> Token:
         """Return the token in a response; see `Credentials.process_token_response`."""
+        import dataclasses
+
         secrets = [secret for secret in (self.client_secret, hide(token and token.refresh_token)) if secret]
         new = process_token_response(response, now, errors=self.errors, previous=token, secrets=secrets)
         if self.user is None:
             # RFC 6749 §4.4.3: "A refresh token SHOULD NOT be included" with client credentials; not needed, not kept.
-            return new.replace(refresh_token=None, refresh_expires_at=None)
+            return dataclasses.replace(new, refresh_token=None, refresh_expires_at=None)
         rotated = token is None or new.refresh_token != token.refresh_token
         if rotated and new.refresh_token is not None and self.refresh_lifetime is not None:
-            return new.replace(refresh_expires_at=now + self.refresh_lifetime)
+            return dataclasses.replace(new, refresh_expires_at=now + self.refresh_lifetime)
         return new
 
     def judge(self, method: str, status: int, headers: Mapping[str, str], body: bytes) -> Verdict:

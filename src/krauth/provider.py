@@ -31,6 +31,8 @@ What a subclass of `OriginAuth` may set or define:
 - `extra_headers(method, url)`: those header fields for one sending of a request: it is called anew for each, with the
   URL as it is sent. Fast, without I/O; it may run on an event loop.
 - `anonymous_methods`: methods that are sent without a token unless the server wants one.
+
+The two attributes are the class's, or set before `use_origins` or `use_credentials`, which read them.
 """
 
 from __future__ import annotations

@@ -11,11 +11,14 @@ from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 
-from krauth import HTTPRequest, HTTPResponse, TokenTransportError
+import krauth
+from krauth import TokenTransportError
 from krauth._transport import AsyncTransport, Collector
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from krauth import HTTPRequest, HTTPResponse
 
 
 class TokenTransport(AsyncTransport):
@@ -97,7 +100,7 @@ async def _send(session: aiohttp.ClientSession, request: HTTPRequest, **proxy: A
         ) as response:
             async for chunk in response.content.iter_chunked(16384):
                 collector.add(chunk)
-            return HTTPResponse(response.status, response.headers, collector.body)
+            return krauth.HTTPResponse(response.status, response.headers, collector.body)
     except (aiohttp.ClientError, TimeoutError) as error:
         reason = str(error) or "no answer in time"
         raise TokenTransportError(f"no answer from {request.url}: {type(error).__name__} ({reason})") from error

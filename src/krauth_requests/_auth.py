@@ -64,8 +64,8 @@ class RequestsAuth(OriginAuth, AuthBase):
         method, url = cast("str", request.method), cast("str", request.url)
         if (found := self.peek(method, _is_replayable(request))) is not True:
             request.headers["Authorization"] = (found or self.obtain()).header
-        for name, value in self.extra_headers(method, url).items():
-            request.headers[name] = value
+        if self.extra_names:
+            request.headers.update(self.extra_headers(method, url))
 
     def handle_response(self, response: Response, **kwargs: Any) -> Response:
         """See what became of one hop."""

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from krauth import HTTPRequest, HTTPResponse, TokenTransportError
+import krauth
+from krauth import TokenTransportError
 from krauth._transport import Collector, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from krauth import HTTPRequest, HTTPResponse
 
 
 class TokenTransport(Transport):
@@ -47,7 +50,7 @@ class TokenTransport(Transport):
             with session.send(prepared, timeout=request.timeout, allow_redirects=False, **settings) as response:
                 for chunk in response.iter_content(16384):
                     collector.add(chunk)
-                return HTTPResponse(response.status_code, response.headers, collector.body)
+                return krauth.HTTPResponse(response.status_code, response.headers, collector.body)
         except requests.RequestException as error:
             raise TokenTransportError(f"no answer from {request.url}: {describe(error)}") from error
         finally:

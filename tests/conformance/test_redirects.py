@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
+from krauth.provider import use_origins
 from loopback import Reply, Server, has_ipv6
 from world import CANARY
 
@@ -123,6 +124,24 @@ def test_redirects_that_are_not_followed(stack, world, location, refreshed):
             assert answer.status == status
     assert {seen.path for seen in world.home.seen} == {"/r"}
     assert world.away.seen == []
+
+
+def test_header_fields_without_a_name_are_not_attached(stack, world):
+    """What a provider does not name in `extra_names` can't be taken off a redirect: so it is not sent at all."""
+
+    class Forgetful(stack.AdapterAuth):
+        def __init__(self):
+            use_origins(self, world.home.url)
+
+        def extra_headers(self, method, url):
+            return {"X-Signature": CANARY}
+
+    world.home.answer = world.foreign
+    with stack.client(Forgetful(), follow=True) as client:
+        client.get(f"{world.home.url}/r?status=302&to={quote(world.away.url)}")
+    assert len(world.home.seen) == len(world.away.seen) == 1
+    for seen in (*world.home.seen, *world.away.seen):
+        assert CANARY not in seen.everything
 
 
 def test_there_and_back_again(stack, world, refreshed):

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from krauth import AuthorizationRequired, Token
-from krauth._credentials import Verdict, make_key
+from krauth._credentials import make_key
 from krauth._origin import Origin
 from krauth.meloming import MelomingCredentials
 from krauth.naver import BACKDATING, NaverCredentials, sign
@@ -363,10 +363,10 @@ NO_CODE = [
 @pytest.mark.parametrize("body", NO_CODE, ids=lambda body: ascii(body[:24]))
 def test_judge_without_code(body):
     """A 401 without a code costs Naver and Meloming no renewal, and any other server's 401 is about the token."""
-    assert NaverCredentials("client", NAVER_SECRET).judge("POST", 401, {}, body) == Verdict(False)
-    assert MelomingCredentials("client", SECRET).judge("POST", 401, {}, body) == Verdict(False)
-    assert oauth2().judge("POST", 401, {}, body) == Verdict(True)
-    assert oauth2().judge("POST", 403, {}, body) == Verdict(False)
+    assert NaverCredentials("client", NAVER_SECRET).judge("POST", 401, {}, body) == (False, None, None)
+    assert MelomingCredentials("client", SECRET).judge("POST", 401, {}, body) == (False, None, None)
+    assert oauth2().judge("POST", 401, {}, body) == (True, None, None)
+    assert oauth2().judge("POST", 403, {}, body) == (False, None, None)
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,16 @@ def test_provider_modules():
     assert krauth.testing.TokenStoreContract
 
 
+def test_names_that_come_late_are_as_good_as_any():
+    """What is imported when asked for is listed, is found as an attribute, and is then there for good."""
+    code = "import krauth; print(*dir(krauth)); krauth.stores.MemoryStore; krauth.Token; print('Token' in vars(krauth))"
+    listed, there = python(code).splitlines()
+    assert {*krauth.__all__, "stores"} <= set(listed.split())
+    assert there == "True"
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = krauth.nothing
+
+
 @pytest.mark.parametrize("package", ADAPTERS)
 def test_adapters_show_the_same_names(package):
     """All adapters export the same names, sorted, among them those of the contract."""

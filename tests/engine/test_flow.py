@@ -39,14 +39,7 @@ SIBLINGS = Token("siblings", NOW + 3600, NOW, refresh_token="refresh-siblings")
 
 def renewal(credentials=None, *, policy=None, clock=None, jitter=0.5, **known):
     clock = clock or Clock()
-    return Renewal(
-        credentials or machine(),
-        policy or RefreshPolicy(),
-        clock,
-        known.pop("skew", {}),
-        jitter=lambda: jitter,
-        **known,
-    )
+    return Renewal(credentials or machine(), policy or RefreshPolicy(), clock, jitter=lambda: jitter, **known)
 
 
 def stored(token=None, version="v1", intent_at=None):

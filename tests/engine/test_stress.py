@@ -588,6 +588,31 @@ def script(text, **values):
     return ended - float(process.stdout.split()[-1])
 
 
+def test_an_exit_handler_may_still_make_its_first_call(sandbox):
+    """Whoever registers a handler after importing an adapter gets a token in it: we stop after them."""
+    source = textwrap.dedent(
+        f"""
+        import atexit, requests, krauth_requests
+        auth = None
+        def flush():
+            print(auth.token().token_type)
+        atexit.register(flush)
+        auth = krauth_requests.NaverAuth({sandbox.naver_client_id!r}, {sandbox.naver_client_secret!r},
+            base_url={sandbox.naver_url!r})
+        from krauth import _source
+        stopped = _source.at_exit
+        _source.at_exit = lambda: (print("stopped"), stopped())
+        """
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", source], capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    if sys.version_info < (3, 12):  # later ones start no thread any more once they end
+        assert ended.stdout.split() == ["Bearer", "stopped"], ended.stderr
+    else:
+        assert ended.stdout.split()[-1:] == ["stopped"], ended.stderr
+
+
 @pytest.mark.parametrize("seconds", [0.0, 0.02, 0.04])
 def test_a_process_may_end_while_a_token_request_is_being_signed(seconds):
     """Signing is no C: ended in the middle of it by the interpreter, the whole process would abort (SIGABRT)."""
