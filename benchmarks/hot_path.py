@@ -1,35 +1,40 @@
-"""Part 1: what one call costs with a fresh token, per stack: a static bearer written by hand, ours, and the peers.
+"""Part 1: what one call costs with a fresh token, per stack: static bearers written by hand, ours, and the peers.
 
-No network: the library's own auth entry point is driven as the library drives it, on requests made beforehand.
+No network: the library's own auth entry point is driven as the library drives it, on requests made beforehand. Each
+stack is measured in a process of its own, and so is each kind of credential: two auth classes that take turns in one
+process cost CPython's inline caches a tenth more.
 """
-
-# contextlib.suppress costs as much as what is measured here:
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import copy
 import json
 import os
+import subprocess
 import sys
 import time
+from time import monotonic
+from time import time as wall
 from typing import TYPE_CHECKING, Any
 
 from .measure import Contestant, compare, medians
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
 
 URL = "https://api.example.com/v1/orders/1"
+BASE = "https://api.example.com"
 TOKEN_URL = "https://api.example.com/token"
 TOKEN = "at-" + "x" * 40
-LIMIT, OURS = "static bearer", "krauth"
-#: A static bearer that looks at the origin and at both clocks, and at the answer: what ours can't do without, written
-#: with constants.
+KEY = "mlm_live_" + "x" * 30
+#: What one writes by hand, as the libraries' documents have it; the same object again, which shows the noise; and one
+#: that finds its header made, its names resolved, and in httpx spares a generator: no auth can do less.
+LIMIT, AGAIN, BARE = "static bearer", "static bearer, once more", "static bearer, barest"
+#: The barest one that also looks at the origin, at both clocks and at the answer, with constants.
 FLOOR = "same duties, by hand"
-HOOKED = ", its response hook included"
-FAR = time.time() + 10 * 365 * 86400  # above any monotonic clock, too
+OURS, HOOKED = "krauth", ", its response hook included"
+FAR = wall() + 10 * 365 * 86400  # above any monotonic clock, too
 
 
 def canned(request: Any) -> Any:
@@ -50,24 +55,45 @@ def token_dict(**more: Any) -> dict[str, Any]:
     }
 
 
-def ours(package: Any) -> dict[str, Any]:
-    """Make our auth object, with a fresh token.
-
-    One class per process, as most programs have: two that take turns cost CPython's inline caches a tenth more.
-    """
-    auth = package.OAuth2Auth("id", "secret", token_endpoint=TOKEN_URL, api_origins=URL, token_transport=canned)
+def ours(package: Any, kind: str = "token") -> Any:
+    """Make our auth object, with a fresh token where it is for one."""
+    if kind == "API key":
+        return package.MelomingAPIKey(KEY, base_url=BASE)
+    if kind == "token and API key":
+        auth = package.MelomingOAuth("id", "secret", api_key=KEY, base_url=BASE, token_transport=canned)
+    else:
+        auth = package.OAuth2Auth("id", "secret", token_endpoint=TOKEN_URL, api_origins=URL, token_transport=canned)
     auth.token()
-    return {OURS: auth}
+    return auth
+
+
+#: kind of credential → the header fields that one sets by hand instead
+FIELDS = {"API key": ("X-API-Key",), "token and API key": ("Authorization", "X-API-Key")}
+
+
+def each(call: Callable[[Any], Any]) -> Callable[[Any], None]:
+    def run(batch: list[Any]) -> None:
+        for request in batch:
+            call(request)
+
+    return run
+
+
+def finish(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run to the end what waits for nothing."""
+    try:
+        coroutine.send(None)
+    except StopIteration:
+        return
+    raise AssertionError("it waited for something: the batch was not finished")
 
 
 # ---- requests ----------------------------------------------------------------------------------------------------
 
 
-def requests_contestants(*, peers: bool = True) -> list[Contestant]:
-    import requests
+def static_requests(token: str) -> Any:
+    """A static bearer for requests, as one writes it."""
     from requests.auth import AuthBase
-
-    import krauth_requests
 
     class StaticBearer(AuthBase):
         def __init__(self, token: str) -> None:
@@ -75,6 +101,37 @@ def requests_contestants(*, peers: bool = True) -> list[Contestant]:
 
         def __call__(self, request: Any) -> Any:
             request.headers["Authorization"] = f"Bearer {self.token}"
+            return request
+
+    return StaticBearer(token)
+
+
+def requests_contestants(*, peers: bool = True, kind: str = "token") -> list[Contestant]:
+    import requests
+    from requests.auth import AuthBase
+
+    import krauth_requests
+
+    class Barest(AuthBase):
+        def __init__(self, token: str) -> None:
+            self.header = f"Bearer {token}"
+            self.hook = self.see
+
+        def __call__(self, request: Any) -> Any:
+            request.headers["Authorization"] = self.header
+            return request
+
+        def see(self, response: Any, **kwargs: Any) -> Any:
+            status = response.status_code
+            if status == 401 or 300 <= status < 400:
+                raise AssertionError(status)
+            return response
+
+    class SameDuties(Barest):
+        def __call__(self, request: Any) -> Any:
+            if request.url.startswith("https://api.example.com/") and monotonic() < FAR and wall() < FAR:
+                request.headers["Authorization"] = self.header
+                request.hooks["response"].append(self.hook)
             return request
 
     prepared = requests.Request("GET", URL).prepare()
@@ -85,31 +142,19 @@ def requests_contestants(*, peers: bool = True) -> list[Contestant]:
             request.hooks = {"response": []}  # of its own: copies share the original's
         return batch
 
-    def each(call: Callable[[Any], Any]) -> Callable[[Any], None]:
-        def run(batch: list[Any]) -> None:
-            for request in batch:
-                call(request)
+    if kind != "token":
+        fields = FIELDS[kind]
 
-        return run
-
-    class SameDuties(AuthBase):
-        def __init__(self, token: str) -> None:
-            self.header = f"Bearer {token}"
-
-        def __call__(self, request: Any) -> Any:
-            if request.url.startswith("https://api.example.com/") and time.monotonic() < FAR and time.time() < FAR:
-                request.headers["Authorization"] = self.header
-                request.hooks["response"].append(self.see)
+        def by_hand(request: Any) -> Any:
+            for name in fields:
+                request.headers[name] = KEY
             return request
 
-        def see(self, response: Any, **kwargs: Any) -> Any:
-            status = response.status_code
-            if status == 401 or 300 <= status < 400:
-                raise AssertionError(status)
-            return response
+        subjects: dict[str, Any] = {LIMIT: by_hand, OURS: ours(krauth_requests, kind)}
+        return [Contestant(name, prepare, each(subject)) for name, subject in subjects.items()]
 
-    floor = SameDuties(TOKEN)
-    subjects: dict[str, Any] = {LIMIT: StaticBearer(TOKEN), FLOOR: floor, **ours(krauth_requests)}
+    static, floor, auth = static_requests(TOKEN), SameDuties(TOKEN), ours(krauth_requests)
+    subjects = {LIMIT: static, AGAIN: static, BARE: Barest(TOKEN), FLOOR: floor, OURS: auth}
     if peers:
         from authlib.integrations.requests_client import OAuth2Session
         from oauthlib.oauth2 import BackendApplicationClient
@@ -231,13 +276,10 @@ def botocore_auth() -> Callable[[Any], None]:
 # ---- httpx and httpx2 --------------------------------------------------------------------------------------------
 
 
-def httpx_contestants(name: str, *, is_async: bool, peers: bool = True) -> list[Contestant]:
-    import importlib
+def static_httpx(library: Any, token: str) -> Any:
+    """A static bearer for httpx or httpx2, as in the libraries' documents."""
 
-    library: Any = importlib.import_module(name)
-    package: Any = importlib.import_module(f"krauth_{name}")
-
-    class StaticBearer(library.Auth):  # as in the library's documents
+    class StaticBearer(library.Auth):
         def __init__(self, token: str) -> None:
             self.token = token
 
@@ -245,16 +287,50 @@ def httpx_contestants(name: str, *, is_async: bool, peers: bool = True) -> list[
             request.headers["Authorization"] = f"Bearer {self.token}"
             yield request
 
-    class BareFlow(library.Auth):  # without the generator in the generator: no other auth can do less
+    return StaticBearer(token)
+
+
+def httpx_contestants(name: str, *, is_async: bool, peers: bool = True, kind: str = "token") -> list[Contestant]:
+    import importlib
+
+    library: Any = importlib.import_module(name)
+    package: Any = importlib.import_module(f"krauth_{name}")
+
+    class Barest(library.Auth):
         def __init__(self, token: str) -> None:
-            self.token = token
+            self.header = f"Bearer {token}"
 
         def sync_auth_flow(self, request: Any) -> Iterator[Any]:
-            request.headers["Authorization"] = f"Bearer {self.token}"
+            request.headers["Authorization"] = self.header
             yield request
 
         async def async_auth_flow(self, request: Any) -> Any:
-            request.headers["Authorization"] = f"Bearer {self.token}"
+            request.headers["Authorization"] = self.header
+            yield request
+
+    class SameDuties(Barest):
+        def sync_auth_flow(self, request: Any) -> Iterator[Any]:
+            url = request.url
+            if url.scheme == "https" and url.host == "api.example.com" and url.port is None:
+                if monotonic() < FAR and wall() < FAR:
+                    request.headers["Authorization"] = self.header
+                response = yield request
+                if response.status_code == 401:
+                    raise AssertionError(response)
+
+        async def async_auth_flow(self, request: Any) -> Any:
+            url = request.url
+            if url.scheme == "https" and url.host == "api.example.com" and url.port is None:
+                if monotonic() < FAR and wall() < FAR:
+                    request.headers["Authorization"] = self.header
+                response = yield request
+                if response.status_code == 401:
+                    raise AssertionError(response)
+
+    class ByHand(library.Auth):
+        def auth_flow(self, request: Any) -> Iterator[Any]:
+            for field in FIELDS[kind]:
+                request.headers[field] = KEY
             yield request
 
     def prepare(calls: int) -> list[Any]:
@@ -284,15 +360,16 @@ def httpx_contestants(name: str, *, is_async: bool, peers: bool = True) -> list[
                     pass
                 await flow.aclose()
 
-        def run(batch: list[Any]) -> None:
-            with contextlib.suppress(StopIteration):
-                drive(batch).send(None)  # nothing in it waits
-
-        return run
+        return lambda batch: finish(drive(batch))
 
     response = library.Response(200, request=library.Request("GET", URL))
     make = async_run if is_async else sync_run
-    subjects = {LIMIT: StaticBearer(TOKEN), "bare flow": BareFlow(TOKEN), **ours(package)}
+    if kind != "token":
+        return [
+            Contestant(label, prepare, make(auth)) for label, auth in ((LIMIT, ByHand()), (OURS, ours(package, kind)))
+        ]
+    static = static_httpx(library, TOKEN)
+    subjects = {LIMIT: static, AGAIN: static, BARE: Barest(TOKEN), FLOOR: SameDuties(TOKEN), OURS: ours(package)}
     contestants = [Contestant(label, prepare, make(auth)) for label, auth in subjects.items()]
     if peers and name == "httpx":
         from httpx_auth import OAuth2ClientCredentials
@@ -335,7 +412,8 @@ def authlib_httpx(*, is_async: bool, response: Any) -> Callable[[Any], None]:
                 pass
             await flow.aclose()
 
-    return (lambda batch: asyncio.run(drive(batch))) if is_async else run
+    loop = asyncio.new_event_loop()  # its lock wants one; entering it costs a thousandth of a batch
+    return (lambda batch: loop.run_until_complete(drive(batch))) if is_async else run
 
 
 # ---- aiohttp -----------------------------------------------------------------------------------------------------
@@ -358,32 +436,46 @@ async def capture() -> Any:
             return seen.args[0]
 
 
-def aiohttp_contestants(*, peers: bool = True) -> list[Contestant]:
+def static_aiohttp(token: str) -> Any:
+    """A static bearer for aiohttp, as one writes it."""
+
+    async def static(request: Any, handler: Any) -> Any:
+        request.headers["Authorization"] = f"Bearer {token}"
+        return await handler(request)
+
+    return static
+
+
+def aiohttp_contestants(*, peers: bool = True, kind: str = "token") -> list[Contestant]:
     from aiohttp.hdrs import AUTHORIZATION
 
     import krauth_aiohttp
 
-    async def static(request: Any, handler: Any) -> Any:
-        request.headers["Authorization"] = f"Bearer {TOKEN}"
+    header = f"Bearer {TOKEN}"
+
+    async def barest(request: Any, handler: Any) -> Any:
+        request.headers[AUTHORIZATION] = header
         return await handler(request)
 
-    class SameDuties:
-        def __init__(self, token: str) -> None:
-            self.header = f"Bearer {token}"
+    async def same_duties(request: Any, handler: Any) -> Any:
+        url, headers = request.url, request.headers
+        if (
+            url.scheme == "https"
+            and url.host_port_subcomponent == "api.example.com"
+            and AUTHORIZATION not in headers
+            and monotonic() < FAR
+            and wall() < FAR
+        ):
+            headers[AUTHORIZATION] = header
+        response = await handler(request)
+        if response.status == 401:
+            raise AssertionError(response)
+        return response
 
-        async def __call__(self, request: Any, handler: Any) -> Any:
-            url, headers = request.url, request.headers
-            if (
-                (url.scheme, url.host_port_subcomponent) == ("https", "api.example.com")
-                and AUTHORIZATION not in headers
-                and time.monotonic() < FAR
-                and time.time() < FAR
-            ):
-                headers[AUTHORIZATION] = self.header
-            response = await handler(request)
-            if response.status == 401:
-                raise AssertionError(response)
-            return response
+    async def by_hand(request: Any, handler: Any) -> Any:
+        for name in FIELDS[kind]:
+            request.headers[name] = KEY
+        return await handler(request)
 
     captured = asyncio.run(capture())
 
@@ -408,13 +500,13 @@ def aiohttp_contestants(*, peers: bool = True) -> list[Contestant]:
             for request in batch:
                 await middleware(request, handler)
 
-        def run(batch: list[Any]) -> None:
-            with contextlib.suppress(StopIteration):
-                drive(batch).send(None)  # nothing in it waits
+        return lambda batch: finish(drive(batch))
 
-        return run
-
-    subjects = {LIMIT: static, FLOOR: SameDuties(TOKEN), **ours(krauth_aiohttp)}
+    if kind != "token":
+        subjects = {LIMIT: by_hand, OURS: ours(krauth_aiohttp, kind)}
+    else:
+        static = static_aiohttp(TOKEN)
+        subjects = {LIMIT: static, AGAIN: static, BARE: barest, FLOOR: same_duties, OURS: ours(krauth_aiohttp)}
     return [Contestant(name, prepare, make(one)) for name, one in subjects.items()]
 
 
@@ -427,14 +519,26 @@ STACKS: dict[str, Callable[..., list[Contestant]]] = {
     "aiohttp": aiohttp_contestants,
 }
 AIMS = {"requests": 1.5, "aiohttp": 1.5} | {name: 1.3 for name in STACKS if name.startswith("httpx")}
+KINDS = ("token", *FIELDS)
 
 
 def run(*, full: bool) -> dict[str, Any]:
-    """Return `{stack: {contestant: {seconds, ratio}}}`."""
+    """Return `{kind: {stack: {contestant: {seconds, ratio}}}}`."""
+    found: dict[str, Any] = {}
+    for kind in KINDS:
+        for stack in STACKS:
+            rounds = (1500 if full else 200) // (1 if kind == "token" else 4)
+            command = [sys.executable, "-W", "ignore", "-m", "benchmarks.hot_path", stack, kind, str(rounds)]
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+            found.setdefault(kind, {})[stack] = json.loads(done.stdout)
+    return found
+
+
+if __name__ == "__main__":
     os.environ.setdefault("OAUTHLIB_INSECURE_TRANSPORT", "1")
-    calls, rounds = (200, 1500) if full else (200, 200)
-    return {stack: compare(make(), baseline=LIMIT, calls=calls, rounds=rounds) for stack, make in STACKS.items()}
-
-
-if __name__ == "__main__":  # one stack, ours alone: for tests/bench
-    print(json.dumps(medians(compare(STACKS[sys.argv[1]](peers=False), baseline=LIMIT, calls=100, rounds=120))))
+    if len(sys.argv) == 4:
+        its_contestants = STACKS[sys.argv[1]](kind=sys.argv[2])
+        print(json.dumps(compare(its_contestants, baseline=LIMIT, calls=200, rounds=int(sys.argv[3]))))
+    else:  # ours alone, and medians: for tests/bench
+        its_contestants = STACKS[sys.argv[1]](peers=False)
+        print(json.dumps(medians(compare(its_contestants, baseline=LIMIT, calls=100, rounds=120))))

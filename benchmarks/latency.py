@@ -11,7 +11,6 @@ import asyncio
 import datetime
 import gc
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -19,17 +18,15 @@ import time
 from typing import Any
 
 from . import server
-from .measure import percentiles
+from .measure import percentiles, shuffled
 
-#: So that the token endpoint's delay is 12 s of the fast clock: less than the margin of every peer that has one
+#: So that the token endpoint's delay is 24 s of the fast clock: less than the margin of every peer that has one
 #: (30 s and more), or its refused calls would be an artefact.
-SPEED = 120.0
+SPEED = 240.0
 LIFETIME = 1800.0
 #: Real seconds that the token endpoint takes, and what counts as having waited for it.
-DELAY, WAITED = 0.1, 0.08
+DELAY, WAITED = 0.1, 0.04
 THREADS, RATE = 8, 20.0
-#: Runs at most, where the control shows that the machine was busy with something else.
-TRIES = 3
 #: the controls → their makers
 STATIC = {"requests: static bearer": "static", "httpx: static bearer": "static_httpx"}
 #: those whose callers are tasks on one event loop → their makers
@@ -37,6 +34,7 @@ TASKS = {
     "httpx, async: static bearer": "static_httpx_async",
     "aiohttp: static bearer": "static_aiohttp",
     "krauth httpx, async": "krauth httpx",
+    "krauth httpx2, async": "krauth httpx2",
     "krauth aiohttp": "krauth aiohttp",
     "Authlib (httpx2), async": "Authlib (httpx2)",
     "httpx-auth, async": "httpx-auth",
@@ -56,6 +54,7 @@ NAMES = (
     "httpx, async: static bearer",
     "aiohttp: static bearer",
     "krauth httpx, async",
+    "krauth httpx2, async",
     "krauth aiohttp",
     "Authlib (httpx2), async",
     "httpx-auth, async",
@@ -224,32 +223,23 @@ def subject(name: str, base: str, seconds: float) -> dict[str, Any]:
 
 
 def run(*, full: bool) -> dict[str, Any]:
-    """Return `{name: {p50 …, waited, refused, token_requests}}`, and the settings."""
-    tokens = 5 if full else 1
-    seconds = LIFETIME / SPEED * (tokens + 0.2)
-    found: dict[str, Any] = {}
+    """Return `{subjects: {name: [one dict per run]}, settings}`."""
+    lifetimes, runs = 2.2, 3 if full else 1
+    seconds = LIFETIME / SPEED * lifetimes
+    found: dict[str, Any] = {name: [] for name in NAMES}
     with server.running() as handle:
-        for name in NAMES:
-            tries = []
-            for _ in range(TRIES):
+        for number in range(runs):
+            for name in shuffled(NAMES, number):
                 handle.reset(delay=DELAY, lifetime=LIFETIME, speed=SPEED)
-                done = subprocess.run(
-                    [sys.executable, "-W", "ignore", "-m", "benchmarks.latency", name, handle.base, str(seconds)],
-                    stdout=subprocess.PIPE,
-                    text=True,
-                    check=True,
-                    env={**os.environ},
-                )
+                command = [sys.executable, "-W", "ignore", "-m", "benchmarks.latency", name, handle.base, str(seconds)]
+                done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
                 counts = handle.counts()
                 asked = {"token_requests": counts["token"], "refused": counts["refused_api"]}
-                tries.append(json.loads(done.stdout) | asked)
-                if tries[-1]["control"]["waited"] == 0:
-                    break
-            # The run that the machine disturbed least; what is measured itself has no say in the choice.
-            found[name] = min(tries, key=lambda one: one["control"]["max"]) | {"tries": len(tries)}
+                found[name].append(json.loads(done.stdout) | asked)
     settings = {
         "seconds": seconds,
-        "lifetimes": tokens + 0.2,
+        "lifetimes": lifetimes,
+        "runs": runs,
         "calls_per_second": THREADS * RATE,
         "threads": THREADS,
         "token_delay": DELAY,

@@ -1,120 +1,147 @@
-"""Part 5: how long an asyncio event loop stands still while a token is fetched with a cost-10 secret, and without."""
+"""Part 5: how long an asyncio event loop stands still while a process's first token is fetched, and without."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import json
 import os
 import subprocess
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from . import server
-from .measure import percentiles, spread
+from . import server, subjects
+from .measure import spread
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    Work = Callable[[], Awaitable[object]]
 
 TICK = 0.001
-#: The second half of the ticks is after the fetch; a bcrypt hash of cost 10 takes some 60 ms of CPU.
-SECONDS = 0.6
-SUBJECTS = ("krauth httpx", "krauth httpx2", "krauth aiohttp", "httpx-auth", "bcrypt on the loop")
+#: A bcrypt hash of cost 10 takes some 60 ms of CPU, the token endpoint as long as `DELAY`.
+SECONDS = 0.35
+DELAY = 0.05
+SECRET = "$2a$10$abcdefghijklmnopqrstuu"
+#: name → library; each makes its token requests by its default way.
+SUBJECTS = {
+    "krauth httpx": "httpx",
+    "krauth httpx2": "httpx2",
+    "krauth aiohttp": "aiohttp",
+    "Authlib (httpx2)": "httpx2",
+    "httpx-auth": "httpx",
+    "bcrypt on the loop": "httpx",
+}
 
 
-async def lags(work: Any) -> list[float]:
-    """Return by how much each tick came late, while `work` runs."""
-    found: list[float] = []
+class Server(server.Server):
+    """Answers at Naver's token endpoint, too."""
+
+    def answer(self, head: bytes, body: bytes) -> None:
+        super().answer(head.replace(b" /external/v1/oauth2/token ", b" /token ", 1), body)
+
+
+@contextlib.contextmanager
+def running() -> Iterator[server.Handle]:
+    """Run the server in a process of its own."""
+    process = subprocess.Popen([sys.executable, "-m", __name__, "server"], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield server.Handle(f"http://127.0.0.1:{int(process.stdout.readline())}")
+    finally:
+        process.terminate()
+        process.wait()
+
+
+async def worst_lag(work: Work | None) -> float:
+    """Return by how much the latest of the ticks came late, while `work` runs."""
+    found = [0.0]
+    working = asyncio.Event()
 
     async def tick() -> None:
         ends = time.perf_counter() + SECONDS
-        while (before := time.perf_counter()) < ends:
+        while (before := time.perf_counter()) < ends or working.is_set():
             await asyncio.sleep(TICK)
             found.append(time.perf_counter() - before - TICK)
 
     ticking = asyncio.create_task(tick())
     await asyncio.sleep(0.05)
     if work is not None:
+        working.set()
         await work()
+        working.clear()
     await ticking
+    return max(found)
+
+
+async def warm(library: Any, base: str) -> None:
+    """What the first request of any process costs, imports mostly, is not the token's."""
+    if library.__name__ == "aiohttp":
+        async with library.ClientSession() as session, session.get(base + "/_counts") as response:
+            await response.read()
+    else:
+        async with library.AsyncClient() as client:
+            await client.get(base + "/_counts")
+
+
+def make(name: str, base: str) -> Work:
+    """Return what obtains the first token: an API call, or for the hash alone that."""
+    if name.startswith("krauth"):
+        auth = importlib.import_module(name.replace(" ", "_")).NaverAuth("id", SECRET, base_url=base + "/external")
+        return subjects.ASYNC[name][0](base, subjects.CLIENT, auth, wire=True)
+    if name in subjects.ASYNC:
+        return subjects.ASYNC[name][0](base, subjects.CLIENT, wire=True)
+
+    async def work() -> None:
+        import bcrypt
+
+        bcrypt.hashpw(b"id_1700000000000", SECRET.encode())
+
+    return work
+
+
+async def subject(name: str, base: str) -> tuple[float, float]:
+    """Return the worst lag of a control run, and of one with a fetch."""
+    work = make(name, base)
+    await warm(importlib.import_module(SUBJECTS[name]), base)
+    found = await worst_lag(None), await worst_lag(work)
+    if aclose := getattr(work, "aclose", None):
+        await aclose()
     return found
 
 
-async def subject(name: str, base: str) -> tuple[list[float], list[float]]:
-    """Return the lags of a control run, and of one with a fetch."""
-    import bcrypt
-
-    secret = "$2a$10$" + bcrypt.gensalt(10).decode()[7:]
-    closing = contextlib.AsyncExitStack()
-    if name == "krauth aiohttp":
-        import krauth_aiohttp
-
-        auth = krauth_aiohttp.NaverAuth("id", secret, base_url=base + "/external", token_transport=fetch(base))
-        work: Any = auth.atoken
-    elif name.startswith("krauth"):
-        import importlib
-
-        package = importlib.import_module(name.replace(" ", "_"))
-        auth = package.NaverAuth("id", secret, base_url=base + "/external", token_transport=fetch(base))
-        work = auth.atoken
-    elif name == "httpx-auth":
-        import httpx
-        from httpx_auth import OAuth2ClientCredentials
-
-        client = await closing.enter_async_context(
-            httpx.AsyncClient(auth=OAuth2ClientCredentials(base + "/token", "id", "secret"), trust_env=False)
-        )
-
-        async def work() -> None:
-            await client.get(base + "/api")
-    else:
-
-        async def work() -> None:
-            bcrypt.hashpw(b"id_1700000000000", secret.encode())
-
-    async with closing:
-        control = await lags(None)
-        return control, await lags(work)
-
-
-def fetch(base: str) -> Any:
-    """Return a token transport that asks the bench's server: Naver's own endpoint lies elsewhere."""
-    from urllib.request import Request, urlopen
-
-    from krauth import HTTPResponse
-
-    def send(request: Any) -> Any:
-        with urlopen(Request(base + "/token", data=request.body), timeout=10) as response:
-            return HTTPResponse(response.status, dict(response.headers), response.read())
-
-    return send
-
-
 def run(*, full: bool) -> dict[str, Any]:
-    """Return per subject the ticks' percentiles, and the spread of the worst tick over processes."""
-    repeat = 15 if full else 4
-    result = {}
-    with server.running() as handle:
-        for name in SUBJECTS:
-            controls, fetches = [], []
-            for _ in range(repeat):
-                handle.reset(delay=0.05)
+    """Return per subject the spread, over processes, of the worst tick with a fetch, without, and the difference."""
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in SUBJECTS}
+    with running() as handle:
+        for _ in range(15 if full else 5):
+            for name, pairs in found.items():
+                handle.reset(delay=DELAY)
                 done = subprocess.run(
-                    [sys.executable, "-m", "benchmarks.loop_lag", name, handle.base],
+                    [sys.executable, "-m", __name__, name, handle.base],
                     stdout=subprocess.PIPE,
                     text=True,
                     check=True,
-                    env={**os.environ},
+                    env={**os.environ, "NO_PROXY": "*"},
                 )
-                control, fetched = json.loads(done.stdout)
-                controls.append(control)
-                fetches.append(fetched)
-            result[name] = {
-                "control": percentiles(lag for one in controls for lag in one),
-                "fetch": percentiles(lag for one in fetches for lag in one),
-                "worst_control": spread(max(one) for one in controls),
-                "worst_fetch": spread(max(one) for one in fetches),
-            }
-    return result
+                assert handle.counts()["token"] == (name in subjects.ASYNC)
+                pairs.append(tuple(json.loads(done.stdout)))
+    return {
+        name: {
+            "control": spread(control for control, _ in pairs),
+            "fetch": spread(fetch for _, fetch in pairs),
+            "difference": spread(fetch - control for control, fetch in pairs),
+        }
+        for name, pairs in found.items()
+    }
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(subject(sys.argv[1], sys.argv[2]))))
+    if sys.argv[1] == "server":
+        server.Server = Server  # type: ignore[misc]
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(server.main())
+    else:
+        print(json.dumps(asyncio.run(subject(sys.argv[1], sys.argv[2]))))

@@ -6,6 +6,7 @@ import datetime
 import importlib.metadata
 import os
 import platform
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -51,4 +52,20 @@ def describe() -> dict[str, Any]:
 def moment() -> dict[str, Any]:
     """Return date and load, as a part begins."""
     now = datetime.datetime.now(datetime.UTC)
-    return {"at": now.strftime("%Y-%m-%d %H:%M UTC"), "load_before": round(os.getloadavg()[0], 2)}
+    return {
+        "at": now.strftime("%Y-%m-%d %H:%M UTC"),
+        "load_before": round(os.getloadavg()[0], 2),
+        "commit": commit(),
+    }
+
+
+def commit() -> str | None:
+    """Return the commit that is measured, with a + where the code differs from it; `None` outside a repository."""
+    root = Path(__file__).parents[1]
+    try:
+        command = ["git", "describe", "--always", "--exclude=*", "--abbrev=10"]
+        name = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+        changed = ["git", "status", "--porcelain", "src", "benchmarks"]
+        return name + ("+" if subprocess.run(changed, cwd=root, capture_output=True, check=True).stdout else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -6,14 +6,17 @@ A ratio of two figures taken a moment apart survives a busy machine; a figure al
 from __future__ import annotations
 
 import gc
+import random
 import statistics
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     Run = Callable[[Any], object]
+
+T = TypeVar("T")
 
 
 def spread(values: Iterable[float]) -> dict[str, float]:
@@ -47,6 +50,13 @@ class Contestant:
         return (time.thread_time() - started) / calls
 
 
+def shuffled(values: Iterable[T], seed: int) -> list[T]:
+    """Return the values in an order that is any, and the same in every run."""
+    order = list(values)
+    random.Random(seed).shuffle(order)
+    return order
+
+
 def compare(contestants: list[Contestant], *, baseline: str, calls: int, rounds: int) -> dict[str, Any]:
     """Return per contestant the seconds per call and the ratio to the baseline of the same round, with spreads.
 
@@ -61,8 +71,7 @@ def compare(contestants: list[Contestant], *, baseline: str, calls: int, rounds:
     try:
         for number in range(rounds):
             # Another order each round: whoever comes after a slow one finds a cache that it left behind.
-            turn = number % len(contestants)
-            for one in contestants[turn:] + contestants[:turn]:
+            for one in shuffled(contestants, number):
                 times[one.name].append(one.seconds(calls))
             if number % 50 == 49:
                 gc.collect()

@@ -20,7 +20,7 @@ from urllib.request import urlopen
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DEFAULTS = {"delay": 0.0, "lifetime": 3600.0, "speed": 1.0, "single_use": 0.0, "first_refresh_tokens": 1.0}
+DEFAULTS = {"delay": 0.0, "lifetime": 3600.0, "speed": 1.0, "single_use": 0.0}
 
 
 class State:

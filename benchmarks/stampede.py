@@ -85,13 +85,16 @@ def in_loops(makers: list[Callable[[], Any]], tasks: int) -> list[str]:
     return results
 
 
-def measure(handle: server.Handle, single_use: int, repeat: int, once: Callable[[], list[str]]) -> dict[str, Any]:
+def measure(
+    handle: server.Handle, single_use: int, repeat: int, callers: int, once: Callable[[], list[str]]
+) -> dict[str, Any]:
     """Return token requests and failed callers, of several runs."""
     requests, failures, seconds, errors = [], [], [], set()
     for _ in range(repeat):
         handle.reset(delay=DELAY, single_use=single_use)
         started = time.perf_counter()
         found = once()
+        assert len(found) == callers, f"{callers - len(found)} callers are missing"
         seconds.append(time.perf_counter() - started)
         requests.append(handle.counts()["token"])
         failures.append(sum(one != "200" for one in found))
@@ -99,7 +102,7 @@ def measure(handle: server.Handle, single_use: int, repeat: int, once: Callable[
     return {
         "token_requests": {"median": statistics.median(requests), "min": min(requests), "max": max(requests)},
         "failed": {"median": statistics.median(failures), "min": min(failures), "max": max(failures)},
-        "callers": len(found),
+        "callers": callers,
         "seconds": statistics.median(seconds),
         "errors": sorted(errors),
     }
@@ -142,8 +145,7 @@ def in_processes(base: str, what: str, grant: str, redis_url: str | None, count:
         where = str(Path(folder, "tokens"))
         if what.startswith("krauth"):
             where = f"sqlite:///{where}" if what.endswith("sqlite") else f"{redis_url}?prefix={time.time_ns()}:"
-            if grant == subjects.REFRESH:
-                seed(base, where)
+            seed(base, grant, where)
         children = [
             subprocess.Popen(
                 [sys.executable, "-c", PROCESS_CODE, base, what, grant, where],
@@ -162,11 +164,11 @@ def in_processes(base: str, what: str, grant: str, redis_url: str | None, count:
         return [child.communicate()[0].strip() for child in children]
 
 
-def seed(base: str, url: str) -> None:
+def seed(base: str, grant: str, url: str) -> None:
     import krauth_requests
     from krauth._plugins import open_store
 
-    subjects.ours(krauth_requests, base, subjects.REFRESH, store=open_store(url))
+    subjects.ours(krauth_requests, base, grant, store=open_store(url))
 
 
 def run(*, full: bool) -> dict[str, Any]:
@@ -178,7 +180,7 @@ def run(*, full: bool) -> dict[str, Any]:
         for name, (make, grants) in subjects.BLOCKING.items():
             result["64 threads"][name] = {
                 scenario: measure(
-                    handle, single, repeat, lambda make=make, grant=grant: in_threads(make(base, grant), 64)
+                    handle, single, repeat, 64, lambda make=make, grant=grant: in_threads(make(base, grant), 64)
                 )
                 for scenario, grant, single in scenarios(grants)
             }
@@ -195,11 +197,11 @@ def run(*, full: bool) -> dict[str, Any]:
                 return in_loops([lambda: amake(base, grant, auth)] * 4, 250)
 
             result["1000 tasks"][name] = {
-                scenario: measure(handle, single, repeat, lambda grant=grant: tasks(grant=grant))
+                scenario: measure(handle, single, repeat, 1000, lambda grant=grant: tasks(grant=grant))
                 for scenario, grant, single in scenarios(grants)
             }
             result["4 loops x 250 tasks"][name] = {
-                scenario: measure(handle, single, repeat, lambda grant=grant: loops(grant=grant))
+                scenario: measure(handle, single, repeat, 1000, lambda grant=grant: loops(grant=grant))
                 for scenario, grant, single in scenarios(grants)
             }
         with stores.redis() as redis_url:
@@ -211,7 +213,7 @@ def run(*, full: bool) -> dict[str, Any]:
                     return in_processes(base, what, grant, redis_url, 16)
 
                 result["16 processes"][what] = {
-                    scenario: measure(handle, single, 3 if full else 1, lambda grant=grant: processes(grant=grant))
+                    scenario: measure(handle, single, repeat, 16, lambda grant=grant: processes(grant=grant))
                     for scenario, grant, single in scenarios(grants)
                 }
     return result

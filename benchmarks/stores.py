@@ -14,17 +14,21 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .measure import percentiles
+from .measure import percentiles, spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 OPERATIONS = ("load", "save", "lease")
+REPEATS, WARM_UP = 3, 0.1
 VALUE = json.dumps({"format": 1, "token": {"access_token": "x" * 60, "expires_at": 2e9, "obtained_at": 1e9}})
 
 
-def subject(url: str, name: str, seconds: float) -> dict[str, list[float]]:
-    """Time each operation for `seconds`, in this process."""
+def subject(url: str, name: str) -> None:
+    """Do what the lines of the standard input say, `{operation} {seconds}`, and print when that was and how long each took.
+
+    One phase is at most 100,000 operations.
+    """
     from krauth._plugins import open_store
 
     store = open_store(url)
@@ -37,14 +41,18 @@ def subject(url: str, name: str, seconds: float) -> dict[str, list[float]]:
         store.release(held)
 
     calls = {"load": lambda: store.load(key), "save": lambda: store.save(key, VALUE), "lease": lease}
-    found: dict[str, list[float]] = {}
-    for operation, call in calls.items():
-        times = found[operation] = []
-        until = time.perf_counter() + seconds
-        while (before := time.perf_counter()) < until and len(times) < 20_000:
+    print("ready", flush=True)
+    for line in sys.stdin:
+        operation, seconds = line.split()
+        call, times = calls[operation], []
+        started = before = time.perf_counter()
+        until = started + float(seconds)
+        while before < until and len(times) < 100_000:
             call()
-            times.append(time.perf_counter() - before)
-    return found
+            after = time.perf_counter()
+            times.append(after - before)
+            before = after
+        print(json.dumps({"started": started, "ended": before, "times": times}), flush=True)
 
 
 @contextlib.contextmanager
@@ -53,54 +61,70 @@ def redis() -> Iterator[str | None]:
     if shutil.which("redis-server") is None:
         yield None
         return
-    with tempfile.TemporaryDirectory() as folder, socket.socket() as probe:
+    with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-        probe.close()
+    with tempfile.TemporaryDirectory() as folder:
         command = ["redis-server", "--port", str(port), "--dir", folder, "--save", "", "--bind", "127.0.0.1"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
-            for _ in range(100):
-                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.1):
-                    break
-                time.sleep(0.05)
+            await_redis(process, port)
             yield f"redis://127.0.0.1:{port}/0"
         finally:
             process.terminate()
             process.wait()
 
 
-def measure(url: str, processes: int, seconds: float) -> dict[str, Any]:
-    """Return the percentiles of each operation, and operations per second of all processes together."""
-    children = [
-        subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.stores", url, str(number), str(seconds)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ},
-        )
-        for number in range(processes)
-    ]
+def await_redis(process: subprocess.Popen[bytes], port: int) -> None:
+    """Wait until it answers: this one, not another that took the port meanwhile."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.5) as connection:
+            connection.sendall(b"INFO server\r\nQUIT\r\n")
+            with connection.makefile("rb") as answer:
+                if f"process_id:{process.pid}\r\n".encode() in answer.read():
+                    return
+        time.sleep(0.05)
+    ended = "" if process.poll() is None else f"; it ended with {process.returncode}"
+    raise RuntimeError(f"redis-server does not answer on port {port}{ended}")
+
+
+def phase(children: list[subprocess.Popen[str]], operation: str, seconds: float) -> dict[str, float]:
+    """Have all processes do one operation at the same time.
+
+    The rate is that of all together, from when the first begins until the last ends.
+    """
     for child in children:
-        child.stdout.readline()  # type: ignore[union-attr]
-    for child in children:
-        child.stdin.write("go\n")  # type: ignore[union-attr]
+        child.stdin.write(f"{operation} {seconds}\n")  # type: ignore[union-attr]
         child.stdin.flush()  # type: ignore[union-attr]
-    found = [json.loads(child.communicate()[0]) for child in children]
-    result: dict[str, Any] = {}
-    for operation in OPERATIONS:
-        times = [one for child in found for one in child[operation]]
-        rate = sum(len(child[operation]) / sum(child[operation]) for child in found)
-        result[operation] = percentiles(times) | {"per_second": rate}
-    return result
+    found = [json.loads(child.stdout.readline()) for child in children]  # type: ignore[union-attr]
+    took = max(one["ended"] for one in found) - min(one["started"] for one in found)
+    times = [spent for one in found for spent in one["times"]]
+    return percentiles(times) | {"per_second": len(times) / took}
+
+
+def measure(url: str, processes: int, seconds: float) -> dict[str, Any]:
+    """Return per operation the spread of p50, p99 and operations a second, over the repeats."""
+    command = [sys.executable, "-m", "benchmarks.stores", url]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with contextlib.ExitStack() as stack:
+        children = [stack.enter_context(subprocess.Popen([*command, str(n)], **pipes)) for n in range(processes)]
+        for child in children:
+            child.stdout.readline()
+        result = {}
+        for operation in OPERATIONS:
+            phase(children, operation, WARM_UP)
+            found = [phase(children, operation, seconds) for _ in range(REPEATS)]
+            result[operation] = {key: spread(one[key] for one in found) for key in ("p50", "p99", "per_second")}
+            result[operation]["n"] = sum(one["n"] for one in found)
+        return result
 
 
 def run(*, full: bool) -> dict[str, Any]:
     """Return `{store: {processes: {operation: …}}}`."""
     from cryptography.fernet import Fernet
 
-    seconds = 2.0 if full else 0.4
+    seconds = 1.5 if full else 0.4
     os.environ.setdefault("KRAUTH_ENCRYPTION_KEYS", Fernet.generate_key().decode())
     result: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder, redis() as redis_url:
@@ -120,8 +144,4 @@ def run(*, full: bool) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    import importlib.metadata  # noqa: F401  loaded before the start
-
-    print("ready", flush=True)
-    sys.stdin.readline()
-    print(json.dumps(subject(sys.argv[1], sys.argv[2], float(sys.argv[3]))))
+    subject(*sys.argv[1:])

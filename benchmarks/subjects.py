@@ -39,7 +39,7 @@ def pooled(session: Any) -> Any:
 
 
 def ours(package: Any, base: str, grant: str, store: Any = None, **settings: Any) -> Any:
-    """Make our auth object, with an expired token in its store for the refresh grant."""
+    """Make our auth object, with an expired token in its store."""
     from krauth import MemoryStore, Token
     from krauth._token import Record
 
@@ -52,8 +52,8 @@ def ours(package: Any, base: str, grant: str, store: Any = None, **settings: Any
         )
 
     auth = make()
-    if grant == REFRESH and not isinstance(store, str):
-        record = Record(Token("at-old", EXPIRED, EXPIRED - 1, refresh_token="rt-0"))
+    if not isinstance(store, str):
+        record = Record(Token("at-old", EXPIRED, EXPIRED - 1, refresh_token="rt-0" if grant == REFRESH else None))
         store.save(auth._source.credentials.key, record.to_text())
     return auth
 

@@ -3,139 +3,128 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import statistics
+import gc
 import time
 import tracemalloc
 from typing import TYPE_CHECKING, Any
 
-from . import server, subjects
-from .measure import spread
+from . import hot_path, server, subjects
+from .measure import shuffled, spread
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-BARE = {"Authorization": "Bearer at-forever"}
+FOREVER = "at-forever"
+#: What the control is: another static bearer, on another client.
+LIMIT, CONTROL, OURS = "static bearer", "control", "krauth"
 
 
-async def clients(base: str) -> dict[str, dict[str, Callable[[], Awaitable[Any]]]]:
-    """Return per stack one call with the header set by the caller, the same again as control, and one with our auth."""
+def clients(base: str) -> dict[str, dict[str, Callable[[], Awaitable[Any]]]]:
+    """Return per stack one call with a static bearer, the same again as control, and one with our auth."""
     import importlib
 
     import aiohttp
     import requests
 
-    found: dict[str, Any] = {}
-    url = base + "/api"
+    url, found = base + "/api", {}
 
-    def sync(client: Any, **how: Any) -> Callable[[], Awaitable[Any]]:
+    def auths(package: str, static: Callable[[], Any]) -> dict[str, Any]:
+        mine = subjects.ours(importlib.import_module(package), base, subjects.CLIENT)
+        return {LIMIT: static(), CONTROL: static(), OURS: mine}
+
+    def with_requests(auth: Any) -> Callable[[], Awaitable[Any]]:
+        session = subjects.pooled(requests.Session())
+        session.auth = auth
+
         async def call() -> Any:
-            return client.get(url, **how).status_code
+            return session.get(url).status_code
 
         return call
 
-    def session(auth: Any = None) -> Any:
-        made = subjects.pooled(requests.Session())
-        made.auth = auth
-        return made
-
-    krauth_requests = importlib.import_module("krauth_requests")
-    found["requests"] = {
-        "static header": sync(session(), headers=BARE),
-        "control": sync(session(), headers=BARE),
-        "krauth": sync(session(subjects.ours(krauth_requests, base, subjects.CLIENT))),
-    }
-    for name in ("httpx", "httpx2"):
-        library, package = importlib.import_module(name), importlib.import_module(f"krauth_{name}")
-
-        def get(client: Any, **how: Any) -> Callable[[], Awaitable[Any]]:
-            async def call() -> Any:
-                return (await client.get(url, **how)).status_code
-
-            return call
-
-        def auth(package: Any = package) -> Any:
-            return subjects.ours(package, base, subjects.CLIENT)
-
-        found[f"{name} sync"] = {
-            "static header": sync(library.Client(trust_env=False), headers=BARE),
-            "control": sync(library.Client(trust_env=False), headers=BARE),
-            "krauth": sync(library.Client(trust_env=False, auth=auth())),
-        }
-        found[f"{name} async"] = {
-            "static header": get(library.AsyncClient(trust_env=False), headers=BARE),
-            "control": get(library.AsyncClient(trust_env=False), headers=BARE),
-            "krauth": get(library.AsyncClient(trust_env=False, auth=auth())),
-        }
-
-    def fetch(client: Any, **how: Any) -> Callable[[], Awaitable[Any]]:
+    def with_client(client: Any) -> Callable[[], Awaitable[Any]]:
         async def call() -> Any:
-            async with client.get(url, **how) as response:
+            return client.get(url).status_code
+
+        return call
+
+    def with_async_client(client: Any) -> Callable[[], Awaitable[Any]]:
+        async def call() -> Any:
+            return (await client.get(url)).status_code
+
+        return call
+
+    def with_aiohttp(auth: Any) -> Callable[[], Awaitable[Any]]:
+        session = aiohttp.ClientSession(middlewares=(auth,))
+
+        async def call() -> Any:
+            async with session.get(url) as response:
                 await response.read()
                 return response.status
 
+        call.aclose = session.close  # type: ignore[attr-defined]
         return call
 
-    krauth_aiohttp = importlib.import_module("krauth_aiohttp")
-    middleware = subjects.ours(krauth_aiohttp, base, subjects.CLIENT)
-    sessions = [aiohttp.ClientSession(), aiohttp.ClientSession(), aiohttp.ClientSession(middlewares=(middleware,))]
-    found["aiohttp"] = {
-        "static header": fetch(sessions[0], headers=BARE),
-        "control": fetch(sessions[1], headers=BARE),
-        "krauth": fetch(sessions[2]),
-    }
-    for one in sessions:
-        found.setdefault("_close", []).append(one.close)
+    def over(make: Callable[[Any], Any], of: dict[str, Any]) -> dict[str, Callable[[], Awaitable[Any]]]:
+        return {name: make(auth) for name, auth in of.items()}
+
+    found["requests"] = over(with_requests, auths("krauth_requests", lambda: hot_path.static_requests(FOREVER)))
+    for name in ("httpx", "httpx2"):
+        library: Any = importlib.import_module(name)
+        of = auths(f"krauth_{name}", lambda library=library: hot_path.static_httpx(library, FOREVER))
+        for kind, make, client in (
+            ("sync", with_client, library.Client),
+            ("async", with_async_client, library.AsyncClient),
+        ):
+            found[f"{name} {kind}"] = {label: make(client(auth=auth, trust_env=False)) for label, auth in of.items()}
+    found["aiohttp"] = over(with_aiohttp, auths("krauth_aiohttp", lambda: hot_path.static_aiohttp(FOREVER)))
     return found
 
 
 async def measure(calls: dict[str, Callable[[], Awaitable[Any]]], batch: int, rounds: int) -> dict[str, Any]:
-    """Return CPU seconds per call and ratios to the static header's of the same round, and bytes allocated."""
+    """Return CPU seconds per call and ratios to the static bearer's of the same round, and the peak of its memory."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for call in calls.values():
         for _ in range(20):
             assert await call() == 200
-    names = list(calls)
+    gc.collect()
+    gc.disable()
     for number in range(rounds):
-        turn = number % len(names)
-        for name in names[turn:] + names[:turn]:
+        for name in shuffled(calls, number):
             call = calls[name]
             started = time.thread_time()
             for _ in range(batch):
                 await call()
             times[name].append((time.thread_time() - started) / batch)
-    allocated: dict[str, float] = {}
+        gc.collect(1)
+    gc.enable()
+    peaks: dict[str, list[float]] = {name: [] for name in calls}
     tracemalloc.start()
-    for name, call in calls.items():
-        peaks = []
-        for _ in range(15):
+    for number in range(15):
+        for name in shuffled(calls, number):
             tracemalloc.reset_peak()
             before = tracemalloc.get_traced_memory()[0]
-            await call()
-            peaks.append(tracemalloc.get_traced_memory()[1] - before)
-        allocated[name] = statistics.median(peaks)
+            await calls[name]()
+            peaks[name].append(tracemalloc.get_traced_memory()[1] - before)
     tracemalloc.stop()
+    for call in calls.values():
+        if hasattr(call, "aclose"):
+            await call.aclose()
     return {
         name: {
             "cpu_seconds": spread(found),
-            "ratio": spread(a / b for a, b in zip(found, times["static header"], strict=True)),
-            "peak_bytes": allocated[name],
+            "ratio": spread(a / b for a, b in zip(found, times[LIMIT], strict=True)),
+            "peak_bytes": spread(peaks[name]),
+            "peak_bytes_more": spread(a - b for a, b in zip(peaks[name], peaks[LIMIT], strict=True)),
         }
         for name, found in times.items()
     }
 
 
 def run(*, full: bool) -> dict[str, Any]:
-    """Return `{stack: {with what: {cpu_seconds, ratio, peak_bytes}}}`."""
+    """Return `{stack: {with what: {cpu_seconds, ratio, peak_bytes, peak_bytes_more}}}`."""
 
     async def main(base: str) -> dict[str, Any]:
-        found = await clients(base)
-        closers = found.pop("_close")
-        try:
-            return {stack: await measure(calls, 10, 300 if full else 60) for stack, calls in found.items()}
-        finally:
-            with contextlib.suppress(Exception):
-                await asyncio.gather(*[close() for close in closers])
+        return {stack: await measure(calls, 10, 400 if full else 80) for stack, calls in clients(base).items()}
 
     with server.running() as handle:
         return asyncio.run(main(handle.base))
