@@ -112,7 +112,13 @@ def hot_path(data: dict[str, Any], folder: Path) -> str:
             plot[f"{stack}: {name}"] = one["ratio"]["median"]
     bars(folder / "hot_path.svg", "One call with a fresh token", plot, "× static bearer of the same stack", log=True)
     keys = [
-        [stack, kind, us(one[LIMIT]["seconds"]["median"]), us(one[OURS]["seconds"]["median"]), ratio(one[OURS]["ratio"])]
+        [
+            stack,
+            kind,
+            us(one[LIMIT]["seconds"]["median"]),
+            us(one[OURS]["seconds"]["median"]),
+            ratio(one[OURS]["ratio"]),
+        ]
         for kind in data
         if kind != "token"
         for stack, one in data[kind].items()
@@ -254,7 +260,18 @@ def latency(data: dict[str, Any], folder: Path) -> str:
         plot[name] = statistics.median(one["p999"] for one in runs) * 1e3
     bars(folder / "latency.svg", "Latency while tokens are renewed, p99.9", plot, "ms", log=True)
     calls = statistics.median(one["n"] for runs in subjects.values() for one in runs)
-    head = ["what", "p50 ms", "p99 ms", "p99.9 ms", "max ms", "waited", "refused", "failed", "token requests", "control: max ms"]
+    head = [
+        "what",
+        "p50 ms",
+        "p99 ms",
+        "p99.9 ms",
+        "max ms",
+        "waited",
+        "refused",
+        "failed",
+        "token requests",
+        "control: max ms",
+    ]
     return f"""## 4. Latency across a refresh
 
 {settings["runs"]} run(s) of {calls:.0f} calls each, on a schedule of {settings["calls_per_second"]:.0f} a second, from {settings["threads"]} threads or, async, from a task each, over
