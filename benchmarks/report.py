@@ -253,10 +253,11 @@ def latency(data: dict[str, Any], folder: Path) -> str:
             found = sorted(one[key] for one in runs)
             least, most = ms(found[0]), ms(found[-1])
             times.append(ms(statistics.median(found)) + (f" [{least}–{most}]" if len(found) > 1 else ""))
-        counts = [sum(one[key] for one in runs) for key in ("waited", "refused")]
+        refused, asked = (sum(one[key] for one in runs) for key in ("refused", "token_requests"))
         failed = sum(one["n"] - one["statuses"].get("200", 0) for one in runs)
-        control = max(one["control"]["max"] for one in runs)
-        rows.append([name, *times, *counts, failed, sum(one["token_requests"] for one in runs), ms(control)])
+        waited = ", ".join(str(one["waited"]) for one in runs)
+        control = ", ".join(ms(one["control"]["max"]) for one in runs)
+        rows.append([name, *times, waited, refused, failed, asked, control])
         plot[name] = statistics.median(one["p999"] for one in runs) * 1e3
     bars(folder / "latency.svg", "Latency while tokens are renewed, p99.9", plot, "ms", log=True)
     calls = statistics.median(one["n"] for runs in subjects.values() for one in runs)
@@ -277,10 +278,11 @@ def latency(data: dict[str, Any], folder: Path) -> str:
 {settings["runs"]} run(s) of {calls:.0f} calls each, on a schedule of {settings["calls_per_second"]:.0f} a second, from {settings["threads"]} threads or, async, from a task each, over
 {settings["lifetimes"]} lifetimes of a token, after the first token is there. The wall clock runs {settings["speed"]:.0f} times as fast, so
 that a token of 30 minutes lives {1800 / settings["speed"]:.1f} s and every library keeps its own margins; the token endpoint takes
-{settings["token_delay"] * 1e3:.0f} ms. Times are medians of the runs [and their range], counts are sums. *Waited*: calls that took longer
-than {settings["waited_means"] * 1e3:.0f} ms. *Refused*: 401s that the server sent. *Failed*: what callers saw of it. *Control*: the slowest
-of calls that the same process made meanwhile with a static bearer, on a session of its own; where it is slow the machine
-was, or the process stood still for something that the subject did. Latency counts from when a call was due. Python's
+{settings["token_delay"] * 1e3:.0f} ms. Times are medians of the runs [and their range], counts are sums. *Waited*, run by run: calls
+that took longer than {settings["waited_means"] * 1e3:.0f} ms. *Refused*: 401s that the server sent. *Failed*: what callers saw of it. *Control*,
+run by run: the slowest of calls that the same process made meanwhile with a static bearer, on a session of its own. In a
+run where the control was slow too, or a row of a static bearer, the machine was busy with something else; or, in the one
+row where it always is, the subject held up the event loop that both are on. Latency counts from when a call was due. Python's
 collector is kept off the modules that were imported (`gc.freeze`): its full passes stop everybody, the static bearers
 too, for 10 to 20 ms.
 
