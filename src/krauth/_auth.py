@@ -155,6 +155,13 @@ class OriginAuth:
         """Return the header fields, besides `Authorization`, for one sending of a request."""
         return {}
 
+    def set_extra_headers(self, headers: MutableMapping[str, str], method: str, url: str) -> None:
+        """Set those header fields, if they are named: what is not could not be taken off again for a foreign origin."""
+        if self.extra_names:
+            fields = self.extra_headers(method, url)
+            for name in fields:  # a third of what `update` costs
+                headers[name] = fields[name]
+
     def judge(self, method: str, status: int, headers: Mapping[str, str], body: bytes) -> Verdict:
         """Say what a refused call means, and tell whoever observes."""
         if self._source is None:
@@ -210,12 +217,6 @@ def bearer(header: str | bytes | None) -> str | None:
     """Return the access token in an `Authorization` header field, or `None`."""
     text = header.decode("latin-1") if isinstance(header, bytes) else header
     return text[7:] if text is not None and text.startswith("Bearer ") else None
-
-
-def set_fields(headers: MutableMapping[str, str], fields: Mapping[str, str]) -> None:
-    """Set header fields; `headers.update(fields)` at a third of its cost."""
-    for name in fields:
-        headers[name] = fields[name]
 
 
 def is_seekable(file: object) -> bool:

@@ -49,9 +49,9 @@ def prepare_form_request(
     endpoint: str, fields: Mapping[str, str | None], headers: Mapping[str, str] | None = None
 ) -> HTTPRequest:
     """Return a POST with a form body. Fields that are `None` are left out; nothing ever goes into the URL."""
-    body = urlencode({name: value for name, value in fields.items() if value is not None}).encode("ascii")
     from ._messages import HTTPRequest
 
+    body = urlencode({name: value for name, value in fields.items() if value is not None}).encode("ascii")
     return HTTPRequest(
         "POST",
         endpoint,
@@ -66,9 +66,9 @@ def prepare_form_request(
 
 def prepare_json_request(endpoint: str, fields: Mapping[str, str | None]) -> HTTPRequest:
     """Return a POST with a JSON body. Fields that are `None` are left out."""
-    body = json.dumps({name: value for name, value in fields.items() if value is not None}).encode()
     from ._messages import HTTPRequest
 
+    body = json.dumps({name: value for name, value in fields.items() if value is not None}).encode()
     return HTTPRequest("POST", endpoint, {"Content-Type": "application/json", "Accept": "application/json"}, body)
 
 

@@ -12,7 +12,7 @@ from aiohttp.hdrs import AUTHORIZATION
 from aiohttp.helpers import basicauth_from_netrc, netrc_from_env
 from aiohttp.payload import AsyncIterablePayload, IOBasePayload
 
-from krauth._auth import MAX_JUDGED_BODY, OriginAuth, bearer, is_seekable, set_fields
+from krauth._auth import MAX_JUDGED_BODY, OriginAuth, bearer, is_seekable
 from krauth._transport import Transport, make_transport
 
 from ._transport import DEFAULT, wrap
@@ -83,8 +83,8 @@ class MiddlewareAuth(OriginAuth):
         """Do what is left when there is no fresh token, or more to attach than that."""
         if mine and (found := self.peek(request.method, _is_replayable(request.body))) is not True:
             request.headers[AUTHORIZATION] = (found or await self.aobtain()).header
-        if self.extra_names:
-            set_fields(request.headers, self.extra_headers(request.method, str(request.url)))
+        if self.extra_names:  # tested here too, to spare making a text of the URL
+            self.set_extra_headers(request.headers, request.method, str(request.url))
 
     async def _find_cure(self, request: ClientRequest, response: ClientResponse) -> Snapshot | None:
         """Return the token to repeat a refused request with, or `None` where the 401 is to be handed back."""

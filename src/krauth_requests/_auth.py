@@ -13,7 +13,7 @@ from requests.exceptions import RequestException
 from requests.structures import CaseInsensitiveDict
 from requests.utils import requote_uri, rewind_body
 
-from krauth._auth import MAX_JUDGED_BODY, OriginAuth, bearer, is_seekable, set_fields
+from krauth._auth import MAX_JUDGED_BODY, OriginAuth, bearer, is_seekable
 from krauth._transport import Transport, make_transport
 
 from ._transport import DEFAULT, wrap
@@ -64,8 +64,7 @@ class RequestsAuth(OriginAuth, AuthBase):
         method, url = cast("str", request.method), cast("str", request.url)
         if (found := self.peek(method, _is_replayable(request))) is not True:
             request.headers["Authorization"] = (found or self.obtain()).header
-        if self.extra_names:
-            set_fields(request.headers, self.extra_headers(method, url))
+        self.set_extra_headers(request.headers, method, url)
 
     def handle_response(self, response: Response, **kwargs: Any) -> Response:
         """See what became of one hop."""
@@ -103,7 +102,7 @@ class RequestsAuth(OriginAuth, AuthBase):
         for one in (retry, request):  # a redirect after this is copied from the original
             one.headers.pop("Authorization", None)
             one.headers["Authorization"] = found.header
-            set_fields(one.headers, self.extra_headers(method, url))
+            self.set_extra_headers(one.headers, method, url)
         if isinstance(retry._body_position, int):  # type: ignore[attr-defined]
             rewind_body(retry)
         started = time.perf_counter()
@@ -120,8 +119,8 @@ class RequestsAuth(OriginAuth, AuthBase):
         if self.covers_url(url):
             # A .netrc entry for the host would replace our credential on the next hop (`Session.rebuild_auth`).
             request.headers = _Kept(request.headers.items())
-            if self.extra_names:  # a signature is for one method and one path
-                set_fields(request.headers, self.extra_headers(next_method(request, response), url))
+            # Anew: a signature is for one method and one path.
+            self.set_extra_headers(request.headers, next_method(request, response), url)
             return
         for name in ("Authorization", *self.extra_names):
             request.headers.pop(name, None)

@@ -144,6 +144,24 @@ def test_header_fields_without_a_name_are_not_attached(stack, world):
         assert CANARY not in seen.everything
 
 
+def test_header_fields_without_a_name_are_not_attached_to_a_retry(stack, world):
+    """Nor are they when a refused request is repeated and then redirected."""
+
+    class Forgetful(stack.MelomingOAuth):
+        def extra_headers(self, method, url):
+            return {"X-Signature": f"{CANARY}-signature"}
+
+    auth = Forgetful("app", "secret", base_url=world.home.url, store=world.store, token_transport=world.issue)
+    with stack.client(auth, follow=True) as client:
+        client.get(f"{world.home.url}/x")
+        world.revoke()
+        client.get(f"{world.home.url}/r?status=302&to={quote(world.away.url)}")
+    assert len(world.issued) == 2
+    assert len(world.away.seen) == 1
+    for seen in (*world.home.seen, *world.away.seen):
+        assert seen.header("X-Signature") is None
+
+
 def test_there_and_back_again(stack, world, refreshed):
     """A→B→A: B is sent nothing of ours, and the call succeeds at A."""
     back = f"{world.home.url}/end"
