@@ -84,12 +84,12 @@ def accelerate() -> None:
     tokens.datetime = Module  # type: ignore[assignment]
     google.auth._helpers.utcnow = lambda: FastDatetime.now(datetime.UTC).replace(tzinfo=None)
 
-    from krauth import _clock
+    from krauth._values import clock as _clock
 
     class FastClock(_clock.Clock):
         time = staticmethod(fast)
 
-    _clock.install(FastClock())
+    _clock.install_clock(FastClock())
 
 
 def make(name: str, base: str) -> Any:

@@ -41,7 +41,7 @@ def pooled(session: Any) -> Any:
 def ours(package: Any, base: str, grant: str, store: Any = None, **settings: Any) -> Any:
     """Make our auth object, with an expired token in its store."""
     from krauth import MemoryStore, Token
-    from krauth._token import Record
+    from krauth._values.token import Record
 
     store = store or MemoryStore()
     user = {"user": "u", "redirect_uri": "https://app.example/cb"} if grant == REFRESH else {}

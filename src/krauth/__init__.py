@@ -5,7 +5,7 @@ This package is the core; use it through `krauth_requests`, `krauth_httpx`, `kra
 
 from typing import TYPE_CHECKING, Any
 
-from ._exceptions import (
+from ._values.exceptions import (
     AccessDenied,
     AuthorizationError,
     AuthorizationRequired,
@@ -26,12 +26,12 @@ from ._exceptions import (
 )
 
 if TYPE_CHECKING:
-    from ._authorization import AuthorizationRequest
-    from ._endpoints import TokenInfo
-    from ._events import TokenEvent
-    from ._messages import HTTPRequest, HTTPResponse
+    from ._oauth.authorization import AuthorizationRequest
+    from ._oauth.endpoints import TokenInfo
     from ._plugins import register_plugin
-    from ._token import RefreshPolicy, Token, TokenState
+    from ._values.event import TokenEvent
+    from ._values.messages import HTTPRequest, HTTPResponse
+    from ._values.token import RefreshPolicy, Token, TokenState
     from .hookspecs import hookimpl, hookspec
     from .stores import MemoryStore, TokenStore
 
@@ -73,15 +73,15 @@ __all__ = [
 
 #: Imported when asked for: most processes need few of them, and pluggy only those that have plugins.
 _LAZY = {
-    "AuthorizationRequest": "_authorization",
-    "HTTPRequest": "_messages",
-    "HTTPResponse": "_messages",
+    "AuthorizationRequest": "_oauth.authorization",
+    "HTTPRequest": "_values.messages",
+    "HTTPResponse": "_values.messages",
     "MemoryStore": "stores",
-    "RefreshPolicy": "_token",
-    "Token": "_token",
-    "TokenEvent": "_events",
-    "TokenInfo": "_endpoints",
-    "TokenState": "_token",
+    "RefreshPolicy": "_values.token",
+    "Token": "_values.token",
+    "TokenEvent": "_values.event",
+    "TokenInfo": "_oauth.endpoints",
+    "TokenState": "_values.token",
     "TokenStore": "stores",
     "hookimpl": "hookspecs",
     "hookspec": "hookspecs",

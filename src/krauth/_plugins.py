@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import threading
 from typing import TYPE_CHECKING, Any
 
-from ._events import logger
-from ._exceptions import ConfigurationError, KrauthError, without_frames
+from ._values.event import logger
+from ._values.exceptions import ConfigurationError, KrauthError, without_frames
 from .stores import MemoryStore, TokenStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ._events import TokenEvent
+    from ._values.event import TokenEvent
 
     StoreFactory = Callable[[str], TokenStore]
 
@@ -181,3 +182,9 @@ def open_store(store: TokenStore | str | None) -> TokenStore:
         if store not in _opened:
             _opened[store] = plugins().open(store)
         return _opened[store]
+
+
+def notify(event: TokenEvent) -> None:
+    """Tell the observers, in a worker thread: they are plugins, may be slow, and may have to be loaded first."""
+    with contextlib.suppress(Exception):
+        plugins().notify(event)

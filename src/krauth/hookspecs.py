@@ -9,7 +9,7 @@ import pluggy
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ._events import TokenEvent
+    from ._values.event import TokenEvent
     from .stores import TokenStore
 
 hookspec = pluggy.HookspecMarker("krauth")

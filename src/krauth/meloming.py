@@ -8,19 +8,20 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from ._auth import OriginAuth
-from ._credentials import ErrorTable, Rule, Verdict, read_env, read_json_object, require_env
-from ._exceptions import ConfigurationError, InvalidClientError, InvalidGrantError
-from ._grants import error_code, find_rule
-from ._origin import check_base_url, parse_origin
-from ._secret import Secret, hide
-from ._user_auth import UserAuth
-from .oauth2 import OAuth2Credentials
+from ._auth.origin_auth import OriginAuth
+from ._auth.user_auth import UserAuth
+from ._oauth.client import OAuth2Credentials
+from ._oauth.credentials import ErrorTable, Rule, Verdict
+from ._oauth.grants import error_code, find_rule
+from ._values.checks import read_env, read_json_object, require_env
+from ._values.exceptions import ConfigurationError, InvalidClientError, InvalidGrantError
+from ._values.origin import check_base_url, parse_origin
+from ._values.secret import Secret, hide
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ._token import RefreshPolicy
+    from ._values.token import RefreshPolicy
     from .stores import TokenStore
 
 BASE_URL = "https://openapi.meloming.com"

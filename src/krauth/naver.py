@@ -9,20 +9,11 @@ import base64
 import re
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from ._auth import OriginAuth
-from ._credentials import (
-    Credentials,
-    ErrorTable,
-    Rule,
-    Verdict,
-    fingerprint,
-    make_key,
-    read_env,
-    read_json_object,
-    require_env,
-    require_text,
-)
-from ._exceptions import (
+from ._auth.origin_auth import OriginAuth
+from ._oauth.credentials import Credentials, ErrorTable, Rule, Verdict, fingerprint, make_key
+from ._oauth.grants import error_code, find_rule, prepare_form_request, process_token_response
+from ._values.checks import read_env, read_json_object, require_env, require_text
+from ._values.exceptions import (
     ConfigurationError,
     InvalidClientError,
     IPNotAllowedError,
@@ -30,15 +21,14 @@ from ._exceptions import (
     TokenEndpointError,
     TokenServerError,
 )
-from ._grants import error_code, find_rule, prepare_form_request, process_token_response
-from ._origin import check_base_url, parse_origin
-from ._secret import Secret, hide
+from ._values.origin import check_base_url, parse_origin
+from ._values.secret import Secret, hide
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ._messages import HTTPRequest, HTTPResponse
-    from ._token import RefreshPolicy, Token
+    from ._values.messages import HTTPRequest, HTTPResponse
+    from ._values.token import RefreshPolicy, Token
     from .stores import TokenStore
 
 BASE_URL = "https://api.commerce.naver.com/external"

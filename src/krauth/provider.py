@@ -40,22 +40,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
-from . import _clock
-from ._auth import OriginAuth
-from ._credentials import (
-    Credentials,
-    ErrorTable,
-    Rule,
-    Verdict,
-    fingerprint,
-    make_key,
-    printable,
-    read_env,
-    read_json_object,
-    require_env,
-    require_text,
-)
-from ._grants import (
+from ._auth.origin_auth import OriginAuth
+from ._auth.user_auth import UserAuth
+from ._oauth.client import OAuth2Credentials, check_api_origins
+from ._oauth.credentials import Credentials, ErrorTable, Rule, Verdict, fingerprint, make_key
+from ._oauth.grants import (
     authenticate_client,
     error_code,
     find_rule,
@@ -64,15 +53,15 @@ from ._grants import (
     process_token_response,
     refusal,
 )
-from ._origin import Origin, check_base_url, parse_origin
-from ._secret import Secret, hide
-from ._user_auth import UserAuth
-from .oauth2 import OAuth2Credentials, check_api_origins
+from ._values.checks import printable, read_env, read_json_object, require_env, require_text
+from ._values.clock import current_clock
+from ._values.origin import Origin, check_base_url, parse_origin
+from ._values.secret import Secret, hide
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ._token import RefreshPolicy
+    from ._values.token import RefreshPolicy
     from .stores import TokenStore
 
 __all__ = [
@@ -148,7 +137,7 @@ def use_credentials(
 
 def now() -> float:
     """Return seconds since the epoch, by the clock that tests move (`krauth.testing.FakeClock`)."""
-    return _clock.current().time()
+    return current_clock().time()
 
 
 def split_target(url: str) -> SplitResult:

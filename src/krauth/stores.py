@@ -9,8 +9,8 @@ import threading
 import weakref
 from typing import NamedTuple
 
-from . import _clock
-from ._exceptions import StoreConflict
+from ._values.clock import current_clock
+from ._values.exceptions import StoreConflict
 
 
 class Stored(NamedTuple):
@@ -123,7 +123,7 @@ class MemoryStore(TokenStore):
     def load(self, key: str) -> Stored | None:
         """Return the entry, or `None`."""
         entry = self._entries.get(key)
-        if entry is None or (entry[1] is not None and entry[1] <= _clock.current().time()):
+        if entry is None or (entry[1] is not None and entry[1] <= current_clock().time()):
             return None
         return entry[0]
 
@@ -159,11 +159,11 @@ class MemoryStore(TokenStore):
         """Return a lease on `key`, or `None` while another holds it."""
         with self._lock:
             held = self._leases.get(key)
-            if held is not None and held[1] > _clock.current().monotonic():
+            if held is not None and held[1] > current_clock().monotonic():
                 return None
             fence = next(self._counter)
             lease = Lease(key, f"lease-{fence}", fence)
-            self._leases[key] = (lease, _clock.current().monotonic() + seconds)
+            self._leases[key] = (lease, current_clock().monotonic() + seconds)
             return lease
 
     def release(self, lease: Lease) -> None:
@@ -182,7 +182,7 @@ class MemoryStore(TokenStore):
         return held is not None and held[0].owner == lease.owner
 
     def _sweep(self) -> None:
-        now = _clock.current().time()
+        now = current_clock().time()
         for key in [key for key, (_, end) in self._entries.items() if end is not None and end <= now]:
             del self._entries[key]
         self._sweep_at = max(1024, 2 * len(self._entries))

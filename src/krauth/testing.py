@@ -7,8 +7,8 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from . import _clock
-from ._exceptions import StoreConflict
+from ._values.clock import Clock, install_clock
+from ._values.exceptions import StoreConflict
 from .stores import ANY, Lease, Stored, TokenStore
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class FakeClock(_clock.Clock):
+class FakeClock(Clock):
     """A clock that stands still until it is moved. Inside `with FakeClock() as clock:` new auth objects read it.
 
     Args:
@@ -30,7 +30,7 @@ class FakeClock(_clock.Clock):
     def __init__(self, now: float | None = None) -> None:
         self._wall = time.time() if now is None else now
         self._mono = 1_000_000.0
-        self._before: _clock.Clock | None = None
+        self._before: Clock | None = None
 
     def time(self) -> float:
         """Return seconds since the epoch."""
@@ -54,14 +54,14 @@ class FakeClock(_clock.Clock):
         self._wall += seconds
 
     def __enter__(self) -> Self:
-        self._before = _clock.install(self)
+        self._before = install_clock(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._before is not None:
-            _clock.install(self._before)
+            install_clock(self._before)
 
 
 class TokenStoreContract:

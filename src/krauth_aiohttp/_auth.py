@@ -12,15 +12,15 @@ from aiohttp.hdrs import AUTHORIZATION
 from aiohttp.helpers import basicauth_from_netrc, netrc_from_env
 from aiohttp.payload import AsyncIterablePayload, IOBasePayload
 
-from krauth._auth import MAX_JUDGED_BODY, OriginAuth, bearer, is_seekable
-from krauth._transport import Transport, make_transport
+from krauth._auth.origin_auth import MAX_JUDGED_BODY, OriginAuth, bearer, is_seekable
+from krauth._auth.transport import Transport, make_transport
 
 from ._transport import DEFAULT, wrap
 
 if TYPE_CHECKING:
     from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
-    from krauth._snapshot import Snapshot
+    from krauth._engine.snapshot import Snapshot
 
 
 class MiddlewareAuth(OriginAuth):

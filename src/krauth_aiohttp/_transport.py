@@ -13,7 +13,7 @@ import aiohttp
 
 import krauth
 from krauth import TokenTransportError
-from krauth._transport import AsyncTransport, Collector
+from krauth._auth.transport import AsyncTransport, Collector
 
 if TYPE_CHECKING:
     from collections.abc import Callable

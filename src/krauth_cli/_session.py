@@ -13,7 +13,7 @@ from ._failure import Command, Failure, printable
 from ._token import duration
 
 if TYPE_CHECKING:
-    from krauth._token import Record, Token
+    from krauth._values.token import Record, Token
 
 
 @click.command(cls=Command)

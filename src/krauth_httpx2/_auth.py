@@ -1,4 +1,4 @@
-"""`krauth._httpx`, with httpx2 filled in."""
+"""`_krauth_httpx`, with httpx2 filled in."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 import httpx2
 
-from krauth._httpx import HTTPXAuth, HTTPXTokenTransport, hidden_headers, resumed_stream, transport_for
+from _krauth_httpx.auth import HTTPXAuth, hidden_headers, resumed_stream
+from _krauth_httpx.transport import HTTPXTokenTransport, transport_for
 
 if TYPE_CHECKING:
-    from krauth._transport import Transport
+    from krauth._auth.transport import Transport
 
 
 class TokenTransport(HTTPXTokenTransport):

@@ -13,8 +13,8 @@ from requests.exceptions import RequestException
 from requests.structures import CaseInsensitiveDict
 from requests.utils import requote_uri, rewind_body
 
-from krauth._auth import MAX_JUDGED_BODY, OriginAuth, bearer, is_seekable
-from krauth._transport import Transport, make_transport
+from krauth._auth.origin_auth import MAX_JUDGED_BODY, OriginAuth, bearer, is_seekable
+from krauth._auth.transport import Transport, make_transport
 
 from ._transport import DEFAULT, wrap
 

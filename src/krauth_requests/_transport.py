@@ -10,7 +10,7 @@ import requests
 
 import krauth
 from krauth import TokenTransportError
-from krauth._transport import Collector, Transport
+from krauth._auth.transport import Collector, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable

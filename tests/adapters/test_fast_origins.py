@@ -6,7 +6,7 @@ import yarl
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from krauth._origin import Origin, parse_origin, url_authorities, url_prefixes, url_triples
+from krauth._values.origin import Origin, parse_origin, url_authorities, url_prefixes, url_triples
 
 HOSTS = ["api.example.com", "api.example.com.", "API.Example.com", "evil.example", "127.0.0.1", "[::1]", "[0:0::1]"]
 USERS = ["", "kim@", "api.example.com@", "api.example.com:443@", "kim:pw@"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 
 import krauth
-from krauth._transport import make_transport
+from krauth._auth.transport import make_transport
 from krauth.meloming import MelomingAPIKeyBase, MelomingOAuthBase
 from krauth.naver import NaverAuthBase
 from krauth.oauth2 import OAuth2AuthBase

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from krauth import _clock
-from krauth._clock import measure_skew, parse_http_date, parse_retry_after
+from krauth._values import clock as _clock
+from krauth._values.clock import measure_skew, parse_http_date, parse_retry_after
 from krauth.testing import FakeClock
 
 NOW = 1_700_000_000.0
@@ -121,14 +121,14 @@ def test_fake_clock_starts_at_present():
 
 def test_fake_clock_is_current_in_its_block():
     """What is made inside a fake clock's block reads it, blocks may be nested, and the system's clock returns."""
-    assert _clock.current() is _clock.SYSTEM
+    assert _clock.current_clock() is _clock.SYSTEM
     with FakeClock(NOW) as outer:
-        assert _clock.current() is outer
+        assert _clock.current_clock() is outer
         with contextlib.suppress(ZeroDivisionError), FakeClock(5.0) as inner:
-            assert _clock.current() is inner
+            assert _clock.current_clock() is inner
             raise ZeroDivisionError
-        assert _clock.current() is outer
-    assert _clock.current() is _clock.SYSTEM
+        assert _clock.current_clock() is outer
+    assert _clock.current_clock() is _clock.SYSTEM
 
 
 def test_system_clock():

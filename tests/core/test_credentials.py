@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl
 import pytest
 
 from krauth import AuthorizationRequired, Token
-from krauth._credentials import make_key
-from krauth._origin import Origin
+from krauth._oauth.credentials import make_key
+from krauth._values.origin import Origin
 from krauth.meloming import MelomingCredentials
 from krauth.naver import BACKDATING, NaverCredentials, sign
 from krauth.oauth2 import OAuth2Credentials

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from krauth import ConfigurationError
-from krauth._origin import Origin, check_base_url, make_origin, normalise_host, parse_origin, url_prefixes
+from krauth._values.origin import Origin, check_base_url, make_origin, normalise_host, parse_origin, url_prefixes
 
 API = Origin("https", "api.example.com", 443)
 

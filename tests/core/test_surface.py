@@ -92,7 +92,7 @@ def test_nothing_public_is_left_out():
 
 def test_every_error_is_public():
     """Every error that krauth raises can be imported from `krauth`, and so be caught by name."""
-    from krauth import _exceptions
+    from krauth._values import exceptions as _exceptions
 
     errors = {
         name
@@ -199,7 +199,7 @@ def test_core_obtains_a_token_without_any_http_library():
     import sys
     {BLOCK}
     from krauth import HTTPResponse
-    from krauth._transport import make_transport
+    from krauth._auth.transport import make_transport
     from krauth.naver import NaverAuthBase
 
     class NaverAuth(NaverAuthBase):

@@ -30,8 +30,8 @@ from krauth import (
     TokenStoreError,
     TokenTransportError,
 )
-from krauth._exceptions import without_frames
-from krauth._grants import MAX_LIFETIME
+from krauth._oauth.grants import MAX_LIFETIME
+from krauth._values.exceptions import without_frames
 from krauth.meloming import MelomingCredentials
 from krauth.naver import NaverCredentials
 from krauth.oauth2 import OAuth2Credentials

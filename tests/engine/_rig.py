@@ -9,8 +9,8 @@ from email.utils import formatdate
 from urllib.parse import parse_qs
 
 from krauth import HTTPRequest, HTTPResponse, RefreshPolicy, StoreConflict, TokenStoreError, TokenTransportError
-from krauth._source import TokenSource
-from krauth._token import Record, Token
+from krauth._engine.source import TokenSource
+from krauth._values.token import Record, Token
 from krauth.naver import NaverCredentials
 from krauth.oauth2 import OAuth2Credentials
 from krauth.stores import ANY, Lease, Stored, TokenStore

@@ -17,7 +17,9 @@ from krauth import (
     TokenStoreError,
     TokenTransportError,
 )
-from krauth._exceptions import (
+from krauth._engine.refresh import _FOUND, BACKOFF, LEASE_MARGIN, MAX_BACKOFF, MAX_POLL, POLL, Do, Renewal, renew
+from krauth._engine.steps import Acquire, Emit, Load, Release, Save, Send, Sleep
+from krauth._values.exceptions import (
     ConfigurationError,
     InvalidClientError,
     InvalidTokenResponse,
@@ -25,9 +27,7 @@ from krauth._exceptions import (
     RateLimitError,
     TokenServerError,
 )
-from krauth._flow import _FOUND, BACKOFF, LEASE_MARGIN, MAX_BACKOFF, MAX_POLL, POLL, Do, Renewal, renew
-from krauth._steps import Acquire, Emit, Load, Release, Save, Send, Sleep
-from krauth._token import Record, Token, TokenState
+from krauth._values.token import Record, Token, TokenState
 from krauth.stores import Lease, Stored
 
 from ._rig import ENDPOINT, NETWORK, NOW, Clock, answer, http_date, machine, naver, person

@@ -21,10 +21,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-import krauth._source as source_module
+import krauth._engine.source as source_module
 from krauth import AuthorizationRequired, KrauthError, RefreshPolicy
-from krauth._source import Run, TokenSource
-from krauth._token import TokenState
+from krauth._engine.source import Run, TokenSource
+from krauth._values.token import TokenState
 
 from ._rig import NETWORK, Clock, Rig, Server, Store, answer, machine, person
 

@@ -11,7 +11,7 @@ import weakref
 
 import pytest
 
-import krauth._source as source_module
+import krauth._engine.source as source_module
 from krauth import (
     AuthorizationRequired,
     ConfigurationError,
@@ -23,8 +23,8 @@ from krauth import (
     _plugins,
     hookimpl,
 )
-from krauth._exceptions import InvalidClientError, RateLimitError, TokenServerError
-from krauth._token import Token
+from krauth._values.exceptions import InvalidClientError, RateLimitError, TokenServerError
+from krauth._values.token import Token
 from krauth.stores import ANY
 from krauth_requests import NaverAuth, OAuth2Auth
 

@@ -13,7 +13,7 @@ import requests
 
 import krauth_requests
 from krauth import ConfigurationError, HTTPRequest, MemoryStore, TokenTransportError
-from krauth._workers import Workers
+from krauth._engine.workers import Workers
 
 PATIENCE = 20.0
 

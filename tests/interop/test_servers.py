@@ -8,7 +8,7 @@ import importlib
 import pytest
 
 from krauth import AuthorizationError, AuthorizationRequired, InvalidClientError, InvalidGrantError, MemoryStore
-from krauth._endpoints import prepare_introspection_request, process_introspection_response
+from krauth._oauth.endpoints import prepare_introspection_request, process_introspection_response
 from krauth.testing import FakeClock
 from stacks import BY_NAME
 

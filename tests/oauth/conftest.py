@@ -6,7 +6,8 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
 
-from krauth import MemoryStore, _plugins, _source, hookimpl
+from krauth import MemoryStore, _plugins, hookimpl
+from krauth._engine import source as _source
 from krauth_sandbox import Sandbox
 from stacks import BY_NAME
 

@@ -52,12 +52,12 @@ def test_replayed_callback(sandbox, stack, auth):
 
 def test_replay_in_another_process(sandbox, stack, auth):
     """Where the replay reaches another process, the server refuses the code, and says so as InvalidGrantError."""
-    from krauth import _user_auth
+    from krauth._auth import user_auth
 
     request = auth.authorization_request()
     callback = sandbox.meloming.approve(request.url)
     stack.method(auth, "authorize", callback, request)
-    _user_auth._used_states.pop(request.state)  # as another process would not know of it
+    user_auth._used_states.pop(request.state)  # as another process would not know of it
     with pytest.raises(InvalidGrantError, match="start again"):
         stack.method(auth, "authorize", callback, request)
 

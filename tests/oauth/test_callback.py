@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from krauth import AuthorizationError, MemoryStore
-from krauth._authorization import prepare_authorization_request, process_authorization_response
-from krauth._pkce import make_code_challenge, make_code_verifier
+from krauth._oauth.authorization import prepare_authorization_request, process_authorization_response
+from krauth._oauth.pkce import make_code_challenge, make_code_verifier
 from krauth.oauth2 import OAuth2Credentials
 from stacks import BY_NAME
 

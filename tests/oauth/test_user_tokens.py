@@ -16,7 +16,7 @@ from krauth import (
     TokenStoreError,
     TokenTransportError,
 )
-from krauth._token import Record
+from krauth._values.token import Record
 from krauth.testing import FakeClock
 
 from .conftest import WAYS, fields_of, kinds, never_sent, sent
@@ -125,7 +125,7 @@ def test_saved_before_returned(sandbox, stack, make, store):
 
 def test_store_fails_at_sign_in(sandbox, stack, make, events, monkeypatch):
     """A token that can't be saved is an error, is revoked and is used by nobody; later the user signs in anew."""
-    monkeypatch.setattr("krauth._errands.BACKOFF", 0.0)
+    monkeypatch.setattr("krauth._engine.user_flows.BACKOFF", 0.0)
     store = FailingStore()
     auth = make(store=store)
     store.fails = ("save",)
@@ -146,7 +146,7 @@ def test_store_fails_at_sign_in(sandbox, stack, make, events, monkeypatch):
 
 def test_store_recovers_at_sign_in(sandbox, stack, make, monkeypatch):
     """A store that fails for a moment costs the user nothing: saving is tried again, the code is not sent again."""
-    monkeypatch.setattr("krauth._errands.BACKOFF", 0.0)
+    monkeypatch.setattr("krauth._engine.user_flows.BACKOFF", 0.0)
 
     class Moody(FailingStore):
         def save(self, key, value, **settings):
@@ -657,7 +657,7 @@ def test_introspect(sandbox, stack, make, sign_in):
 def test_introspection_without_an_answer(sandbox, stack, auth, sign_in, answer):
     """An answer that does not say whether the token is active is an error, not a guess."""
     from krauth import HTTPResponse
-    from krauth._endpoints import process_introspection_response
+    from krauth._oauth.endpoints import process_introspection_response
 
     body = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
     with pytest.raises(InvalidTokenResponse, match="did not say"):
@@ -667,7 +667,7 @@ def test_introspection_without_an_answer(sandbox, stack, auth, sign_in, answer):
 def test_introspection_fields_are_optional(auth):
     """Fields that are missing or of the wrong kind are None, and everything is in `claims`."""
     from krauth import HTTPResponse
-    from krauth._endpoints import process_introspection_response
+    from krauth._oauth.endpoints import process_introspection_response
 
     body = b'{"active": true, "scope": ["a"], "exp": "soon", "username": null, "extra": 1}'
     info = process_introspection_response(auth._client, HTTPResponse(200, {}, body), 0.0)

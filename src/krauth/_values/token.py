@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ._exceptions import ConfigurationError, TokenStoreError
+from .exceptions import ConfigurationError, TokenStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ._token import TokenState
+from .._values.token import TokenState
 
 if TYPE_CHECKING:
-    from ._clock import Clock
-    from ._token import Token
+    from .._values.clock import Clock
+    from .._values.token import Token
 
 
 class Snapshot:

@@ -9,7 +9,7 @@ from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from ._events import logger
+from .._values.event import logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ import ipaddress
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from ._exceptions import ConfigurationError
+from .exceptions import ConfigurationError
 
 DEFAULT_PORTS = {"https": 443, "http": 80, "wss": 443, "ws": 80}
 #: A websocket handshake is an HTTP request (RFC 6455 §1.3): same server, same credential.

@@ -1,21 +1,19 @@
-"""RFC 7009 revocation and RFC 7662 introspection, as `prepare_…` / `process_…` pairs; RFC 8414 metadata."""
+"""RFC 7009 revocation and RFC 7662 introspection, as `prepare_…` / `process_…` pairs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from ._credentials import read_json_object
-from ._exceptions import ConfigurationError, InvalidTokenResponse
-from ._grants import authenticate_client, prepare_form_request, prepare_json_request, refusal
-from ._origin import check_base_url
+from .._values.checks import read_json_object
+from .._values.exceptions import InvalidTokenResponse
+from .grants import authenticate_client, prepare_form_request, prepare_json_request, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ._messages import HTTPRequest, HTTPResponse
-    from .oauth2 import OAuth2Credentials
+    from .._values.messages import HTTPRequest, HTTPResponse
+    from .client import OAuth2Credentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,53 +78,6 @@ def process_introspection_response(credentials: OAuth2Credentials, response: HTT
     exp = data.get("exp")
     expires = float(exp) if isinstance(exp, int | float) and not isinstance(exp, bool) else None
     return TokenInfo(data["active"], exp=expires, claims=data, **texts)
-
-
-def metadata_urls(issuer: str) -> tuple[str, ...]:
-    """Return where a server's metadata may be: RFC 8414 §3.1, then OpenID Connect Discovery's place."""
-    # §3.1: "any terminating "/" MUST be removed"; for the comparison (§3.3) it stays.
-    parts = urlsplit(check_base_url(issuer, "issuer"))
-    origin, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
-    return (
-        f"{origin}/.well-known/oauth-authorization-server{path}",
-        f"{origin}{path}/.well-known/openid-configuration",
-    )
-
-
-def is_metadata(response: HTTPResponse) -> bool:
-    """Whether this is a metadata document; a single-page application answers 200 to any path, with its page."""
-    return response.status == 200 and "issuer" in (read_json_object(response.body) or {})
-
-
-def process_metadata(issuer: str, response: HTTPResponse) -> dict[str, Any]:
-    """Return the settings of `OAuth2Credentials` that a metadata document holds (RFC 8414 §2).
-
-    Raises:
-        ConfigurationError: It is none, or another issuer's.
-    """
-    data = read_json_object(response.body) if response.status == 200 else None
-    if data is None:
-        what = "with something else" if response.status == 200 else str(response.status)
-        raise ConfigurationError(
-            f"no metadata (RFC 8414) at this issuer: it answered {what}; check the issuer, or give the endpoints"
-        )
-    # §3.3: the issuer "MUST be identical to the authorization server's issuer identifier value".
-    if data.get("issuer") != issuer:
-        raise ConfigurationError(
-            "the metadata names another issuer than the one asked for; write it exactly as it does"
-        )
-    settings: dict[str, Any] = {"issuer": issuer}
-    for name in ("token_endpoint", "authorization_endpoint", "revocation_endpoint", "introspection_endpoint"):
-        if isinstance(data.get(name), str):
-            settings[name] = data[name]
-    if "token_endpoint" not in settings:
-        raise ConfigurationError("the metadata names no token_endpoint")
-    methods = data.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])  # the RFC's default
-    if isinstance(methods, list) and "client_secret_post" not in methods and "client_secret_basic" in methods:
-        settings["client_auth"] = "client_secret_basic"
-    if data.get("authorization_response_iss_parameter_supported") is True:
-        settings["requires_issuer"] = True
-    return settings
 
 
 def _prepare(credentials: OAuth2Credentials, endpoint: str | None, token: str, token_type_hint: str) -> HTTPRequest:

@@ -8,9 +8,9 @@ import math
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus, urlencode
 
-from ._clock import parse_http_date, parse_retry_after
-from ._credentials import ErrorTable, Rule, printable, read_json_object
-from ._exceptions import (
+from .._values.checks import printable, read_json_object
+from .._values.clock import parse_http_date, parse_retry_after
+from .._values.exceptions import (
     InvalidClientError,
     InvalidGrantError,
     InvalidTokenResponse,
@@ -18,13 +18,14 @@ from ._exceptions import (
     TokenEndpointError,
     TokenServerError,
 )
+from .credentials import ErrorTable, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ._messages import HTTPRequest, HTTPResponse
-    from ._secret import Secret
-    from ._token import Token
+    from .._values.messages import HTTPRequest, HTTPResponse
+    from .._values.secret import Secret
+    from .._values.token import Token
 
 #: Ten years: what a longer `expires_in` is read as. Renewing sooner than needed harms nobody.
 MAX_LIFETIME = 10 * 365 * 86400.0
@@ -49,7 +50,7 @@ def prepare_form_request(
     endpoint: str, fields: Mapping[str, str | None], headers: Mapping[str, str] | None = None
 ) -> HTTPRequest:
     """Return a POST with a form body. Fields that are `None` are left out; nothing ever goes into the URL."""
-    from ._messages import HTTPRequest
+    from .._values.messages import HTTPRequest
 
     body = urlencode({name: value for name, value in fields.items() if value is not None}).encode("ascii")
     return HTTPRequest(
@@ -66,7 +67,7 @@ def prepare_form_request(
 
 def prepare_json_request(endpoint: str, fields: Mapping[str, str | None]) -> HTTPRequest:
     """Return a POST with a JSON body. Fields that are `None` are left out."""
-    from ._messages import HTTPRequest
+    from .._values.messages import HTTPRequest
 
     body = json.dumps({name: value for name, value in fields.items() if value is not None}).encode()
     return HTTPRequest("POST", endpoint, {"Content-Type": "application/json", "Accept": "application/json"}, body)
@@ -143,7 +144,7 @@ def process_token_response(
     scope = data.get("scope")
     if isinstance(scope, list):
         scope = " ".join(str(part) for part in scope)
-    from ._token import Token
+    from .._values.token import Token
 
     return Token(
         access_token=access_token,

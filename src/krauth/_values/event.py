@@ -57,11 +57,3 @@ def write(event: TokenEvent) -> None:
     """Tell the log."""
     with contextlib.suppress(Exception):  # a broken log filter must not cost a token
         logger.log(SENTENCES[event.kind][0], "%s", event)
-
-
-def notify(event: TokenEvent) -> None:
-    """Tell the observers, in a worker thread: they are plugins, may be slow, and may have to be loaded first."""
-    from ._plugins import plugins
-
-    with contextlib.suppress(Exception):
-        plugins().notify(event)

@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from ._credentials import printable
-from ._exceptions import AccessDenied, AuthorizationError, ConfigurationError, StateMismatch
-from ._grants import authenticate_client, prepare_form_request
-from ._origin import parse_origin
-from ._pkce import METHODS, make_code_challenge, make_code_verifier
+from .._values.checks import printable
+from .._values.exceptions import AccessDenied, AuthorizationError, ConfigurationError, StateMismatch
+from .._values.origin import parse_origin
+from .grants import authenticate_client, prepare_form_request
+from .pkce import METHODS, make_code_challenge, make_code_verifier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ._messages import HTTPRequest
-    from .oauth2 import OAuth2Credentials
+    from .._values.messages import HTTPRequest
+    from .client import OAuth2Credentials
 
 #: Parameters of a callback of which there must be one at most (RFC 6749 §3.1).
 _SINGLE = ("code", "state", "error", "error_description", "error_uri", "iss")

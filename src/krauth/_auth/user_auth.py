@@ -5,20 +5,20 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, cast
 
-from ._auth import GRACE, OriginAuth
-from ._exceptions import AuthorizationError, ConfigurationError
+from .._values.exceptions import AuthorizationError, ConfigurationError
+from .origin_auth import GRACE, OriginAuth
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
-    from ._authorization import AuthorizationRequest
-    from ._credentials import Credentials
-    from ._endpoints import TokenInfo
-    from ._steps import Step
-    from ._token import RefreshPolicy, Token
-    from ._waiting import Run
-    from .oauth2 import OAuth2Credentials
-    from .stores import TokenStore
+    from .._engine.run import Run
+    from .._engine.steps import Step
+    from .._oauth.authorization import AuthorizationRequest
+    from .._oauth.client import OAuth2Credentials
+    from .._oauth.credentials import Credentials
+    from .._oauth.endpoints import TokenInfo
+    from .._values.token import RefreshPolicy, Token
+    from ..stores import TokenStore
 
 
 class UserAuth(OriginAuth):
@@ -35,7 +35,7 @@ class UserAuth(OriginAuth):
         refresh: RefreshPolicy | None,
         token_transport: object,
     ) -> None:
-        from .oauth2 import OAuth2Credentials
+        from .._oauth.client import OAuth2Credentials
 
         if not isinstance(credentials, OAuth2Credentials):
             raise ConfigurationError("a UserAuth needs OAuth2Credentials, or a subclass")
@@ -54,7 +54,7 @@ class UserAuth(OriginAuth):
         Raises:
             ConfigurationError: `user`, `redirect_uri` or `authorization_endpoint` is missing.
         """
-        from ._authorization import prepare_authorization_request
+        from .._oauth.authorization import prepare_authorization_request
 
         return prepare_authorization_request(
             self._client, code_challenge_method=code_challenge_method, parameters=parameters
@@ -119,8 +119,8 @@ class UserAuth(OriginAuth):
         return policy.timeout + 2 * policy.attempt_timeout + GRACE
 
     def _exchange(self, callback_url: str, request: AuthorizationRequest) -> Run:
-        from ._authorization import process_authorization_response
-        from ._errands import exchange
+        from .._engine.user_flows import exchange
+        from .._oauth.authorization import process_authorization_response
 
         code = process_authorization_response(self._client, callback_url, request)
         if not _first_use(request.state):
@@ -134,7 +134,7 @@ class UserAuth(OriginAuth):
             raise
 
     def _revocation(self) -> Run:
-        from ._errands import revoke
+        from .._engine.user_flows import revoke
 
         _required(self._client.revocation_endpoint, "revocation")
         source = self._tokens
@@ -149,7 +149,7 @@ class UserAuth(OriginAuth):
         return token
 
     def _introspection(self, token: Token) -> Run:
-        from ._errands import introspect
+        from .._engine.user_flows import introspect
 
         _required(self._client.introspection_endpoint, "introspection")
         source = self._tokens

@@ -11,20 +11,20 @@ import atexit
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-from ._credentials import Verdict
-from ._exceptions import ConfigurationError
-from ._origin import Origin, make_origin, parse_origin, url_authorities, url_prefixes, url_triples
+from .._oauth.credentials import Verdict
+from .._values.exceptions import ConfigurationError
+from .._values.origin import Origin, make_origin, parse_origin, url_authorities, url_prefixes, url_triples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, MutableMapping
 
-    from ._credentials import Credentials
-    from ._messages import HTTPRequest, HTTPResponse
-    from ._snapshot import Snapshot
-    from ._source import TokenSource
-    from ._token import RefreshPolicy, Token
-    from ._transport import Transport
-    from .stores import TokenStore
+    from .._engine.snapshot import Snapshot
+    from .._engine.source import TokenSource
+    from .._oauth.credentials import Credentials
+    from .._values.messages import HTTPRequest, HTTPResponse
+    from .._values.token import RefreshPolicy, Token
+    from ..stores import TokenStore
+    from .transport import Transport
 
 #: Bytes of a 401's body that are read at most to find the provider's code.
 MAX_JUDGED_BODY = 65536
@@ -78,9 +78,9 @@ class OriginAuth:
         token_transport: object,
     ) -> None:
         # Here and not above: whoever imports an adapter need not use it at once.
-        from ._plugins import open_store
-        from ._source import TokenSource
-        from ._token import RefreshPolicy
+        from .._engine.source import TokenSource
+        from .._plugins import open_store
+        from .._values.token import RefreshPolicy
 
         if refresh is not None and not isinstance(refresh, RefreshPolicy):
             raise ConfigurationError("refresh must be a krauth.RefreshPolicy")
@@ -209,7 +209,7 @@ class OriginAuth:
 def _at_exit() -> None:
     # Registered with this import and not with that of `_source`, which comes later: handlers that were registered in
     # between run before it, and may still want a token.
-    if (source := sys.modules.get("krauth._source")) is not None:
+    if (source := sys.modules.get("krauth._engine.source")) is not None:
         source.at_exit()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import NamedTuple
 
-from ._exceptions import AuthorizationRequired, TokenStoreError
+from .._values.exceptions import AuthorizationRequired, TokenStoreError
 
 #: Seconds that callers are given a failure instead of a new renewal: at first, and at most; doubled with each.
 MEMORY, MAX_MEMORY = 1.0, 60.0

@@ -14,8 +14,8 @@ import random
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ._clock import measure_skew
-from ._exceptions import (
+from .._values.clock import measure_skew
+from .._values.exceptions import (
     InvalidGrantError,
     IPNotAllowedError,
     KrauthError,
@@ -25,16 +25,16 @@ from ._exceptions import (
     TokenStoreError,
     TokenTransportError,
 )
-from ._steps import Acquire, Emit, Load, Release, Save, Send, Sleep, Step
-from ._token import Record, RefreshPolicy, Token, TokenState
+from .._values.token import Record, RefreshPolicy, Token, TokenState
+from .steps import Acquire, Emit, Load, Release, Save, Send, Sleep, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from ._clock import Clock
-    from ._credentials import Credentials
-    from ._messages import HTTPResponse
-    from .stores import Lease, Stored
+    from .._oauth.credentials import Credentials
+    from .._values.clock import Clock
+    from .._values.messages import HTTPResponse
+    from ..stores import Lease, Stored
 
 #: Seconds: the first backoff is at most this, doubled with every attempt (full jitter), up to the second figure.
 BACKOFF, MAX_BACKOFF = 0.5, 8.0

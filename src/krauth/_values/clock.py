@@ -64,12 +64,12 @@ def parse_retry_after(value: str | None, now: float) -> float | None:
 _current: Clock = SYSTEM
 
 
-def current() -> Clock:
+def current_clock() -> Clock:
     """Return the clock for what is made now: the system's, or that of a `FakeClock` in whose block this runs."""
     return _current
 
 
-def install(clock: Clock) -> Clock:
+def install_clock(clock: Clock) -> Clock:
     """Make `clock` the current one and return the one before."""
     global _current
     before, _current = _current, clock

@@ -10,10 +10,10 @@ import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from ._exceptions import ConfigurationError, TokenTransportError
+from .._values.exceptions import ConfigurationError, TokenTransportError
 
 if TYPE_CHECKING:
-    from ._snapshot import Snapshot
+    from .snapshot import Snapshot
 
 
 class Run:

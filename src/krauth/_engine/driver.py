@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from ._exceptions import (
+from .._values.exceptions import (
     ConfigurationError,
     KrauthError,
     TokenError,
@@ -13,14 +13,15 @@ from ._exceptions import (
     TokenTransportError,
     without_frames,
 )
-from ._messages import HTTPRequest, HTTPResponse
-from ._steps import Acquire, Emit, Load, Release, Save, Send, Sleep, Step
+from .._values.messages import HTTPRequest, HTTPResponse
+from .steps import Acquire, Emit, Load, Release, Save, Send, Sleep, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from ._source import Sender, TokenSource
-    from ._waiting import Run
+    from .._values.messages import Sender
+    from .run import Run
+    from .source import TokenSource
 
 
 class Driver:

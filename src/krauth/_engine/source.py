@@ -15,31 +15,33 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Protocol
 
-from . import _clock, _flow
-from ._driver import Driver
-from ._events import TokenEvent, notify, write
-from ._exceptions import (
+from .._plugins import notify
+from .._values.clock import current_clock
+from .._values.event import TokenEvent, write
+from .._values.exceptions import (
     AuthorizationRequired,
     ConfigurationError,
     KrauthError,
     TokenTransportError,
     without_frames,
 )
-from ._memory import Failure, Incurable
-from ._snapshot import Snapshot
-from ._token import Record, RefreshPolicy, Token, TokenState
-from ._waiting import Run
-from ._workers import Workers
+from .._values.token import Record, RefreshPolicy, Token, TokenState
+from . import refresh
+from .backoff import Failure, Incurable
+from .driver import Driver
+from .run import Run
+from .snapshot import Snapshot
+from .workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from ._credentials import Credentials
-    from ._messages import HTTPRequest, HTTPResponse
-    from ._steps import Step
-    from .stores import TokenStore
+    from .._oauth.credentials import Credentials
+    from .._values.clock import Clock
+    from .._values.messages import Sender
+    from ..stores import TokenStore
+    from .steps import Step
 
-    Sender = Callable[[HTTPRequest], HTTPResponse]
     Unsaved = tuple[Token, str | None]
 
 DEFAULT_POLICY = RefreshPolicy()
@@ -96,13 +98,13 @@ class TokenSource:
         store: TokenStore,
         policy: RefreshPolicy | None = None,
         *,
-        clock: _clock.Clock | None = None,
+        clock: Clock | None = None,
         workers: Workers | None = None,
     ) -> None:
         self.credentials = credentials
         self.store = store
         self.policy = policy or DEFAULT_POLICY
-        self.clock = clock or _clock.current()
+        self.clock = clock or current_clock()
         self.time, self.monotonic = self.clock.time, self.clock.monotonic
         self.workers = workers
         self.snapshot: Snapshot | None = None
@@ -120,7 +122,7 @@ class TokenSource:
     @classmethod
     def shared(cls, credentials: Credentials, store: TokenStore, policy: RefreshPolicy | None) -> TokenSource:
         """Return the process's one source for credentials and store; a policy that is given applies to all."""
-        clock = _clock.current()
+        clock = current_clock()
         name = (id(store), id(clock), credentials.identity)
         source = _sources.get(name)  # holds its store, so that the id can't be another's
         if source is None:
@@ -190,11 +192,11 @@ class TokenSource:
         return begun
 
     def _make_driver(self, run: Run, sender: Sender) -> Driver:
-        renewal = _flow.Renewal(self.credentials, self.policy, self.clock, _skew, refused=run.cures)
+        renewal = refresh.Renewal(self.credentials, self.policy, self.clock, _skew, refused=run.cures)
 
         def begin() -> Generator[Step, Any, Token]:
             self._brief(renewal)
-            return _flow.renew(renewal)
+            return refresh.renew(renewal)
 
         def fail(error: KrauthError) -> None:
             unsaved = (renewal.current, renewal.spent) if renewal.unsaved and renewal.current else None
@@ -202,7 +204,7 @@ class TokenSource:
 
         return Driver(self, run, sender, begin, lambda token: self.succeed(run, token), fail)
 
-    def _brief(self, renewal: _flow.Renewal) -> None:
+    def _brief(self, renewal: refresh.Renewal) -> None:
         """Fill in what is known as a renewal begins, and stop giving out a token that was refused."""
         with _lock:
             snapshot, renewal.usable = self.snapshot, self._usable()
@@ -246,7 +248,7 @@ class TokenSource:
         if run is None or run.pid != os.getpid():  # after a fork the parent's is not ours
             return None
         # One that hangs in somebody's transport or store is given up; its lease has ended, and fences it off.
-        patience = self.policy.timeout + self.policy.attempt_timeout + _flow.LEASE_MARGIN
+        patience = self.policy.timeout + self.policy.attempt_timeout + refresh.LEASE_MARGIN
         return run if run.begun_at + patience > self.monotonic() else None
 
     def _usable(self) -> TokenState:
@@ -254,7 +256,7 @@ class TokenSource:
         return TokenState.MISSING if snapshot is None else snapshot.state(self.monotonic(), self.time())
 
     def _make_snapshot(self, token: Token) -> Snapshot:
-        window = _flow.window_of(token, self.credentials, self.policy)
+        window = refresh.window_of(token, self.credentials, self.policy)
         jitter = window / 20 if self.policy.jitter is None else self.policy.jitter
         return Snapshot(token, window, jitter * random.random(), self.clock)  # noqa: S311
 

@@ -6,28 +6,28 @@ import contextlib
 import copy
 from typing import TYPE_CHECKING, Any
 
-from ._authorization import prepare_code_request
-from ._endpoints import (
+from .._oauth.authorization import prepare_code_request
+from .._oauth.endpoints import (
     TokenInfo,
     prepare_introspection_request,
     prepare_revocation_request,
     process_introspection_response,
     process_revocation_response,
 )
-from ._exceptions import InvalidGrantError, KrauthError, TokenEndpointError, TokenError, TokenStoreError
-from ._flow import BACKOFF, LEASE_MARGIN, MAX_POLL, REMEMBER_DEAD, dead_at
-from ._steps import Acquire, Emit, Load, Release, Save, Send, Sleep, Step
-from ._token import Record, Token
-from .stores import ANY
+from .._values.exceptions import InvalidGrantError, KrauthError, TokenEndpointError, TokenError, TokenStoreError
+from .._values.token import Record, Token
+from ..stores import ANY
+from .refresh import BACKOFF, LEASE_MARGIN, MAX_POLL, REMEMBER_DEAD, dead_at
+from .steps import Acquire, Emit, Load, Release, Save, Send, Sleep, Step
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from ._authorization import AuthorizationRequest
-    from ._clock import Clock
-    from ._messages import HTTPResponse
-    from ._token import RefreshPolicy
-    from .oauth2 import OAuth2Credentials
+    from .._oauth.authorization import AuthorizationRequest
+    from .._oauth.client import OAuth2Credentials
+    from .._values.clock import Clock
+    from .._values.messages import HTTPResponse
+    from .._values.token import RefreshPolicy
 
 
 def exchange(

@@ -6,7 +6,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    #: Sends one request and returns its answer; blocks. Called in a worker thread.
+    Sender = Callable[["HTTPRequest"], "HTTPResponse"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)

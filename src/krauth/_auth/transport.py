@@ -8,15 +8,13 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ._exceptions import ConfigurationError, TokenTransportError
+from .._values.exceptions import ConfigurationError, TokenTransportError
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Callable
 
-    from ._messages import HTTPRequest, HTTPResponse
-
-    Sender = Callable[[HTTPRequest], HTTPResponse]
+    from .._values.messages import HTTPRequest, HTTPResponse, Sender
 
 #: Bytes of a token response that are read at most.
 MAX_BYTES = 1 << 20

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from ._messages import HTTPRequest
-    from ._token import Token
-    from .stores import Lease
+    from .._values.messages import HTTPRequest
+    from .._values.token import Token
+    from ..stores import Lease
 
 
 class Load(NamedTuple):

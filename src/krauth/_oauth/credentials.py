@@ -7,19 +7,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
-from ._exceptions import AuthorizationRequired, ConfigurationError, TokenEndpointError
-from ._origin import Origin, parse_origin
-from ._secret import Secret, hide
+from .._values.exceptions import AuthorizationRequired, TokenEndpointError
+from .._values.origin import Origin, parse_origin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ._messages import HTTPRequest, HTTPResponse
-    from ._token import Token
+    from .._values.messages import HTTPRequest, HTTPResponse
+    from .._values.token import Token
 
 
 class Verdict(NamedTuple):
@@ -126,47 +123,6 @@ class Credentials:
         return f"<{type(self).__name__} {getattr(self, '_key', 'unfinished')}>"  # an error tracker looks at any time
 
 
-def require_text(value: object, name: str, hint: str = "") -> str:
-    """Return `value` when it is a non-empty string without control characters, or white space around it.
-
-    Raises:
-        ConfigurationError: It is not; the value is never quoted, since users do paste secrets in the wrong place.
-    """
-    value = hide(value)  # this frame may raise; it need not show what was given
-    fault = _fault(value.reveal()) if value is not None else "is empty"
-    if fault is not None:
-        hint = hint or ("check where it is read from" if fault == "is empty" else "")
-        raise ConfigurationError(f"{name} {fault}{f'; {hint}' if hint else ''}")
-    assert value is not None
-    return value.reveal()
-
-
-def _fault(text: object) -> str | None:
-    if text is None or text == "":
-        return "is empty"
-    if not isinstance(text, str):
-        return f"must be a string, not {type(text).__name__}"
-    if text != text.strip():
-        return "begins or ends with white space (a line break from a file?); strip it"
-    if not text.isprintable():
-        return "holds a line break, a NUL byte or another control character"
-    return None
-
-
-def read_env(name: str) -> str | None:
-    """Return an environment variable; empty counts as not set."""
-    return os.environ.get(name) or None
-
-
-def require_env(name: str) -> Secret:
-    """Return an environment variable, or raise `ConfigurationError` when it is not set."""
-    value = read_env(name)
-    if value is None:
-        hint = " (single quotes keep its $ signs)" if name.endswith("SECRET") else ""
-        raise ConfigurationError(f"the environment variable {name} is not set: export {name}='…'{hint}")
-    return Secret(value)
-
-
 def fingerprint(*secrets: str) -> str:
     """Return 16 hex digits that tell secrets apart without giving them away (SHA-256, truncated)."""
     digest = hashlib.sha256(b"krauth secret\0" + "\0".join(secrets).encode())
@@ -182,20 +138,3 @@ def make_key(provider: str, endpoint: str, *parts: tuple[str, str | None]) -> st
     if len(key) <= 400:
         return key
     return f"{key[:300]}|sha256={hashlib.sha256(key.encode()).hexdigest()}"
-
-
-def read_json_object(body: bytes) -> dict[str, Any] | None:
-    """Return a JSON object, or `None` when the body is anything else; never raises."""
-    try:
-        data = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return data if isinstance(data, dict) else None
-
-
-def printable(value: object, limit: int = 300) -> str | None:
-    """Return a server's words fit for a log line: one line, bounded, no control characters; `None` if not text."""
-    if not isinstance(value, str) or not value.strip():
-        return None
-    text = " ".join("".join(char if char.isprintable() else " " for char in value).split())
-    return text if len(text) <= limit else text[: limit - 1] + "…"

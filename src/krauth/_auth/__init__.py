@@ -1,0 +1,1 @@
+"""What adapters and providers derive from: every decision about a request, sign-in, token transports."""
