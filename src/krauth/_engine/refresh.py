@@ -198,7 +198,7 @@ def _attempt(renewal: Renewal, store: _Store, stored: Record | None, deadline: f
     ahead = renewal.server_ahead if credentials.signs_time else 0.0
     request = credentials.prepare_token_request(clock.time() + ahead, last)
     request = request.within(max(0.1, min(renewal.policy.attempt_timeout, deadline - clock.monotonic())))
-    if credentials.spends:
+    if credentials.uses_refresh_token:
         yield from store.save_intent(last)
     sent_at, started = clock.time(), clock.monotonic()
     response: HTTPResponse = yield Send(request)
@@ -231,7 +231,7 @@ def _after_invalid_grant(
 ) -> Generator[Step, Any, Token]:
     """A sibling's newer token is adopted before `invalid_grant` is believed; else the user has to authorize again."""
     credentials = renewal.credentials
-    if not credentials.spends:
+    if not credentials.uses_refresh_token:
         raise error
     now = yield from store.load()
     found = now.token if now else None
@@ -260,7 +260,7 @@ def _after_invalid_grant(
 def _newest(renewal: Renewal, stored: Record | None) -> Token | None:
     """The token whose refresh token is in force: the store's, unless ours is newer and could not be saved."""
     if stored is not None and stored.revoked_at is not None:
-        if renewal.credentials.spends:
+        if renewal.credentials.uses_refresh_token:
             error = renewal.credentials.authorization_required("the token was revoked")
             error.revoked = True
             raise error
@@ -371,7 +371,7 @@ class _Store:
             stored: Stored | None = yield Load()
             found = Record.from_text(stored.value).token if stored else None
             is_other = found is not None and (spent is None or found.access_token != spent.access_token)
-            if found and is_other and (self._renewal.credentials.spends or found.obtained_at >= token.obtained_at):
+            if found and is_other and (self._renewal.credentials.uses_refresh_token or found.obtained_at >= token.obtained_at):
                 return found
             self._version = yield Save(record.to_text(), stored.version if stored else None, None, dead_at(token))
         except TokenStoreError as error:
@@ -379,7 +379,7 @@ class _Store:
         return token
 
     def _may_do_without(self) -> bool:
-        return not (self._renewal.credentials.spends or self._renewal.policy.require_store)
+        return not (self._renewal.credentials.uses_refresh_token or self._renewal.policy.require_store)
 
     def _do_without(self, error: TokenStoreError) -> Generator[Step, Any, None]:
         """Go on without the store, and say so, where neither grant nor policy forbids it; else raise."""

@@ -123,7 +123,7 @@ class OAuth2Credentials(Credentials):
         )
 
     @property
-    def spends(self) -> bool:  # type: ignore[override]
+    def uses_refresh_token(self) -> bool:  # type: ignore[override]
         """Whether the next token costs a refresh token."""
         return self.user is not None
 

@@ -54,7 +54,7 @@ class Credentials:
         token_endpoint: Where tokens are obtained.
         window: Seconds before expiry at which the provider wants renewal, or `None`.
         signs_time: Whether a token request holds a timestamp, so that a wrong clock can be why it is refused.
-        spends: Whether obtaining a token spends a refresh token, which must then not be lost.
+        uses_refresh_token: Whether the next token costs a refresh token, which must then not be lost.
     """
 
     __slots__ = ("_key", "client_id", "origins", "token_endpoint")
@@ -62,7 +62,7 @@ class Credentials:
     provider: str = "oauth2"
     window: float | None = None
     signs_time: bool = False
-    spends: bool = False
+    uses_refresh_token: bool = False
 
     _key: str
     client_id: str
