@@ -371,7 +371,11 @@ class _Store:
             stored: Stored | None = yield Load()
             found = Record.from_text(stored.value).token if stored else None
             is_other = found is not None and (spent is None or found.access_token != spent.access_token)
-            if found and is_other and (self._renewal.credentials.uses_refresh_token or found.obtained_at >= token.obtained_at):
+            if (
+                found
+                and is_other
+                and (self._renewal.credentials.uses_refresh_token or found.obtained_at >= token.obtained_at)
+            ):
                 return found
             self._version = yield Save(record.to_text(), stored.version if stored else None, None, dead_at(token))
         except TokenStoreError as error:
