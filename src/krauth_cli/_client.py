@@ -19,7 +19,7 @@ from ._failure import Failure, Misuse, printable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from krauth._values.token import Record
+    from krauth._values.record import Record
     from krauth.provider import UserAuth
 
 #: Whichever library is there sends the token requests; those that honour HTTPS_PROXY by themselves first.
@@ -159,7 +159,7 @@ class Client:
         Raises:
             Failure: There are several, with different scopes.
         """
-        from krauth._values.token import Record
+        from krauth._values.record import Record
 
         auth = self.auth()
         store, key = auth._tokens.store, auth._tokens.credentials.key

@@ -13,7 +13,8 @@ from ._failure import Command, Failure, printable
 from ._token import duration
 
 if TYPE_CHECKING:
-    from krauth._values.token import Record, Token
+    from krauth._values.record import Record
+    from krauth._values.token import Token
 
 
 @click.command(cls=Command)

@@ -85,7 +85,7 @@ def tokens(url: str, as_json: bool) -> None:
 
 def _row(store: TokenStore, key: str) -> dict[str, Any] | None:
     """Return what is known of an entry, or `None` when it has gone meanwhile."""
-    from krauth._values.token import Record
+    from krauth._values.record import Record
 
     stored = store.load(key)
     if stored is None:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from krauth import MemoryStore, Token, _plugins
-from krauth._values.token import Record
+from krauth._values.record import Record
 from krauth.naver import NaverCredentials
 
 SECRET = "$2a$04$abcdefghijklmnopqrstuu"

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from krauth import ConfigurationError, MemoryStore, RefreshPolicy, StoreConflict, Token, TokenState, TokenStoreError
 from krauth._engine.source import Snapshot
+from krauth._values.record import Record
 from krauth._values.secret import Secret, hide
-from krauth._values.token import Record
 from krauth.naver import NaverCredentials
 from krauth.stores import ANY
 from krauth.testing import FakeClock

@@ -10,7 +10,8 @@ from urllib.parse import parse_qs
 
 from krauth import HTTPRequest, HTTPResponse, RefreshPolicy, StoreConflict, TokenStoreError, TokenTransportError
 from krauth._engine.source import TokenSource
-from krauth._values.token import Record, Token
+from krauth._values.record import Record
+from krauth._values.token import Token
 from krauth.naver import NaverCredentials
 from krauth.oauth2 import OAuth2Credentials
 from krauth.stores import ANY, Lease, Stored, TokenStore

@@ -27,7 +27,8 @@ from krauth._values.exceptions import (
     RateLimitError,
     TokenServerError,
 )
-from krauth._values.token import Record, Token, TokenState
+from krauth._values.record import Record
+from krauth._values.token import Token, TokenState
 from krauth.stores import Lease, Stored
 
 from ._rig import ENDPOINT, NETWORK, NOW, Clock, answer, http_date, machine, naver, person

@@ -16,7 +16,7 @@ from krauth import (
     TokenStoreError,
     TokenTransportError,
 )
-from krauth._values.token import Record
+from krauth._values.record import Record
 from krauth.testing import FakeClock
 
 from .conftest import WAYS, fields_of, kinds, never_sent, sent

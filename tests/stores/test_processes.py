@@ -20,7 +20,7 @@ import requests
 import krauth_requests
 from krauth import AuthorizationRequired
 from krauth._plugins import plugins
-from krauth._values.token import Record
+from krauth._values.record import Record
 from krauth_sandbox import Sandbox
 
 from .conftest import eventually

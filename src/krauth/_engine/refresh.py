@@ -25,7 +25,8 @@ from .._values.exceptions import (
     TokenStoreError,
     TokenTransportError,
 )
-from .._values.token import Record, RefreshPolicy, Token, TokenState
+from .._values.record import Record
+from .._values.token import RefreshPolicy, Token, TokenState
 from .steps import Acquire, Emit, Load, Release, Save, Send, Sleep, Step
 
 if TYPE_CHECKING:

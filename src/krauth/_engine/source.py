@@ -25,7 +25,8 @@ from .._values.exceptions import (
     TokenTransportError,
     without_frames,
 )
-from .._values.token import Record, RefreshPolicy, Token, TokenState
+from .._values.record import Record
+from .._values.token import RefreshPolicy, Token, TokenState
 from . import refresh
 from .backoff import Failure, Incurable
 from .driver import Driver

@@ -15,7 +15,7 @@ from .._oauth.endpoints import (
     process_revocation_response,
 )
 from .._values.exceptions import InvalidGrantError, KrauthError, TokenEndpointError, TokenError, TokenStoreError
-from .._values.token import Record, Token
+from .._values.record import Record
 from ..stores import ANY
 from .refresh import BACKOFF, LEASE_MARGIN, MAX_POLL, REMEMBER_DEAD, dead_at
 from .steps import Acquire, Emit, Load, Release, Save, Send, Sleep, Step
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .._oauth.client import OAuth2Credentials
     from .._values.clock import Clock
     from .._values.messages import HTTPResponse
-    from .._values.token import RefreshPolicy
+    from .._values.token import RefreshPolicy, Token
 
 
 def exchange(

@@ -1,19 +1,13 @@
-"""Tokens: the value, its state at a moment, when to renew it, and its form in a store."""
+"""Tokens: the value, its state at a moment, and when to refresh it."""
 
 from __future__ import annotations
 
 import enum
-import json
 import math
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn
+from dataclasses import dataclass, field, replace
+from typing import NoReturn
 
-from .exceptions import ConfigurationError, TokenStoreError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-FORMAT = 1
+from .exceptions import ConfigurationError
 
 
 class TokenState(enum.Enum):
@@ -123,6 +117,17 @@ class Token:
             return TokenState.EXPIRED
         return TokenState.FRESH if remaining > window else TokenState.STALE
 
+    def shifted(self, seconds: float) -> Token:
+        """Return the same token with its times moved by `seconds`: from one clock to another."""
+        if seconds == 0.0:
+            return self
+        moved = {
+            name: value + seconds
+            for name in ("expires_at", "obtained_at", "refresh_expires_at")
+            if (value := getattr(self, name)) is not None
+        }
+        return replace(self, **moved)
+
     def __repr__(self) -> str:
         parts = [self.token_type, f"obtained_at={self.obtained_at:.0f}"]
         parts.append("expires_at=unknown" if self.expires_at is None else f"expires_at={self.expires_at:.0f}")
@@ -140,55 +145,3 @@ class Token:
 
     def __deepcopy__(self, memo: object) -> Token:
         return self
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """What a store keeps under one key: a token, and the intent written before its refresh token is spent.
-
-    Attributes:
-        token: The newest token that was saved, or `None`.
-        revoked_at: When the token was revoked, or `None`; a token in some process's memory from before is dead.
-        intent_at: When somebody last set out to spend `token.refresh_token` (seconds since the epoch), or `None`.
-    """
-
-    token: Token | None = None
-    intent_at: float | None = None
-    revoked_at: float | None = None
-
-    def to_text(self) -> str:
-        """Return the record as versioned JSON."""
-        data: dict[str, Any] = {"format": FORMAT}
-        if self.token is not None:
-            data["token"] = {
-                name: value for name in Token.__dataclass_fields__ if (value := getattr(self.token, name)) is not None
-            }
-        for name in ("intent_at", "revoked_at"):
-            if getattr(self, name) is not None:
-                data[name] = getattr(self, name)
-        return json.dumps(data, separators=(",", ":"))
-
-    @classmethod
-    def from_text(cls, text: str) -> Record:
-        """Read a record; unknown fields are left out, so that an older version can read a newer one's.
-
-        Raises:
-            TokenStoreError: It is not a record, or of a format this version does not know.
-        """
-        try:
-            data = json.loads(text)
-            if data["format"] != FORMAT:
-                raise TokenStoreError(
-                    f"the stored token has format {data['format']!r}, this krauth reads format {FORMAT};"
-                    " use the krauth that wrote it, or delete the entry"
-                )
-            token: Mapping[str, Any] | None = data.get("token")
-            known = Token.__dataclass_fields__
-            fields = {k: v for k, v in token.items() if k in known and v is not None} if token is not None else {}
-            times = {name: data.get(name) for name in ("intent_at", "revoked_at")}
-            for name, value in (*fields.items(), *times.items()):
-                if value is not None and not (_is_number(value) if name.endswith("_at") else isinstance(value, str)):
-                    raise ValueError(name)
-            return cls(None if token is None else Token(**{"expires_at": None} | fields), **times)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise TokenStoreError("the stored token can't be read; delete the entry to start anew") from None

@@ -1,0 +1,112 @@
+"""Record: what a store keeps under one key, as versioned JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from .exceptions import TokenStoreError
+from .token import Token
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Why no token request may be sent for a while, and until when: one process learns it for all.
+
+    Attributes:
+        until: Seconds since the epoch, by the token endpoint's clock.
+        times: How many failures in a row there were before this one.
+        why: The error's message.
+        kind: The name of the error's class.
+        status: The HTTP status, or `None`.
+        code: The provider's code, or `None`.
+    """
+
+    until: float
+    times: int
+    why: str
+    kind: str
+    status: int | None = None
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a store keeps under one key. All times are by the token endpoint's clock, seconds since the epoch.
+
+    Attributes:
+        token: The newest token that was saved, or `None`: forgotten, revoked, or not obtained yet.
+        intent_at: When a process last set out to spend `token.refresh_token`, or `None`.
+        revoked_at: When the token was revoked, or `None`.
+        number: The token's number: the number of the token before it plus 1. Which of two tokens is newer is told
+            by their numbers and never by clocks. `None` in a record of an older krauth.
+        pause: Why no token request may be sent for a while, or `None`.
+        proof: Proves which client secret the token was obtained with, without telling it; or `None`.
+        audience: The origins that the token was obtained for, or `None`.
+    """
+
+    token: Token | None = None
+    intent_at: float | None = None
+    revoked_at: float | None = None
+    number: int | None = None
+    pause: Pause | None = None
+    proof: str | None = None
+    audience: str | None = None
+
+    def to_text(self) -> str:
+        """Return the record as versioned JSON."""
+        data: dict[str, Any] = {"format": FORMAT}
+        for name in self.__dataclass_fields__:
+            value = getattr(self, name)
+            if isinstance(value, Token | Pause):
+                fields = type(value).__dataclass_fields__
+                value = {field: part for field in fields if (part := getattr(value, field)) is not None}
+            if value is not None:
+                data[name] = value
+        return json.dumps(data, separators=(",", ":"))
+
+    @classmethod
+    def from_text(cls, text: str) -> Record:
+        """Read a record; unknown fields are left out, so that an older version can read a newer one's.
+
+        Raises:
+            TokenStoreError: It is not a record, or of a format this version does not know.
+        """
+        try:
+            data = json.loads(text)
+            if data["format"] != FORMAT:
+                raise TokenStoreError(
+                    f"the stored token has format {data['format']!r}, this krauth reads format {FORMAT};"
+                    " use the krauth that wrote it, or delete the entry"
+                )
+            token, pause = data.pop("token", None), data.pop("pause", None)
+            return cls(
+                None if token is None else Token(**{"expires_at": None} | _known(Token, token)),
+                pause=None if pause is None else Pause(**_known(Pause, pause)),
+                **_known(cls, data),
+            )
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise TokenStoreError("the stored token can't be read; delete the entry to start anew") from None
+
+
+_NUMBERS = {"expires_at", "obtained_at", "refresh_expires_at", "intent_at", "revoked_at", "until"}
+_WHOLE = {"number", "times", "status"}
+
+
+def _known(kind: type, data: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of `data` that `kind` has, each checked for its type."""
+    found = {name: data[name] for name in kind.__dataclass_fields__ if data.get(name) is not None}  # type: ignore[attr-defined]
+    for name, value in found.items():
+        if name in _WHOLE:
+            fits = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53
+        elif name in _NUMBERS:
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            fits = is_number and abs(value) < 1e11  # false for NaN, too
+        else:
+            fits = isinstance(value, str)
+        if not fits:
+            raise ValueError(name)
+    return found
