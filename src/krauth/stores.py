@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import contextlib
 import itertools
 import os
 import threading
@@ -29,7 +30,7 @@ class Stored(NamedTuple):
 
 
 class Lease(NamedTuple):
-    """The right to renew the token under `key`, for a limited time.
+    """The right to refresh the token under `key`, for a limited time.
 
     Attributes:
         key: The entry.
@@ -52,10 +53,13 @@ class TokenStore(abc.ABC):
     All calls are synchronous and may block: they are made in a worker thread, never on an event loop. They raise
     `TokenStoreError` (other exceptions are wrapped in one). Texts are secrets: never log them.
 
-    A subclass that defines `load`, `save` and `delete` is complete. What it then lacks: without `acquire` and
-    `release`, processes that share the store each renew for themselves; a `save` that ignores `version` and
+    A subclass that defines `load`, `save` and `delete` is complete. Such a store lacks two things. Without `acquire`
+    and `release`, each process that shares the store refreshes for itself. A `save` that ignores `version` and
     `lease` lets the last writer win. With rotating refresh tokens both can lose the newest token, so such a store
     is for client credentials, or for one process.
+
+    `acquire_and_load` and `save_and_release` are two steps in one call. A store defines them where it can do both in
+    one transaction or one round trip; the inherited ones call the single methods.
     """
 
     #: Whether calls may block. A store that never does is read at once when an auth object is made.
@@ -84,6 +88,9 @@ class TokenStore(abc.ABC):
             lease: The lease it is saved under, if any.
             expires_at: Seconds since the epoch after which nobody needs the entry; the store may then drop it.
 
+        A lease is lost when it was released, or when another lease on the key was granted after it. A lease whose
+        time is up, and after which no other was granted, still saves: no other process can have saved in between.
+
         Raises:
             StoreConflict: Another version is there, or the lease was lost; nothing was saved.
         """
@@ -97,7 +104,48 @@ class TokenStore(abc.ABC):
         return Lease(key, "unshared")
 
     def release(self, lease: Lease) -> None:  # noqa: B027  nothing to do without leases
-        """Give a lease back; a lease that was lost is none of our business any more."""
+        """Give a lease back; releasing a lease that was lost changes nothing."""
+
+    def acquire_and_load(self, key: str, seconds: float) -> tuple[Lease | None, Stored | None]:
+        """Ask for a lease on `key`, and read its entry afterwards, whether the lease was granted or not.
+
+        Args:
+            key: The entry.
+            seconds: The time after which the lease ends unless released.
+
+        Raises:
+            TokenStoreError: The lease or the entry could not be had; no lease is kept.
+        """
+        lease = self.acquire(key, seconds)
+        try:
+            return lease, self.load(key)
+        except BaseException:
+            if lease is not None:
+                with contextlib.suppress(Exception):  # the first error is the one to report
+                    self.release(lease)
+            raise
+
+    def save_and_release(
+        self, key: str, value: str, *, version: str | None, lease: Lease, expires_at: float | None = None
+    ) -> str:
+        """Save an entry under a lease, give the lease back, and return the new version of the entry.
+
+        A lease that could not be given back ends by itself: that is no error, since the entry is saved.
+
+        Args:
+            key: The entry.
+            value: Any text.
+            version: The version that must be there now; `None`: there must be no entry; `ANY`: no matter.
+            lease: The lease. It is kept when the entry could not be saved.
+            expires_at: Seconds since the epoch after which nobody needs the entry.
+
+        Raises:
+            StoreConflict: Another version is there, or the lease was lost; nothing was saved.
+        """
+        new = self.save(key, value, version=version, lease=lease, expires_at=expires_at)
+        with contextlib.suppress(Exception):
+            self.release(lease)
+        return new
 
     def keys(self) -> list[str]:
         """Return all keys, for listings; a store that can't enumerate returns none."""

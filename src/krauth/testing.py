@@ -349,6 +349,63 @@ class TokenStoreContract:
         took = time.monotonic() - began
         _check(took > self.short * 0.9, f"a lease of {self.short} s was granted to another after {took:.3f} s")
 
+    def test_a_save_under_an_ended_lease(self) -> None:
+        """A lease whose time is up, and after which no other was granted, still saves; it then stays free."""
+        self._require("has_leases")
+        lease = self._acquired(self.short)
+        ended = time.monotonic() + 1.5 * self.short
+        self._eventually(lambda: time.monotonic() > ended, "")
+        version = self.store.save(self.key, "late, and not too late", version=None, lease=lease)
+        self._holds("late, and not too late", version)
+        _check(self.store.acquire(self.key, 60) is not None, "a save must not prolong a lease that has ended")
+
+    def test_acquire_and_load(self) -> None:
+        """Lease and entry come in one call; the entry comes also to the caller who gets no lease."""
+        lease, stored = self.store.acquire_and_load(self.key, 60)
+        _check(lease is not None, "acquire_and_load() must return a lease when nobody holds one")
+        assert lease is not None
+        _check(stored is None, "acquire_and_load() of a key that was never saved must return no entry")
+        version = self.store.save(self.key, "text", lease=lease)
+        if self.has_leases:
+            other = self.reopen() if self.shared else self.store
+            refused, stored = other.acquire_and_load(self.key, 60)
+            _check(refused is None, "acquire_and_load() must return no lease while another holds it")
+            _check(stored == Stored("text", version), "acquire_and_load() must return the entry also without a lease")
+        self.store.release(lease)
+        again, stored = self.store.acquire_and_load(self.key, 60)
+        _check(again is not None, "acquire_and_load() must return a lease once it was released")
+        assert again is not None
+        _check(stored == Stored("text", version), "acquire_and_load() must return what was saved")
+        if self.has_leases:
+            _check(again.fence > lease.fence, "fence must grow with every lease of a key")
+            self._refused("a lease that was given back", "late", lease=lease)
+        self.store.save(self.key, "newer", version=version, lease=again)
+
+    def test_save_and_release(self) -> None:
+        """The entry is saved and the lease is free at once; a refused save keeps the lease and changes nothing."""
+        lease = self._acquired()
+        first = self.store.save_and_release(self.key, "first", version=None, lease=lease)
+        self._holds("first", first)
+        if not self.has_leases:
+            return
+        second = (self.reopen() if self.shared else self.store).acquire(self.key, 60)
+        _check(second is not None, "save_and_release() must give the lease back")
+        assert second is not None
+        refusals = [(lease, ANY, "a lease that was given back"), (second, "nonsense", "a wrong version")]
+        for held, version, what in refusals if self.compares_versions else refusals[:1]:
+            try:
+                self.store.save_and_release(self.key, "refused", version=version, lease=held)
+            except StoreConflict:
+                pass
+            else:
+                raise AssertionError(f"save_and_release() with {what} must raise krauth.StoreConflict")
+            self._holds("first", first)
+            _check(self.store.acquire(self.key, 60) is None, "a refused save_and_release() must not end a lease")
+        end = time.time() + self.short if self.drops_expired else None
+        self.store.save_and_release(self.key, "dying", version=first, lease=second, expires_at=end)
+        if self.drops_expired:
+            self._eventually(lambda: self.store.load(self.key) is None, "save_and_release() must heed expires_at")
+
     def test_nothing_shows_a_secret(self) -> None:
         """No repr and no message has the text, or any part of it, in it."""
         secret = "s3cr3t" + uuid.uuid4().hex

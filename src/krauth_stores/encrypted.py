@@ -6,6 +6,7 @@ to the store can't forge an entry or pass one off as another, but can delete it 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -79,7 +80,9 @@ class EncryptedStore(TokenStore):
         Raises:
             TokenStoreError: It was encrypted with another key, not at all, or is another entry's.
         """
-        stored = self._store.load(key)
+        return self._decrypted(key, self._store.load(key))
+
+    def _decrypted(self, key: str, stored: Stored | None) -> Stored | None:
         if stored is None:
             return None
         try:
@@ -107,8 +110,11 @@ class EncryptedStore(TokenStore):
         expires_at: float | None = None,
     ) -> str:
         """Save an entry, encrypted, and return its new version; see `TokenStore.save`."""
-        text = self._fernet.encrypt(json.dumps([key, value]).encode()).decode("ascii")
+        text = self._encrypted(key, value)
         return self._store.save(key, text, version=version, lease=lease, expires_at=expires_at)
+
+    def _encrypted(self, key: str, value: str) -> str:
+        return self._fernet.encrypt(json.dumps([key, value]).encode()).decode("ascii")
 
     def delete(self, key: str) -> None:
         """Delete the entry, if there is one."""
@@ -121,6 +127,24 @@ class EncryptedStore(TokenStore):
     def release(self, lease: Lease) -> None:
         """Give a lease back."""
         self._store.release(lease)
+
+    def acquire_and_load(self, key: str, seconds: float) -> tuple[Lease | None, Stored | None]:
+        """Ask the other store for a lease, and return the entry, decrypted."""
+        lease, stored = self._store.acquire_and_load(key, seconds)
+        try:
+            return lease, self._decrypted(key, stored)
+        except TokenStoreError:
+            if lease is not None:
+                with contextlib.suppress(TokenStoreError):
+                    self._store.release(lease)
+            raise
+
+    def save_and_release(
+        self, key: str, value: str, *, version: str | None, lease: Lease, expires_at: float | None = None
+    ) -> str:
+        """Save an entry, encrypted, and give the lease back."""
+        text = self._encrypted(key, value)
+        return self._store.save_and_release(key, text, version=version, lease=lease, expires_at=expires_at)
 
     def keys(self) -> list[str]:
         """Return all keys of the other store."""

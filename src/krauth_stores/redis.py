@@ -27,30 +27,47 @@ TIMEOUT = 2.0
 #: How often a command is sent again when the connection breaks. Each may be repeated: versions and owners are ours.
 RETRIES = 2
 
-# KEYS: entry, fence.
-# ARGV: value, new version, expected version ("*": any, "": none), lease owner or "", expiry in milliseconds or "".
+# Each script begins with what can fail and ends with what can't: Redis undoes nothing when a script stops halfway.
+# KEYS: entry, fence, lease.
+# ARGV: value, new version, expected version ("*": any, "": none), lease owner or "", expiry in milliseconds or "",
+# "release" or "".
 _SAVE = """
 local present = redis.call('HGET', KEYS[1], 'version') or ''
-if present == ARGV[2] then return 'saved' end  -- the answer to the first attempt was lost
-if ARGV[4] ~= '' and redis.call('HGET', KEYS[2], 'owner') ~= ARGV[4] then return 'lease' end
-if ARGV[3] ~= '*' and present ~= ARGV[3] then return 'version' end
-redis.call('HSET', KEYS[1], 'value', ARGV[1], 'version', ARGV[2])
-if ARGV[5] == '' then redis.call('PERSIST', KEYS[1]) else redis.call('PEXPIREAT', KEYS[1], ARGV[5]) end
+if present ~= ARGV[2] then  -- else: the answer to an earlier attempt was lost
+  if ARGV[4] ~= '' and redis.call('HGET', KEYS[2], 'owner') ~= ARGV[4] then return 'lease' end
+  if ARGV[3] ~= '*' and present ~= ARGV[3] then return 'version' end
+  local value = redis.call('HGET', KEYS[1], 'value')
+  redis.call('HSET', KEYS[1], 'value', ARGV[1], 'version', ARGV[2])
+  local expiry
+  if ARGV[5] == '' then expiry = redis.pcall('PERSIST', KEYS[1])
+  else expiry = redis.pcall('PEXPIREAT', KEYS[1], ARGV[5]) end
+  if type(expiry) == 'table' and expiry.err then
+    if value then redis.call('HSET', KEYS[1], 'value', value, 'version', present) else redis.call('DEL', KEYS[1]) end
+    return expiry
+  end
+end
+if ARGV[6] ~= '' then
+  if redis.call('GET', KEYS[3]) == ARGV[4] then redis.call('DEL', KEYS[3]) end
+  if redis.call('HGET', KEYS[2], 'owner') == ARGV[4] then redis.call('HSET', KEYS[2], 'owner', '') end
+end
 return 'saved'
 """
-# KEYS: lease, fence. ARGV: owner, ms. The fence outlives the lease: who holds one that ended, and that nobody took,
-# may still save. A fence that is gone refuses. It grows with the clock, so also past a flushed or restored database.
+# KEYS: lease, fence, entry. ARGV: owner, ms. Returns the fence or false, and the entry's value and version.
+# The fence outlives the lease: the holder of a lease that ended, and after which no other was granted, may still save.
+# A fence that is gone refuses. It grows with the clock, so also past a flushed or restored database.
 _ACQUIRE = """
+local entry = redis.call('HMGET', KEYS[3], 'value', 'version')
+local last = tonumber(redis.call('HGET', KEYS[2], 'number') or 0) or 0
 if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
-  if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end  -- else: the answer to an earlier attempt was lost
+  -- One that is ours: the answer to an earlier attempt was lost.
+  if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {false, entry[1], entry[2]} end
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
 end
 local time = redis.call('TIME')
-local last = tonumber(redis.call('HGET', KEYS[2], 'number') or 0)
 local fence = math.max(last + 1, time[1] * 1000 + math.floor(time[2] / 1000))
 redis.call('HSET', KEYS[2], 'owner', ARGV[1], 'number', string.format('%.0f', fence))
 redis.call('PEXPIRE', KEYS[2], ARGV[2] + 3600000)
-return fence
+return {string.format('%.0f', fence), entry[1], entry[2]}
 """
 _RELEASE = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
@@ -118,11 +135,23 @@ class RedisStore(TokenStore):
         expires_at: float | None = None,
     ) -> str:
         """Save an entry and return its new version; see `TokenStore.save`."""
+        return self._saved(key, value, version, lease, expires_at, "")
+
+    def save_and_release(
+        self, key: str, value: str, *, version: str | None, lease: Lease, expires_at: float | None = None
+    ) -> str:
+        """Save an entry under a lease and give the lease back, in one round trip."""
+        return self._saved(key, value, version, lease, expires_at, "release")
+
+    def _saved(
+        self, key: str, value: str, version: str | None, lease: Lease | None, expires_at: float | None, then: str
+    ) -> str:
         new = uuid.uuid4().hex
         owner = lease.owner if lease else ""
-        expires = "" if expires_at is None else int(expires_at * 1000)
-        names = [self._name(key, "token"), self._name(key, "fence")]
-        answer = self._call(self._save, names, [value, new, version or "", owner, expires])
+        # A time that no double of milliseconds holds (also inf and nan) is as good as none.
+        expires = int(expires_at * 1000) if expires_at is not None and abs(expires_at) < 9e12 else ""
+        names = [self._name(key, what) for what in ("token", "fence", "lease")]
+        answer = self._call(self._save, names, [value, new, version or "", owner, expires, then])
         if answer == "lease":
             raise StoreConflict("the lease was lost before the token could be saved")
         if answer == "version":
@@ -135,14 +164,19 @@ class RedisStore(TokenStore):
 
     def acquire(self, key: str, seconds: float) -> Lease | None:
         """Return a lease on `key`, or `None` while another holds it."""
+        return self.acquire_and_load(key, seconds)[0]
+
+    def acquire_and_load(self, key: str, seconds: float) -> tuple[Lease | None, Stored | None]:
+        """Ask for a lease and return the entry, in one round trip."""
         owner = self._unsure.pop(key, None) or uuid.uuid4().hex
-        names = [self._name(key, "lease"), self._name(key, "fence")]
+        names = [self._name(key, what) for what in ("lease", "fence", "token")]
         try:
-            fence = self._call(self._acquire, names, [owner, max(1, int(seconds * 1000))])
+            fence, value, version = self._call(self._acquire, names, [owner, max(1, int(seconds * 1000))])
         except TokenStoreError:
             self._unsure[key] = owner
             raise
-        return None if fence is None else Lease(key, owner, int(fence))
+        lease = None if fence is None else Lease(key, owner, int(fence))
+        return lease, None if value is None or version is None else Stored(value, version)
 
     def release(self, lease: Lease) -> None:
         """Give a lease back."""
