@@ -1,4 +1,5 @@
 # make demo   install and run the main job against the embedded sandbox
+# make quick  the pure tests and those of the engine, in less than a minute
 # make test   install and run the tests
 # make check  everything CI runs
 # make bench  quick benchmarks; make bench-full, make soak: the long ones
@@ -8,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check lint types imports bench bench-full soak clean
+.PHONY: demo quick test ratios check lint types imports bench bench-full soak clean
 
 demo: $(STAMP)
 	$(BIN)/krauth demo
@@ -16,7 +17,14 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest
 
-# The tests again, on the built wheel, with coverage, and on the other Pythons that are here.
+quick: $(STAMP)
+	$(BIN)/python -m pytest -q tests/core tests/engine tests/model -m "not slow and not process"
+
+# What a call with a fresh token costs, beside a static bearer. It measures, so it wants a quiet machine.
+ratios: $(STAMP)
+	$(BIN)/python -m pytest -q benchmarks/test_ratios.py
+
+# The tests again, on the built wheel, with coverage, and on the other Pythons that are here; then the ratios.
 check: $(STAMP) lint types imports
 	bash tools/check.sh
 

@@ -30,4 +30,6 @@ for version in 3.12 3.13; do
     "$venv/bin/python" -m pytest -q -p no:cacheprovider tests/core tests/adapters tests/docs | tail -n 1
 done
 
+"$bin/python" -m pytest -q benchmarks/test_ratios.py
+
 tail -n 1 build/pytest.log

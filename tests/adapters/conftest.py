@@ -2,33 +2,6 @@
 
 import pytest
 
-from krauth import MemoryStore
-from krauth_sandbox import Sandbox
-from stacks import STACKS
-
-
-@pytest.fixture(params=STACKS, ids=repr)
-def stack(request):
-    return request.param
-
-
-@pytest.fixture(scope="session")
-def running():
-    with Sandbox() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(running):
-    running.reset()
-    return running
-
-
-@pytest.fixture
-def store():
-    """A store of the test's own: equal credentials in the process's default store would share their tokens."""
-    return MemoryStore()
-
 
 @pytest.fixture
 def naver(stack, sandbox, store):

@@ -13,6 +13,8 @@ import pytest
 from krauth_sandbox import Sandbox
 from webapps import running_app
 
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
 PATIENCE = 20
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 CHROMEDRIVER = shutil.which("chromedriver")

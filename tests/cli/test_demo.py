@@ -18,6 +18,8 @@ from krauth_cli._phrases import PHRASES, Phrases, default_language
 
 from .conftest import KRAUTH, python
 
+pytestmark = [pytest.mark.process, pytest.mark.slow]
+
 #: The demo as it is, in a process of its own, whose sandboxes write down every secret that they see.
 WITNESSED = """
 import json, sys, krauth_sandbox

@@ -9,6 +9,8 @@ from krauth import InvalidClientError, __version__
 
 from .conftest import KRAUTH, python
 
+pytestmark = pytest.mark.process
+
 COMMANDS = [
     ["demo"],
     ["sandbox"],

@@ -9,6 +9,8 @@ import pytest
 
 from .conftest import KRAUTH
 
+pytestmark = [pytest.mark.process, pytest.mark.slow]
+
 
 @contextlib.contextmanager
 def started(*arguments):

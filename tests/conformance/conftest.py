@@ -6,15 +6,9 @@ import pytest
 import trustme
 
 from loopback import Server, names
-from stacks import STACKS
 from world import World
 
 HOSTS = ["127.0.0.1", "127.0.0.2", "localhost", "api.test", "xn--bcher-kva.test", "evil.test"]
-
-
-@pytest.fixture(params=STACKS, ids=repr)
-def stack(request):
-    return request.param
 
 
 @pytest.fixture(scope="session")

@@ -321,6 +321,14 @@ class Rig:
         return self.store.token(self.credentials.key)
 
 
+def users(**settings):
+    """A rig whose user has signed in."""
+    rig = Rig(person(), **settings)
+    token = rig.server.authorize()
+    rig.store.put(rig.credentials.key, token)
+    return rig
+
+
 def never():
     """A transport that must not be used."""
 

@@ -1,18 +1,10 @@
-"""One running `Sandbox` for the whole directory, put back to its first moment for each test that asks for it."""
+"""Each test of the engine begins without what earlier ones measured of a server's clock."""
 
 import pytest
 
-from krauth_sandbox import Sandbox
+from krauth._engine import source
 
 
-@pytest.fixture(scope="session")
-def running():
-    with Sandbox() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(running):
-    running.reset()
-    yield running
-    running.reset()
+@pytest.fixture(autouse=True)
+def no_skew():
+    source._skew.clear()

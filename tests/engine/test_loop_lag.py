@@ -18,6 +18,8 @@ import krauth_httpx
 from krauth import MemoryStore
 from krauth_sandbox import Sandbox
 
+pytestmark = [pytest.mark.process, pytest.mark.slow]
+
 #: The documented sample secret: cost 10, some 60 ms of CPU for every signature.
 SECRET = "$2a$10$abcdefghijklmnopqrstuv"
 ROUNDS = 7

@@ -8,10 +8,14 @@ import threading
 import time
 import tracemalloc
 
+import pytest
+
 import krauth._engine.source as source_module
 import krauth_requests
 from krauth import MemoryStore
 from krauth._engine.source import _sources
+
+pytestmark = pytest.mark.slow
 
 SELLERS = int(os.environ.get("KRAUTH_SCALE", "20000"))
 #: Bytes per idle auth object, with its credentials, source and registry entry: 1,025 measured; the aim is 2 KiB.

@@ -39,7 +39,7 @@ PATIENCE = 60.0
 #: Seconds that the token endpoint takes where a test needs somebody to be waiting.
 SLOW = 0.4
 
-pytestmark = pytest.mark.filterwarnings("error")
+pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.filterwarnings("error")]
 
 
 def naver(sandbox, stack, **settings):

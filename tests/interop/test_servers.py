@@ -12,6 +12,8 @@ from krauth._oauth.endpoints import prepare_introspection_request, process_intro
 from krauth.testing import FakeClock
 from stacks import BY_NAME
 
+pytestmark = pytest.mark.interop
+
 REDIRECT_URI = "https://app.example/callback"
 CLIENT_ID, CLIENT_SECRET = "krauth-tests", "a-secret/with+odd%20characters:&=~"
 WAYS = [BY_NAME[name] for name in ("requests", "httpx-asyncio", "aiohttp")]

@@ -6,37 +6,15 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
 
-from krauth import MemoryStore, _plugins, hookimpl
-from krauth._engine import source as _source
-from krauth_sandbox import Sandbox
 from stacks import BY_NAME
 
 #: One of each way of calling; every stack shares the code below it.
 WAYS = [BY_NAME[name] for name in ("requests", "httpx-asyncio", "aiohttp")]
 
 
-@pytest.fixture(scope="session")
-def running():
-    with Sandbox() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(running):
-    running.reset()
-    running.speed = 1.0
-    _source._skew.clear()  # of fake clocks: servers of other tests had this address
-    return running
-
-
 @pytest.fixture(params=WAYS, ids=str)
 def stack(request):
     return request.param
-
-
-@pytest.fixture
-def store():
-    return MemoryStore()
 
 
 @pytest.fixture
@@ -70,25 +48,6 @@ def sign_in(sandbox, stack):
         return stack.method(auth, "authorize", sandbox.meloming.approve(request.url, username), request)
 
     return sign_in
-
-
-@pytest.fixture
-def events():
-    """All events of the test, as they come."""
-
-    class Observer:
-        def __init__(self):
-            self.seen = []
-
-        @hookimpl
-        def krauth_token_event(self, event):
-            self.seen.append(event)
-
-    observer = Observer()
-    manager = _plugins.plugins().manager
-    manager.register(observer)
-    yield observer.seen
-    manager.unregister(observer)
 
 
 def kinds(events):

@@ -23,6 +23,8 @@ from loopback import Reply, Server
 
 from .conftest import changed, parameter, sent
 
+pytestmark = pytest.mark.process
+
 KRAUTH = [sys.executable, "-c", "from krauth_cli import main; main()"]
 PATIENCE = 20.0
 

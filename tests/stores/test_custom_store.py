@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = [pytest.mark.process, pytest.mark.slow]
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "custom_store"
 
 

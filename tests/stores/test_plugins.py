@@ -13,6 +13,8 @@ from krauth import ConfigurationError
 from krauth._plugins import Plugins
 from krauth.hookspecs import hookimpl
 
+pytestmark = pytest.mark.process
+
 GOOD = """
     import krauth
     @krauth.hookimpl

@@ -21,9 +21,10 @@ import krauth_requests
 from krauth import AuthorizationRequired
 from krauth._plugins import plugins
 from krauth._values.record import Record
-from krauth_sandbox import Sandbox
 
 from .conftest import eventually
+
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 PROCESSES, THREADS = 16, 8
 KILLS = int(os.environ.get("KRAUTH_SOAK_KILLS", "30"))
@@ -55,18 +56,6 @@ def fleet():
     fleet = Fleet()
     yield fleet
     fleet.close()
-
-
-@pytest.fixture(scope="module")
-def running():
-    with Sandbox() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(running):
-    running.reset()
-    return running
 
 
 class Place:

@@ -1,0 +1,63 @@
+"""What all tests share: the stacks, one running sandbox, a store, and the events that observers are told.
+
+Nothing is imported before a test asks for it: the core's tests run where no HTTP library is installed.
+"""
+
+import pytest
+
+from stacks import STACKS
+
+
+@pytest.fixture(params=STACKS, ids=repr)
+def stack(request):
+    """Every stack; a directory that tests fewer says which."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def running():
+    """The one sandbox of the run."""
+    from krauth_sandbox import Sandbox
+
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(running):
+    """The running sandbox, as it was in its first moment."""
+    from krauth._engine import source
+
+    source._skew.clear()  # measured with fake clocks, for other servers at this address
+    running.reset()
+    running.speed = 1.0
+    yield running
+    running.reset()
+
+
+@pytest.fixture
+def store():
+    """A store of the test alone: equal credentials in the process's default store would share their tokens."""
+    from krauth import MemoryStore
+
+    return MemoryStore()
+
+
+@pytest.fixture
+def events():
+    """All events of the test, as they come."""
+    from krauth import _plugins, hookimpl
+
+    class Observer:
+        def __init__(self):
+            self.seen = []
+
+        @hookimpl
+        def krauth_token_event(self, event):
+            self.seen.append(event)
+
+    observer = Observer()
+    manager = _plugins.plugins().manager
+    manager.register(observer)
+    yield observer.seen
+    manager.unregister(observer)
