@@ -11,8 +11,12 @@ __all__ = ["main"]
 _NEEDED = ("click", "rich")
 
 
-def main() -> None:
-    """Run the command line; the entry point `krauth`."""
+def main(prog_name: str = "krauth") -> None:
+    """Run the command line; the entry point `krauth`.
+
+    Args:
+        prog_name: What the user typed to start it, for the usage line.
+    """
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         print(
@@ -20,6 +24,9 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(2)
-    from ._main import krauth
+    try:
+        from ._main import krauth
 
-    krauth(prog_name="krauth")
+        krauth(prog_name=prog_name)
+    except KeyboardInterrupt:  # while a module is imported
+        sys.exit(130)

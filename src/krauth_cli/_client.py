@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import shlex
 import sys
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from click.core import ParameterSource
 
 from krauth import RefreshPolicy
 
@@ -96,10 +98,11 @@ class Client:
 
     def __init__(self, target: str | None, options: dict[str, Any]) -> None:
         options = {name: value for name, value in options.items() if value is not None}
+        self._typed = [*([target] if target else []), *typed(options)]
         base_url = options.pop("base_url", None)
         self.is_meloming = target == "meloming"
         if target is None and not {"issuer", "token_endpoint"} & options.keys():
-            raise Misuse("say whom to sign in to: meloming, a TOML file, or --issuer URL")
+            raise Misuse("name the server: krauth login meloming, krauth login FILE.toml, or krauth login --issuer URL")
         if target is not None and not self.is_meloming:
             options = {**read_file(target), **options}
         self.user = str(options.pop("user", "me"))
@@ -147,6 +150,10 @@ class Client:
             return "meloming"
         return printable(self._settings.get("issuer") or self._settings.get("token_endpoint"), 100)
 
+    def command(self, name: str) -> str:
+        """Return another command for the same client, user and store, ready to be typed."""
+        return shlex.join(["krauth", name, *self._typed])
+
     @property
     def shown_store(self) -> str:
         """The store's URL without a password in it."""
@@ -176,6 +183,17 @@ class Client:
         return auth, Record.from_text(found.value) if found is not None else None
 
 
+def typed(options: dict[str, Any]) -> list[str]:
+    """Return the options that a user typed; a variable's value, which may hold a password, is not among them."""
+    context = click.get_current_context(silent=True)
+    given = [
+        name
+        for name in options
+        if context is not None and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
+    return [word for name in given for word in (f"--{name.replace('_', '-')}", str(options[name]))]
+
+
 def read_file(target: str) -> dict[str, Any]:
     """Return the settings in a TOML file.
 
@@ -185,7 +203,7 @@ def read_file(target: str) -> dict[str, Any]:
     try:
         data = tomllib.loads(Path(target).read_text("utf-8"))
     except (FileNotFoundError, IsADirectoryError):
-        raise Misuse("say whom to sign in to: meloming, or a TOML file; there is no file of that name") from None
+        raise Misuse("name the server: meloming, or a TOML file; there is no file of that name") from None
     except OSError as error:
         raise Misuse(f"the file can't be read: {error.strerror}") from None
     except ValueError as error:  # not UTF-8, or not TOML: neither quotes what is there

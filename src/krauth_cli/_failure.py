@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import difflib
+import errno
+import os
+import sys
 import traceback
 from pathlib import Path
 from typing import IO, Any
@@ -27,6 +32,9 @@ class Misuse(Failure):
     exit_code = 2
 
 
+_FULL = frozenset({errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG, errno.EBADF})
+_OUTPUT = "the output can't be written where it is sent to"
+_SYSTEM = "the operating system refused an operation"
 #: Why a secret is never an argument.
 _WHY = "every user of the machine sees arguments (ps), and the shell keeps them; use the environment"
 #: Options that people try, and that there will never be.
@@ -41,7 +49,11 @@ class Group(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command."""
         if args and self.get_command(ctx, args[0]) is None:
-            ctx.fail(f"no such command; there are: {', '.join(self.list_commands(ctx))}")
+            names = self.list_commands(ctx)
+            # Only a name of ours is printed, never what was typed.
+            close = difflib.get_close_matches(args[0], names, 1)
+            hint = f"; did you mean {ctx.command_path} {close[0]}?" if close else ""
+            ctx.fail(f"no such command; there are: {', '.join(names)}{hint}")
         return super().resolve_command(ctx, args)
 
 
@@ -64,8 +76,8 @@ def failure_of(error: Exception) -> Exception:
     """Return what click is to do about an error."""
     if isinstance(error, click.ClickException | click.exceptions.Exit | click.Abort):
         return error
-    if isinstance(error, BrokenPipeError):
-        return error  # click ends quietly
+    if isinstance(error, OSError):
+        return error  # the output: `output_failed`
     if isinstance(error, KrauthError):
         text = str(error)
         trace_id = error.trace_id if isinstance(error, TokenEndpointError) else None
@@ -76,6 +88,25 @@ def failure_of(error: Exception) -> Exception:
     frame = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(frame.filename).name}:{frame.lineno}"
     return Failure(f"unexpected {type(error).__name__} at {where}; this is a bug, please report it")
+
+
+def show(error: click.ClickException) -> None:
+    """Print an error on stderr."""
+    error.show()
+
+
+def output_failed(error: OSError) -> int:
+    """Say why stdout could not be written (a full disk, say), and return the exit code.
+
+    A reader that closed the pipe (`krauth stores | head -1`) has what it wanted: nothing is said.
+    """
+    if not isinstance(error, BrokenPipeError):
+        with contextlib.suppress(OSError):
+            click.echo(f"krauth: {_OUTPUT if error.errno in _FULL else _SYSTEM}: {error.strerror or error}", err=True)
+    # What is left in the buffer can't be written either, and Python would complain about it once more at its exit.
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
 
 
 def printable(text: object, limit: int = 400) -> str:

@@ -84,8 +84,8 @@ def _receive(client: Client, redirect_uri: str | None, port: int, no_browser: bo
         came = receiver.wait(timeout)
     if not came:
         raise Failure(
-            f"nobody came back within {timeout:.0f} s; run it again, with --timeout for more time, or with --paste if"
-            " the browser runs on another machine"
+            f"the browser did not come back within {timeout:.0f} s; run it again, with --timeout for more time, or with"
+            " --paste if the browser runs on another machine"
         )
     if isinstance(outcome[0], Exception):
         raise outcome[0]

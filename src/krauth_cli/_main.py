@@ -11,11 +11,11 @@ import click
 
 import krauth as library
 
-from ._failure import Group, failure_of
+from ._failure import Group, failure_of, output_failed, show
 
 #: command → (module, its name there). A new command is a module and a row.
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
-    "demo": ("_demo", "demo"),
+    "demo": ("demo._command", "demo"),
     "introspect": ("_session", "introspect"),
     "login": ("_login", "login"),
     "logout": ("_session", "logout"),
@@ -42,6 +42,22 @@ class Krauth(Group):
         module, name = COMMANDS[cmd_name]
         command: click.Command = getattr(importlib.import_module(f".{module}", __package__), name)
         return command
+
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Run the command line to its exit code: 0, 1 (failed), 2 (a wrong setting or usage), 130 (Ctrl-C)."""
+        if not standalone_mode:
+            return super().main(*args, standalone_mode=False, **extra)
+        try:
+            code = super().main(*args, standalone_mode=False, **extra)
+        except click.ClickException as error:
+            show(error)
+            code = error.exit_code
+        except (click.Abort, KeyboardInterrupt):
+            click.echo("", err=True)  # below the ^C
+            code = 130  # 128 + SIGINT, as shells say it
+        except OSError as error:
+            code = output_failed(error)
+        sys.exit(code if isinstance(code, int) else 0)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; never a traceback, never a secret."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def whoami(target: str | None, as_json: bool, **options: Any) -> None:
     """Say who is signed in, from the store alone; no request is sent (for --issuer, one for its metadata).
 
-    The exit code is 0, or 1 when nobody is, or their token can't be renewed any more.
+    The exit code is 0, or 1 when no user is, or when the token can't be refreshed.
     """
     client = Client(target, options)
     token = _token_of(client, client.stored()[1])
@@ -51,14 +51,14 @@ def whoami(target: str | None, as_json: bool, **options: Any) -> None:
             if value is not None and not name.endswith("_at"):
                 click.echo(f"{name:<11}{printable(value)}")
     if not usable and not renewable:
-        raise Failure("the token has expired and can't be renewed: run krauth login again")
+        raise Failure(f"the token has expired and can't be refreshed; sign in again: {client.command('login')}")
 
 
 @click.command(cls=Command)
 @client_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: all that the server says.")
 def introspect(target: str | None, as_json: bool, **options: Any) -> None:
-    """Ask the server about the token, which is renewed first if it has expired.
+    """Ask the server about the token, which is refreshed first if it has expired.
 
     The exit code is 0 when it is active, else 1.
     """
@@ -76,7 +76,7 @@ def introspect(target: str | None, as_json: bool, **options: Any) -> None:
         if info.exp is not None:
             click.echo(f"{'expires':<11}in {duration(info.exp - time.time())}")
     if not info.active:
-        raise Failure("the server does not accept this token (any more): run krauth login again")
+        raise Failure(f"the server does not accept this token; sign in again: {client.command('login')}")
 
 
 @click.command(cls=Command)
@@ -87,7 +87,7 @@ def logout(target: str | None, local: bool, **options: Any) -> None:
     client = Client(target, options)
     auth, record = client.stored()
     if record is None or record.token is None:
-        click.echo("nobody is signed in")
+        click.echo(f"no user {printable(client.user, 100)} is signed in to {client.name}")
         return
     if local:
         auth._tokens.store.delete(auth._tokens.credentials.key)
@@ -99,5 +99,6 @@ def logout(target: str | None, local: bool, **options: Any) -> None:
 
 def _token_of(client: Client, record: Record | None) -> Token:
     if record is None or record.token is None:
-        raise Failure(f"nobody is signed in to {client.name} as {printable(client.user, 100)}: run krauth login")
+        user, sign_in = printable(client.user, 100), client.command("login")
+        raise Failure(f"no user {user} is signed in to {client.name}; sign in: {sign_in}")
     return record.token

@@ -44,6 +44,7 @@ def _common(provider: str) -> Callable[[Callable[..., None]], Callable[..., None
             metavar="URL",
             help="Use and fill this token store, e.g. sqlite:///tokens.db.  [default: none]",
         ),
+        click.option("--header", is_flag=True, help="Print the header field for a call, for curl's -H @-."),
         click.option("--show", is_flag=True, help="Print the token itself. Mind who sees your terminal, and CI logs."),
         click.option("--json", "as_json", is_flag=True, help="Print JSON; access_token is in it only with --show."),
     ]
@@ -64,26 +65,35 @@ def _common(provider: str) -> Callable[[Callable[..., None]], Callable[..., None
     help="Seller ID or UID: a token of type SELLER.  [default: none, type SELF]",
 )
 @_common("naver")
-def naver(account_id: str | None, base_url: str | None, store: str | None, show: bool, as_json: bool) -> None:
+def naver(account_id: str | None, **options: Any) -> None:
     """Naver Commerce API.
 
     Reads NAVER_COMMERCE_CLIENT_ID and NAVER_COMMERCE_CLIENT_SECRET (in single quotes: it holds $ signs).
+
+    \b
+    With curl, and no token among its arguments:
+      krauth token naver --header |
+        curl -H @- https://api.commerce.naver.com/external/v1/seller/account
     """
-    _obtain("NaverAuth", base_url, store, show, as_json, account_id=account_id)
+    _obtain("NaverAuth", account_id=account_id, **options)
 
 
 @token.command(cls=Command)
 @click.option("--scope", help="Scopes to ask for, separated by blanks.  [default: the server's]")
 @_common("meloming")
-def meloming(scope: str | None, base_url: str | None, store: str | None, show: bool, as_json: bool) -> None:
+def meloming(scope: str | None, **options: Any) -> None:
     """Meloming OpenAPI (client credentials).
 
     Reads MELOMING_CLIENT_ID and MELOMING_CLIENT_SECRET.
     """
-    _obtain("MelomingOAuth", base_url, store, show, as_json, scope=scope)
+    _obtain("MelomingOAuth", scope=scope, **options)
 
 
-def _obtain(class_name: str, base_url: str | None, store: str | None, show: bool, as_json: bool, **more: Any) -> None:
+def _obtain(
+    class_name: str, base_url: str | None, store: str | None, show: bool, as_json: bool, header: bool, **more: Any
+) -> None:
+    if header and (show or as_json):
+        raise Misuse("--header excludes --show and --json: it prints the header field and nothing else")
     stack = next((name for name in _STACKS if importlib.util.find_spec(name) is not None), None)
     if stack is None:
         raise Misuse("an HTTP library is needed to send the token request: pip install 'krauth[requests]'")
@@ -94,6 +104,9 @@ def _obtain(class_name: str, base_url: str | None, store: str | None, show: bool
         **{name: value for name, value in settings.items() if value is not None}
     )
     found: Token = auth.token()
+    if header:
+        click.echo(f"Authorization: {found.token_type} {found.access_token}")
+        return
     endpoint = str(auth._source.credentials.token_endpoint)
     from_store = found.obtained_at < began  # else it was asked for just now
     facts = _facts(found, endpoint, from_store, show)

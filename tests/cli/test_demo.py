@@ -12,9 +12,10 @@ import pytest
 from rich.cells import cell_len
 
 import krauth_sandbox
-from krauth_cli import _acts, _lanes, _report
-from krauth_cli._lanes import STACKS, Answer
-from krauth_cli._phrases import PHRASES, Phrases, default_language
+from krauth_cli._language import default_language
+from krauth_cli.demo import _apis, _clients, _expiry, _report, _scenes
+from krauth_cli.demo._clients import STACKS, Answer
+from krauth_cli.demo._phrases import PHRASES, Phrases
 
 from .conftest import KRAUTH, python
 
@@ -73,9 +74,9 @@ def test_the_whole_demo_in_korean(tmp_path):
 
 @pytest.fixture
 def quick(monkeypatch):
-    """The demo without the act that takes seven seconds, and with two stacks."""
-    monkeypatch.setattr(_acts.Acts, "renew", lambda self: None)
-    monkeypatch.setattr(_lanes, "STACKS", (STACKS[0], STACKS[-1]))
+    """The demo without the scene that takes seven seconds, and with two stacks."""
+    monkeypatch.setattr(_scenes.Scenes, "refresh", lambda self: None)
+    monkeypatch.setattr(_clients, "STACKS", (STACKS[0], STACKS[-1]))
 
 
 def test_the_demo_in_english_without_a_library(run, quick, monkeypatch):
@@ -97,7 +98,7 @@ def test_a_library_that_does_not_import_is_a_failure(run, quick, monkeypatch):
     def broken(auth):
         raise ImportError("broken on purpose")
 
-    monkeypatch.setitem(_lanes._LANES, "requests", broken)
+    monkeypatch.setitem(_clients._CLIENTS, "requests", broken)
     result = run("demo", "--lang", "en")
     assert result.exit_code == 1
     assert "skipped" not in result.stdout
@@ -125,8 +126,8 @@ def never_revoking(monkeypatch):
 
 
 def down(monkeypatch):
-    for act in ("reuse", "recover", "crowd", "refuse", "open"):  # each token request is tried three times
-        monkeypatch.setattr(_acts.Acts, act, lambda self: None)
+    for scene in ("reuse", "recover", "crowd", "refuse", "open"):  # each token request is tried three times
+        monkeypatch.setattr(_scenes.Scenes, scene, lambda self: None)
     start = krauth_sandbox.Sandbox.start
 
     def fall(self):
@@ -155,21 +156,21 @@ def test_what_is_not_as_stated_is_found(run, quick, monkeypatch, break_it, bad):
     assert "FAILED" in result.stdout
 
 
-def test_a_renewal_that_somebody_notices_is_found(krauth_sandbox):
+def test_a_refresh_that_a_call_notices_is_found(krauth_sandbox):
     """A caller that waited, a call that failed, no new token or two: each breaks the claim."""
 
-    def renewal(*, issued=1, waited=0, status=200, error=None):
-        lane = _acts._Renewal(_acts.Stage(STACKS[0], krauth_sandbox), _acts.NAVER)
-        lane.watch = type("Watch", (), {"tokens_issued": issued})()
-        lane.waited, lane.error, lane.answers = waited, error, [Answer(200, b"", 0.01), Answer(status, b"", 0.01)]
-        return lane
+    def busy(*, issued=1, waited=0, status=200, error=None):
+        client = _expiry.BusyClient(_apis.Trial(STACKS[0], krauth_sandbox), _apis.NAVER)
+        client.watch = type("Watch", (), {"tokens_issued": issued})()
+        client.waited, client.error, client.answers = waited, error, [Answer(200, b"", 0.01), Answer(status, b"", 0.01)]
+        return client
 
-    assert renewal().kept
-    assert not renewal(issued=0).kept
-    assert not renewal(issued=2).kept
-    assert not renewal(waited=1).kept
-    assert not renewal(status=401).kept
-    assert not renewal(error="ValueError: x").kept
+    assert busy().kept
+    assert not busy(issued=0).kept
+    assert not busy(issued=2).kept
+    assert not busy(waited=1).kept
+    assert not busy(status=401).kept
+    assert not busy(error="ValueError: x").kept
 
 
 def test_ctrl_c_ends_the_demo_at_once():
@@ -185,7 +186,7 @@ def test_ctrl_c_ends_the_demo_at_once():
     killer.start()
     _, err = process.communicate()
     killer.cancel()
-    assert process.returncode == 1
+    assert process.returncode == 130
     assert "Traceback" not in err
 
 
@@ -200,7 +201,7 @@ def test_both_languages_say_the_same(name):
 
 def test_no_phrase_is_left_over():
     """Each is used somewhere."""
-    source = inspect.getsource(_acts) + inspect.getsource(_report)
+    source = inspect.getsource(_scenes) + inspect.getsource(_report) + inspect.getsource(_expiry)
     unused = [name for name in PHRASES if not re.search(rf"[\"']{name}[\"']", source) and not name.endswith("_claim")]
     assert unused == []
 
@@ -226,10 +227,11 @@ def test_output_that_cannot_hold_korean_does_not_fail(quick):
     """In an ASCII-only pipe there are question marks instead of a crash."""
     code = """
 import sys
-from krauth_cli import _acts, _lanes, main
-_lanes.STACKS = _lanes.STACKS[-1:]
-for act in ("reuse", "renew", "recover", "crowd", "refuse", "open"):
-    setattr(_acts.Acts, act, lambda self: None)
+from krauth_cli import main
+from krauth_cli.demo import _clients, _scenes
+_clients.STACKS = _clients.STACKS[-1:]
+for scene in ("reuse", "refresh", "recover", "crowd", "refuse", "open"):
+    setattr(_scenes.Scenes, scene, lambda self: None)
 main()
 """
     done = python(code, "demo", "--lang", "ko", PYTHONIOENCODING="ascii")

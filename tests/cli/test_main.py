@@ -1,7 +1,9 @@
 """The group: help, version, missing extras, and what becomes of errors."""
 
 import json
+import signal
 import subprocess
+import sys
 
 import pytest
 
@@ -106,3 +108,61 @@ def test_a_trace_id_is_shown_once(run, monkeypatch):
 
     monkeypatch.setattr("krauth_cli._sign.make_signature", refuse)
     assert run("sign", "--client-id", "x", stdin="secret\n").stderr == "krauth: refused; trace id trace-1\n"
+
+
+@pytest.mark.parametrize("module", ["krauth", "krauth_cli"])
+def test_python_m(module):
+    """`python -m krauth` is the command, also in its own usage line."""
+    done = subprocess.run([sys.executable, "-m", module, "nope"], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"Usage: python -m {module} ")
+
+
+@pytest.mark.parametrize(
+    "command", [["stores"], ["--help"], ["token", "--help"], ["demo", "--lang", "en"]], ids=" ".join
+)
+def test_a_disk_that_is_full_is_not_called_a_bug(command):
+    """One line says that the output can't be written; Python adds no complaint of its own."""
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([KRAUTH, *command], stdout=full, stderr=subprocess.PIPE, text=True, timeout=30)
+    assert done.returncode == 1
+    assert done.stderr == "krauth: the output can't be written where it is sent to: No space left on device\n"
+
+
+def test_a_reader_that_closed_the_pipe_hears_nothing():
+    """`krauth sandbox | true` and `krauth stores | head -1` end without a complaint."""
+    process = subprocess.Popen([KRAUTH, "stores"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait(30) == 1
+
+
+@pytest.mark.parametrize("command", [["sign", "--client-id", "x"], ["token", "naver"]], ids=" ".join)
+def test_ctrl_c_exits_as_shells_expect(command, tmp_path):
+    """128 + SIGINT, without a traceback, whatever the command is waiting for."""
+    code = """
+import signal, sys, threading, os
+from krauth_cli import main
+import krauth_cli._sign, krauth_cli._token
+def interrupt(*_, **__):
+    os.kill(os.getpid(), signal.SIGINT)
+    threading.Event().wait(5)
+krauth_cli._sign._read_secret = krauth_cli._token._obtain = interrupt
+main()
+"""
+    done = python(code, *command)
+    assert done.returncode == 128 + signal.SIGINT
+    assert done.stderr.strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [(["tokn"], "krauth token"), (["Demo"], "krauth demo"), (["token", "navr"], "krauth token naver")],
+)
+def test_a_command_that_is_nearly_right_is_suggested(run, typed, meant):
+    """Only a name of ours is printed."""
+    result = run(*typed)
+    assert result.exit_code == 2
+    assert f"did you mean {meant}?" in result.stderr
+    assert typed[-1] not in result.stderr.split()

@@ -41,6 +41,18 @@ def test_show_prints_the_token(run, env, krauth_sandbox, provider):
     assert hidden["expires_in"] > 3000
 
 
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_header_field_for_curl(run, env, krauth_sandbox, provider):
+    """--header prints one line, good for `curl -H @-`, and excludes the other forms."""
+    line = run("token", provider, "--header", **env).stdout
+    name, _, value = line.rstrip("\n").partition(": ")
+    assert name == "Authorization"
+    assert value.removeprefix("Bearer ") in issued(krauth_sandbox)
+    for other in ("--show", "--json"):
+        result = run("token", provider, "--header", other, **env)
+        assert (result.exit_code, result.stdout) == (2, "")
+
+
 def test_options_reach_the_server(run, env, krauth_sandbox):
     """--account-id makes it SELLER, --scope is asked for, --base-url wins over the environment."""
     env = {**env, "NAVER_COMMERCE_BASE_URL": "https://nowhere.invalid"}

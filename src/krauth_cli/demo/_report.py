@@ -1,4 +1,4 @@
-"""What the demo prints, and the ledger of claims that its exit code is read from."""
+"""What the demo prints, and the list of claims that decides the exit code."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ._failure import printable
+from .._failure import printable
 
 if TYPE_CHECKING:
-    from ._lanes import Stack
+    from ._clients import Stack
     from ._phrases import Phrases
 
 #: Wider than this, lines are harder to follow.
@@ -67,8 +67,8 @@ class Report:
             if not there:
                 self._line("skipped", stack.name, self.say("not_installed", library=stack.library))
 
-    def act(self, claim: str, heading: str, note: str) -> Claim:
-        """Begin an act, which tests one claim."""
+    def scene(self, claim: str, heading: str, note: str) -> Claim:
+        """Begin an scene, which tests one claim."""
         self.claims.append(Claim(claim))
         self.console.print()
         self.console.print(Text(f"{len(self.claims)}  {heading}", style="bold cyan"))
@@ -90,7 +90,7 @@ class Report:
         self.console.print(Text(head.rstrip(), style="dim"))
 
     def row(self, claim: Claim, stack: Stack, cells: list[str], wrong: str | None = None) -> None:
-        """Print what one stack did, and enter it in the ledger; `wrong` is what was not as stated."""
+        """Print what one stack did, and count it; `wrong` says what is not as stated."""
         claim.kept[stack.name] = wrong is None
         if wrong is not None:
             claim.instead[stack.name] = wrong
@@ -98,7 +98,7 @@ class Report:
         self._line("ok" if wrong is None else "failed", stack.name, text)
 
     def quote(self, who: str, text: str) -> None:
-        """Print somebody's words, whole."""
+        """Print a message of another program, whole."""
         self._wrapped(Text.assemble((_pad(who, 10), "bold"), printable(text, 1000)), 3, hang=10)
 
     def summary(self) -> None:

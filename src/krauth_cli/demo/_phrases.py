@@ -1,17 +1,16 @@
-"""What the demo says, in English and Korean. `_acts` and `_report` name phrases, never write them."""
+"""What the demo says, in English and Korean. `_scenes` and `_report` name phrases, never write them."""
 
 from __future__ import annotations
 
-import os
 from typing import Final
 
-LANGUAGES: Final = ("en", "ko")
+from .._language import LANGUAGES
 
 #: name → (English, Korean)
 PHRASES: Final[dict[str, tuple[str, str]]] = {
     "title": ("krauth {version} demo", "krauth {version} 데모"),
     "intro": (
-        "Six ways to send a request, two APIs, and an embedded sandbox on 127.0.0.1 that plays both."
+        "Six ways to send a request, two APIs, and an embedded sandbox of both APIs on 127.0.0.1."
         " Requests and tokens are counted by the sandbox's servers, not by krauth.",
         "요청을 보내는 여섯 가지 방법, 두 가지 API, 그리고 두 API를 모두 흉내 내는 내장 샌드박스(127.0.0.1)입니다."
         " 요청과 토큰 수는 krauth가 아니라 샌드박스 서버가 직접 센 값입니다.",
@@ -36,7 +35,7 @@ PHRASES: Final[dict[str, tuple[str, str]]] = {
     # 1
     "obtain": ("The first call", "첫 호출"),
     "obtain_note": (
-        "Nobody asked for a token. krauth signs and sends the token request, then the call.",
+        "The program does not ask for a token. krauth signs and sends the token request, then the call.",
         "토큰을 따로 요청하지 않아도 krauth가 서명해서 발급받은 뒤 호출을 보냅니다.",
     ),
     "obtain_claim": ("The first call obtains a token and succeeds", "첫 호출에서 토큰을 발급받아 성공합니다"),
@@ -50,38 +49,38 @@ PHRASES: Final[dict[str, tuple[str, str]]] = {
     "reuse_claim": ("Further calls reuse the token", "이후 호출은 토큰을 재사용합니다"),
     "reuse_seen": ("{calls} calls, 0 token requests", "호출 {calls}회, 토큰 요청 0건"),
     # 3
-    "renew": ("Tokens expire while calls go on", "호출이 이어지는 동안 토큰 만료"),
-    "renew_note": (
-        "The sandbox's clock runs fast: Naver's three hours and Meloming's one pass in {lifetime} s. And its token"
-        " endpoints now take {delay} s to answer: whoever waited for one would show.",
+    "refresh": ("Tokens expire while calls go on", "호출이 이어지는 동안 토큰 만료"),
+    "refresh_note": (
+        "The sandbox's clock runs fast: Naver's three hours and Meloming's one pass in {lifetime} s. Its token"
+        " endpoints now take {delay} s to answer, so that a call that waits for a token would show.",
         "샌드박스의 시계를 빠르게 돌립니다. 네이버의 3시간과 멜로밍의 1시간이 {lifetime}초 만에 지나갑니다."
         " 토큰 발급에는 일부러 {delay}초가 걸리게 했으므로, 기다린 호출이 있다면 드러납니다.",
     ),
-    "renew_start": (
-        "{lanes} clients start calling, {rate} calls a second together",
-        "클라이언트 {lanes}개가 호출을 시작합니다(합계 초당 {rate}회)",
+    "refresh_start": (
+        "{clients} clients start calling, {rate} calls a second together",
+        "클라이언트 {clients}개가 호출을 시작합니다(합계 초당 {rate}회)",
     ),
-    "renew_first": (
-        "the first token is being renewed in the background; calls go on",
+    "refresh_first": (
+        "the first token is being refreshed in the background; calls go on",
         "첫 토큰이 백그라운드에서 갱신되고, 호출은 계속됩니다",
     ),
-    "renew_all": ("all {lanes} tokens have been renewed", "토큰 {lanes}개가 모두 갱신되었습니다"),
-    "renew_dead": (
+    "refresh_all": ("all {clients} tokens have been refreshed", "토큰 {clients}개가 모두 갱신되었습니다"),
+    "refresh_dead": (
         "the old tokens have expired: used by hand, Naver's gets 401 {code}",
         "이전 토큰이 만료되었습니다. 네이버의 이전 토큰을 직접 써 보면 401 {code}",
     ),
-    "renew_end": ("stopped calling; nobody noticed", "호출을 마칩니다. 갱신을 알아챈 호출은 없습니다"),
-    "renew_end_bad": ("stopped calling", "호출을 마칩니다"),
-    "renew_claim": (
-        "An expiring token is renewed in the background, and nobody waits",
-        "만료가 가까운 토큰은 백그라운드에서 갱신되고 아무도 기다리지 않습니다",
+    "refresh_end": ("the calls end; none of them noticed a refresh", "호출을 마칩니다. 갱신을 알아챈 호출은 없습니다"),
+    "refresh_end_bad": ("the calls end", "호출을 마칩니다"),
+    "refresh_claim": (
+        "An expiring token is refreshed in the background, and no call waits",
+        "만료가 가까운 토큰은 백그라운드에서 갱신되고, 기다리는 호출은 없습니다",
     ),
-    "renew_seen": (
+    "refresh_seen": (
         "{calls} calls, {waited} waited, {bad} failed; slowest {ms} ms",
         "호출 {calls}회, 대기 {waited}, 실패 {bad}; 최대 {ms} ms",
     ),
-    "renew_bad": ("new tokens: {renewed}, not 1", "새 토큰 {renewed}개(1개여야 함)"),
-    "renew_during": (
+    "refresh_bad": ("new tokens: {refreshed}, not 1", "새 토큰 {refreshed}개(1개여야 함)"),
+    "refresh_during": (
         "{during} calls answered while a token was on its way",
         "토큰 발급 중에도 {during}회 응답",
     ),
@@ -175,9 +174,3 @@ class Phrases:
     def __call__(self, name: str, **values: object) -> str:
         """Return a phrase with its gaps filled."""
         return PHRASES[name][self._index].format(**values)
-
-
-def default_language() -> str:
-    """Return `ko` where the locale's messages are Korean, else `en`; the order is POSIX's."""
-    locale = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
-    return "ko" if locale.lower().startswith("ko") else "en"

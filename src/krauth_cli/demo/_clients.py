@@ -1,4 +1,4 @@
-"""The six ways to send a request, made alike for the demo: a `Lane` is one library's client with one auth in it."""
+"""The six ways to send a request, made alike for the demo: a `Client` is one library's client with one auth in it."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ class Stack(NamedTuple):
         return getattr(importlib.import_module(f"krauth_{self.library}"), class_name)(*arguments, **settings)
 
     @contextmanager
-    def open(self, auth: Any) -> Iterator[Lane]:
+    def open(self, auth: Any) -> Iterator[Client]:
         """Open a client with this auth in it."""
-        lane = _LANES[self.name](auth)
+        client = _CLIENTS[self.name](auth)
         try:
-            yield lane
+            yield client
         finally:
-            lane.close()
+            client.close()
 
 
 STACKS: Final = (
@@ -86,7 +86,7 @@ STACKS: Final = (
 )
 
 
-class Lane(ABC):
+class Client(ABC):
     """A client that calls, one call at a time or many at once."""
 
     @abstractmethod
@@ -106,7 +106,7 @@ class Lane(ABC):
         """Close the client."""
 
 
-class _SyncLane(Lane):
+class _SyncClient(Client):
     def __init__(self, send: Send, close: Callable[[], None]) -> None:
         self._send, self._close = send, close
 
@@ -140,7 +140,7 @@ class _SyncLane(Lane):
             return [answer for answers in pool.map(one, range(callers)) for answer in answers]
 
 
-class _AsyncLane(Lane):
+class _AsyncClient(Client):
     def __init__(self, open_client: Callable[[], Awaitable[tuple[AsyncSend, Callable[[], Awaitable[None]]]]]) -> None:
         self._runner = asyncio.Runner()
         self._send, self._close = self._runner.run(_await(open_client()))
@@ -189,7 +189,7 @@ def _tls() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def _requests(auth: Any) -> Lane:
+def _requests(auth: Any) -> Client:
     import requests
     from requests.adapters import HTTPAdapter
 
@@ -201,10 +201,10 @@ def _requests(auth: Any) -> Lane:
         response = session.request(method, url, data=body, headers=_JSON if body else None, timeout=TIMEOUT)
         return response.status_code, response.content
 
-    return _SyncLane(send, session.close)
+    return _SyncClient(send, session.close)
 
 
-def _httpx(library: str, auth: Any) -> Lane:
+def _httpx(library: str, auth: Any) -> Client:
     httpx: Any = importlib.import_module(library)
     client = httpx.Client(auth=auth, verify=_tls(), timeout=TIMEOUT)
 
@@ -212,10 +212,10 @@ def _httpx(library: str, auth: Any) -> Lane:
         response = client.request(method, url, content=body, headers=_JSON if body else None)
         return response.status_code, response.content
 
-    return _SyncLane(send, client.close)
+    return _SyncClient(send, client.close)
 
 
-def _httpx_async(library: str, auth: Any) -> Lane:
+def _httpx_async(library: str, auth: Any) -> Client:
     httpx: Any = importlib.import_module(library)
 
     async def open_client() -> tuple[AsyncSend, Callable[[], Awaitable[None]]]:
@@ -230,10 +230,10 @@ def _httpx_async(library: str, auth: Any) -> Lane:
 
         return send, client.aclose
 
-    return _AsyncLane(open_client)
+    return _AsyncClient(open_client)
 
 
-def _aiohttp(auth: Any) -> Lane:
+def _aiohttp(auth: Any) -> Client:
     import aiohttp
 
     async def open_client() -> tuple[AsyncSend, Callable[[], Awaitable[None]]]:
@@ -249,10 +249,10 @@ def _aiohttp(auth: Any) -> Lane:
 
         return send, session.close
 
-    return _AsyncLane(open_client)
+    return _AsyncClient(open_client)
 
 
-_LANES: Final[dict[str, Callable[[Any], Lane]]] = {
+_CLIENTS: Final[dict[str, Callable[[Any], Client]]] = {
     "requests": _requests,
     "httpx": lambda auth: _httpx("httpx", auth),
     "httpx async": lambda auth: _httpx_async("httpx", auth),

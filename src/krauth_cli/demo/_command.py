@@ -1,4 +1,4 @@
-"""`krauth demo`: the main job, on the embedded sandbox. `_acts` plays it, `_report` prints it."""
+"""`krauth demo`: the main job, on the embedded sandbox. `_scenes` runs it, `_report` prints it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from ._failure import Command, Failure
-from ._phrases import LANGUAGES, Phrases, default_language
+from .._failure import Command, Failure
+from .._language import LANGUAGES, default_language
+from ._phrases import Phrases
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,23 +26,24 @@ _NO_PROXY: Final = ("NO_PROXY", "no_proxy")
     help="English or Korean.  [default: from LC_ALL, LC_MESSAGES, LANG]",
 )
 def demo(lang: str) -> None:
-    """Show tokens obtained, reused, renewed and recovered: every library, both APIs.
+    """Show tokens obtained, reused, refreshed and recovered: every library, both APIs.
 
     Real requests through requests, httpx, httpx2 and aiohttp, sync and async, to a sandbox in this process: no
     account and no network needed, about 15 seconds. The exit code is 1 if anything was not as stated.
     """
-    if not play(lang):
+    if not run(lang):
         click.get_current_context().exit(Failure.exit_code)
 
 
-def play(language: str) -> bool:
-    """Play the demo; return whether every claim holds."""
+def run(language: str) -> bool:
+    """Run the demo; return whether every claim holds."""
     from krauth import __version__
 
-    from ._acts import Acts, Stage
-    from ._lanes import STACKS
+    from .._sandbox import load_sandbox
+    from ._apis import Trial
+    from ._clients import STACKS
     from ._report import Report
-    from ._sandbox import load_sandbox
+    from ._scenes import Scenes
 
     sandbox_class = load_sandbox()
     report = Report(Phrases(language))
@@ -49,8 +51,8 @@ def play(language: str) -> bool:
     report.title(__version__, found)
     with ExitStack() as running:
         running.enter_context(_without_proxy())
-        stages = [Stage(stack, running.enter_context(sandbox_class())) for stack, there in found if there]
-        Acts(report, stages).play()
+        trials = [Trial(stack, running.enter_context(sandbox_class())) for stack, there in found if there]
+        Scenes(report, trials).run()
     report.summary()
     return report.all_hold
 

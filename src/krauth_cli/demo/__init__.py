@@ -1,0 +1,1 @@
+"""The demo: `_command` starts it, `_scenes` runs it."""
