@@ -467,7 +467,10 @@ def test_no_secret_in_output(sandbox, login, krauth):
 
 def test_whoami(sandbox, signed_in, quick):
     """`whoami` answers from the store: nobody yet, then who and for how long; it sends nothing."""
-    assert "no user me is signed in to meloming; sign in: krauth login meloming\n" in quick("whoami", "meloming", code=1).stderr
+    assert (
+        "no user me is signed in to meloming; sign in: krauth login meloming\n"
+        in quick("whoami", "meloming", code=1).stderr
+    )
     signed_in("--scope", "read", "--user", "me")
     before = len(sandbox.meloming.requests)
     facts = json.loads(quick("whoami", "meloming", "--json").stdout)  # finds the one with a scope
