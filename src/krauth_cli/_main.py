@@ -43,12 +43,10 @@ class Krauth(Group):
         command: click.Command = getattr(importlib.import_module(f".{module}", __package__), name)
         return command
 
-    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+    def main(self, *args: Any, **extra: Any) -> Any:
         """Run the command line to its exit code: 0, 1 (failed), 2 (a wrong setting or usage), 130 (Ctrl-C)."""
-        if not standalone_mode:
-            return super().main(*args, standalone_mode=False, **extra)
         try:
-            code = super().main(*args, standalone_mode=False, **extra)
+            code = super().main(*args, **{**extra, "standalone_mode": False})
         except click.ClickException as error:
             show(error)
             code = error.exit_code
