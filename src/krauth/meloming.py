@@ -11,10 +11,16 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from ._auth.origin_auth import OriginAuth
 from ._auth.user_auth import UserAuth
 from ._oauth.client import OAuth2Credentials
-from ._oauth.credentials import ErrorTable, Rule, Verdict
-from ._oauth.grants import error_code, find_rule
-from ._values.checks import read_env, read_json_object, require_env
-from ._values.exceptions import ConfigurationError, InvalidClientError, InvalidGrantError
+from ._oauth.credentials import ErrorTable, Rule
+from ._values.checks import read_env, require_env
+from ._values.exceptions import (
+    ConfigurationError,
+    InvalidClientError,
+    InvalidGrantError,
+    RateLimitError,
+    TokenEndpointError,
+    TokenServerError,
+)
 from ._values.origin import check_base_url, parse_origin
 from ._values.secret import Secret, hide
 
@@ -46,6 +52,22 @@ ERRORS: ErrorTable = {
     ),
     (400, "unsupported_grant_type"): Rule("the grant is not offered to this client; check its registration"),
     (403, "PERMISSION_DENIED"): Rule("the user or client may not do this on this channel; check the channel's rights"),
+    # Seen: "Invalid redirect_uri", which is not the secret's fault. So no cause is stated.
+    (401, None): Rule(
+        "Meloming names no code for this; check each thing that the request carried: {carried}",
+        error=TokenEndpointError,
+    ),
+    (429, None): Rule(
+        "too many requests; the free plan allows 60 a minute and 10,000 a month, the pro plan 300 a minute and 100,000"
+        " a month: wait, share one token store between processes, or change the plan",
+        error=RateLimitError,
+        pause=1.0,
+    ),
+    (500, "INTERNAL_ERROR"): Rule(
+        "the server failed, which Meloming also answers to an application that is not active and to a stale"
+        " client_secret: this is tried again by itself; if it stays, check both in the developer center",
+        error=TokenServerError,
+    ),
 }
 
 
@@ -109,14 +131,6 @@ class MelomingCredentials(OAuth2Credentials):
             introspection_endpoint=base_url + "/oauth/introspect",
         )
         self.base_url = base_url
-
-    def judge(self, method: str, status: int, headers: Mapping[str, str], body: bytes) -> Verdict:
-        """Say what a refused API call means: only 401 `AUTHENTICATION_REQUIRED` is about the token."""
-        if method == "HEAD" and status == 401:
-            return Verdict(True)  # an answer to HEAD has no body that could name the code
-        code = error_code(read_json_object(body))
-        rule = find_rule(ERRORS, status, code)
-        return Verdict(rule.refresh, code, rule.remedy) if rule else Verdict(False, code)
 
 
 class MelomingOAuthBase(UserAuth):

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import base64
 import re
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from ._auth.origin_auth import OriginAuth
-from ._oauth.credentials import Credentials, ErrorTable, Rule, Verdict, fingerprint, make_key
-from ._oauth.grants import error_code, find_rule, prepare_form_request, process_token_response
+from ._oauth.credentials import Credentials, ErrorTable, Rule, fingerprint, make_key
+from ._oauth.grants import prepare_form_request
 from ._values.checks import read_env, read_json_object, require_env, require_text
 from ._values.exceptions import (
     ConfigurationError,
@@ -25,8 +25,6 @@ from ._values.origin import check_base_url, parse_origin
 from ._values.secret import Secret, hide
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ._values.messages import HTTPRequest, HTTPResponse
     from ._values.token import RefreshPolicy, Token
     from .stores import TokenStore
@@ -40,10 +38,36 @@ BACKDATING = 1.0
 _IP_REMEDY = (
     "the caller's IP address is not on the application's allow-list (API center > application > API call IP);"
     " the token endpoint checks it too: if your calls leave through a proxy or a fixed IP, send token requests the"
-    " same way with token_transport=<your client or session>"
+    " same way with token_transport=<your client or session>. An agency's application gets this answer on /external:"
+    " give it base_url='https://api.commerce.naver.com/partner'"
 )
 _TRANSIENT = Rule("the gateway failed; this is tried again by itself", error=TokenServerError)
-_RATE = Rule("too many requests; wait, and share one token store between processes", error=RateLimitError)
+#: Seconds until the next token request after a refusal that names no end. It doubles up to an hour: Naver's penalty is
+#: one token an hour, and goes on while malformed requests come.
+_PAUSE = 300.0
+_ROUND = Rule(
+    "the quota of this round of the data solution is used up; token requests of the whole application pause for 5"
+    " minutes at least, and longer with each refusal",
+    error=RateLimitError,
+    pause=_PAUSE,
+    application_wide=True,
+)
+_SECONDS = Rule(
+    "the quota of this second is used up; wait a second, and share one token store between processes",
+    error=RateLimitError,
+    pause=1.0,
+)
+#: An own store's application has no quota: there this code means the penalty.
+_PENALTY = Rule(
+    "this is Naver's penalty for malformed token requests: one token an hour, for the whole application. The cause is a"
+    " program at a registered IP address that sends such requests, for example with the parameters in the query string"
+    " instead of the body; find and stop it. The penalty ends by itself some time after the last malformed request;"
+    " until then token requests of this application pause for 5 minutes at least, and longer with each refusal",
+    error=RateLimitError,
+    pause=_PAUSE,
+    application_wide=True,
+    by_header=("GNCP-GW-Quota-Period", {"SECONDS": _SECONDS, "ROUND": _ROUND}),
+)
 
 ERRORS: ErrorTable = {
     (401, "GW.AUTHN"): Rule(
@@ -52,15 +76,18 @@ ERRORS: ErrorTable = {
         refresh=True,
         error=InvalidClientError,
     ),
+    (403, "GW.AUTHN"): Rule(
+        "this is the wrong kind of application for this API (a data solution's, for example), and a new token does not"
+        " help; use the application that the API belongs to"
+    ),
     (403, "GW.IP_NOT_ALLOWED"): Rule(_IP_REMEDY, error=IPNotAllowedError),
     (404, "GW.NOT_FOUND"): Rule(
         "there is no such API; check base_url (…/external, or …/partner for agencies) and path"
     ),
-    (429, "GW.RATE_LIMIT"): _RATE,
-    (429, "GW.QUOTA_LIMIT"): Rule(
-        "the quota is used up; after a malformed token request Naver issues one token an hour, so wait",
-        error=RateLimitError,
+    (429, "GW.RATE_LIMIT"): Rule(
+        "too many requests; wait, and share one token store between processes", error=RateLimitError, pause=1.0
     ),
+    (429, "GW.QUOTA_LIMIT"): _PENALTY,
     (500, "GW.INTERNAL_SERVER_ERROR"): _TRANSIENT,
     **{(500, f"GW.PROXY.0{number}"): _TRANSIENT for number in range(1, 6)},
     **{(503, f"GW.BLOCK.0{number}"): _TRANSIENT for number in (1, 2)},
@@ -76,6 +103,8 @@ _FIELD_REMEDIES = {
     "account_id": "the seller is not accepted: check account_id, and that the seller has subscribed to your solution",
     "type": "this application has no such tokens: leave account_id out for your own shop, give it for other sellers",
 }
+
+_CARRIED = ("client_id", "timestamp", "client_secret_sign", "type", "account_id")
 
 # bcrypt's own alphabet, in the order of its values.
 _BCRYPT_ALPHABET = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -179,6 +208,10 @@ class NaverCredentials(Credentials):
     provider = "naver"
     window = REFRESH_WINDOW
     signs_time = True
+    errors = ERRORS
+    #: What the vendor's support asks for; gateway errors repeat it in their body.
+    trace_header = "GNCP-GW-Trace-ID"
+    token_fields: ClassVar[dict[str, str]] = {"trace_id": "traceId"}
 
     def __init__(
         self,
@@ -233,17 +266,9 @@ class NaverCredentials(Credentials):
     def process_token_response(self, response: HTTPResponse, now: float, token: Token | None = None) -> Token:
         """Return the token. `expires_in` is the time that remains: the server may return a token it issued before."""
         try:
-            return process_token_response(response, now, errors=ERRORS, secrets=(self.client_secret,))
+            return self.read_token(response, now, secrets=(self.client_secret,), carried=_CARRIED)
         except TokenEndpointError as error:
             raise _explain_field(error, read_json_object(response.body)) from None
-
-    def judge(self, method: str, status: int, headers: Mapping[str, str], body: bytes) -> Verdict:
-        """Say what a refused API call means: only 401 `GW.AUTHN` is about the token."""
-        if method == "HEAD" and status == 401:
-            return Verdict(True)  # an answer to HEAD has no body that could name the code
-        code = error_code(read_json_object(body))
-        rule = find_rule(ERRORS, status, code)
-        return Verdict(rule.refresh, code, rule.remedy) if rule else Verdict(False, code)
 
 
 def _explain_field(error: TokenEndpointError, data: dict[str, Any] | None) -> TokenEndpointError:

@@ -285,7 +285,7 @@ NAVER_ROWS = [
     (403, "GW.IP_NOT_ALLOWED", False, "token_transport"),
     (404, "GW.NOT_FOUND", False, "base_url"),
     (429, "GW.RATE_LIMIT", False, "wait"),
-    (429, "GW.QUOTA_LIMIT", False, "wait"),
+    (429, "GW.QUOTA_LIMIT", False, "one token an hour"),
     *((500, f"GW.PROXY.0{number}", False, "by itself") for number in range(1, 6)),
     (500, "GW.INTERNAL_SERVER_ERROR", False, "by itself"),
     (503, "GW.BLOCK.01", False, "by itself"),
@@ -294,7 +294,7 @@ NAVER_ROWS = [
     (504, "GW.TIMEOUT.02", False, "by itself"),
     # Not in the table: nothing is done.
     (401, "GW.UNKNOWN", False, None),
-    (403, "GW.AUTHN", False, None),
+    (403, "GW.AUTHN", False, "wrong kind of application"),
     (400, "GW.AUTHN", False, None),
     (401, "gw.authn", False, None),
     (401, "AUTHENTICATION_REQUIRED", False, None),
@@ -313,12 +313,15 @@ MELOMING_ROWS = [
 ]
 
 OAUTH2_ROWS = [
-    (401, "invalid_token", True, None),
+    (401, "invalid_token", True, "expired"),
+    (401, "invalid_grant", True, "expired"),
+    (403, "invalid_token", False, None),
     (401, "anything", True, None),
     (401, "invalid_client", False, "client_secret"),
     (401, "invalid_request", False, "malformed"),
     (401, "unauthorized_client", False, "registration"),
-    (401, "insufficient_scope", False, None),
+    (401, "insufficient_scope", False, "scope="),
+    (403, "insufficient_scope", False, "scope="),
 ]
 
 ROWS = [

@@ -414,7 +414,14 @@ def test_no_refresh_token(sandbox, stack, make, events):
 
 @pytest.mark.parametrize(
     "body",
-    ["<html>", {}, [], {"access_token": ""}, {"access_token": "a"}, {"access_token": "a b", "token_type": "Bearer"}],
+    [
+        "<html>",
+        {},
+        [],
+        {"access_token": ""},
+        {"access_token": "a", "token_type": "mac"},
+        {"access_token": "a b", "token_type": "Bearer"},
+    ],
     ids=repr,
 )
 def test_not_a_token(sandbox, stack, auth, body, store):

@@ -5,23 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import urlsplit
 
-from .._values.checks import read_json_object, require_text
-from .._values.exceptions import AuthorizationRequired, ConfigurationError
+from .._values.checks import require_text
+from .._values.exceptions import AuthorizationRequired, ConfigurationError, InvalidTokenResponse
 from .._values.origin import Origin, check_base_url, parse_origin
 from .._values.secret import Secret, hide
-from .credentials import Credentials, ErrorTable, Verdict, fingerprint, make_key
-from .grants import authenticate_client, error_code, find_rule, prepare_form_request, process_token_response
+from .credentials import Credentials, ErrorTable, Rule, fingerprint, make_key
+from .grants import authenticate_client, prepare_form_request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from .._values.messages import HTTPRequest, HTTPResponse
     from .._values.token import Token
 
 CLIENT_AUTH = ("client_secret_post", "client_secret_basic", "none")
-
-#: Codes of a 401 that a new token cannot cure.
-_NOT_THE_TOKEN = frozenset({"invalid_client", "invalid_request", "unauthorized_client", "insufficient_scope"})
 
 
 class OAuth2Credentials(Credentials):
@@ -59,7 +56,8 @@ class OAuth2Credentials(Credentials):
         "user",
     )
 
-    errors: ClassVar[ErrorTable] = {}
+    #: Any 401 is about the token, unless its code says otherwise (RFC 6750 §3.1).
+    error_defaults: ClassVar[ErrorTable] = {(401, None): Rule(refresh=True)}
     #: Whether revocation and introspection take JSON without client credentials, instead of the RFCs' forms.
     json_endpoints: bool = False
     #: Seconds that a refresh token is documented to live, or `None`.
@@ -168,22 +166,27 @@ class OAuth2Credentials(Credentials):
         import dataclasses
 
         secrets = [secret for secret in (self.client_secret, hide(token and token.refresh_token)) if secret]
-        new = process_token_response(response, now, errors=self.errors, previous=token, secrets=secrets)
+        try:
+            new = self.read_token(response, now, token, secrets=secrets, carried=self._carried(token))
+        except InvalidTokenResponse as error:
+            if self.user is None:
+                error.refresh_token = None
+            raise
         if self.user is None:
             # RFC 6749 §4.4.3: "A refresh token SHOULD NOT be included" with client credentials; not needed, not kept.
             return dataclasses.replace(new, refresh_token=None, refresh_expires_at=None)
+        if self.refresh_lifetime is None or new.refresh_token is None or new.refresh_expires_at is not None:
+            return new
         rotated = token is None or new.refresh_token != token.refresh_token
-        if rotated and new.refresh_token is not None and self.refresh_lifetime is not None:
-            return dataclasses.replace(new, refresh_expires_at=now + self.refresh_lifetime)
-        return new
+        return dataclasses.replace(new, refresh_expires_at=now + self.refresh_lifetime) if rotated else new
 
-    def judge(self, method: str, status: int, headers: Mapping[str, str], body: bytes) -> Verdict:
-        """Say what a refused API call means: any 401 is about the token unless it says otherwise (RFC 6750 §3.1)."""
-        if status != 401:
-            return Verdict(False)
-        code = error_code(read_json_object(body))
-        rule = find_rule(self.errors, status, code)
-        return Verdict(code not in _NOT_THE_TOKEN, code, rule.remedy if rule else None)
+    def _carried(self, token: Token | None) -> list[str]:
+        """The names of what a token request carried, for a refusal that names no cause."""
+        if self.user is None:
+            grant = ["scope"] if self.scope else []
+        else:
+            grant = ["code", "redirect_uri", "code_verifier"] if token is None else ["refresh_token"]
+        return ["client_id", *(["client_secret"] if self.client_secret else []), *grant]
 
 
 def check_api_origins(urls: str | Iterable[str]) -> tuple[Origin, ...]:

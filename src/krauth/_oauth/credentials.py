@@ -7,42 +7,22 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, ClassVar, NoReturn
 
-from .._values.exceptions import AuthorizationRequired, TokenEndpointError
+from .._values.exceptions import AuthorizationRequired
 from .._values.origin import Origin, parse_origin
+from .error_table import ErrorTable, Rule, Verdict, judge_refusal
+from .grants import process_token_response
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from .._values.messages import HTTPRequest, HTTPResponse
+    from .._values.secret import Secret
     from .._values.token import Token
+    from .error_table import FieldNames
 
-
-class Verdict(NamedTuple):
-    """What a refused API call says about the credential that was sent.
-
-    Attributes:
-        refresh: Whether a new token may cure it; then the request is repeated once.
-        code: The provider's code, or `None`.
-        remedy: What the operator can do, or `None`.
-    """
-
-    refresh: bool
-    code: str | None = None
-    remedy: str | None = None
-
-
-class Rule(NamedTuple):
-    """A row of a provider's error table."""
-
-    remedy: str
-    refresh: bool = False
-    error: type[TokenEndpointError] = TokenEndpointError
-
-
-#: `(status, code)` → what it means. `(None, code)` matches any status.
-ErrorTable = dict[tuple[int | None, str], Rule]
+__all__ = ["Credentials", "ErrorTable", "Rule", "Verdict", "fingerprint", "make_key"]
 
 
 class Credentials:
@@ -55,6 +35,16 @@ class Credentials:
         window: Seconds before expiry at which the provider wants renewal, or `None`.
         signs_time: Whether a token request holds a timestamp, so that a wrong clock can be why it is refused.
         uses_refresh_token: Whether the next token costs a refresh token, which must then not be lost.
+        min_interval: Seconds between two token requests that the server wants at least, for example 60 where it
+            issues one token a minute; 0 for none.
+        errors: The provider's error table.
+        error_defaults: What a status means for the token where neither `errors` nor the RFCs name the code.
+        token_fields: Our name of a field → the server's name, a dotted path into nested objects, or several in order.
+            Names: `access_token`, `token_type`, `expires_in`, `expires_at`, `refresh_token`,
+            `refresh_token_expires_in`, `refresh_token_expires_at`, `scope`, `error`, `error_description`, `trace_id`.
+        token_time_zone: The zone of an `expires_at` that names none: `"KST"`, `"UTC"` or an IANA name.
+        token_time_format: The format of an `expires_at` for `strptime`; `None`: ISO 8601, 14 digits, or a number.
+        trace_header: The header field that the vendor's support asks for, or `None`.
     """
 
     __slots__ = ("_key", "client_id", "origins", "token_endpoint")
@@ -63,6 +53,13 @@ class Credentials:
     window: float | None = None
     signs_time: bool = False
     uses_refresh_token: bool = False
+    min_interval: float = 0.0
+    errors: ClassVar[ErrorTable] = {}
+    error_defaults: ClassVar[ErrorTable] = {}
+    token_fields: ClassVar[FieldNames] = {}
+    token_time_zone: str | None = None
+    token_time_format: str | None = None
+    trace_header: str | None = None
 
     _key: str
     client_id: str
@@ -91,7 +88,7 @@ class Credentials:
         """
         raise NotImplementedError
 
-    def process_token_response(self, response: HTTPResponse, now: float, token: Token | None) -> Token:
+    def process_token_response(self, response: HTTPResponse, now: float, token: Token | None = None) -> Token:
         """Return the token in a response, or raise what the response means.
 
         Args:
@@ -102,7 +99,41 @@ class Credentials:
         Raises:
             TokenEndpointError: The server refused, or the response is not a token response.
         """
-        raise NotImplementedError
+        return self.read_token(response, now, token)
+
+    def read_token(
+        self,
+        response: HTTPResponse,
+        now: float,
+        token: Token | None = None,
+        *,
+        secrets: Sequence[Secret] = (),
+        carried: Sequence[str] = (),
+    ) -> Token:
+        """Return the token in a response, read as the class attributes say.
+
+        Args:
+            response: What the token endpoint answered.
+            now: When the request was sent, our own clock, seconds since the epoch.
+            token: The last token, or `None`.
+            secrets: What the request held and no error may show.
+            carried: The names of the fields that the request carried, for messages.
+
+        Raises:
+            TokenEndpointError: The server refused, or the response is not a token response.
+        """
+        return process_token_response(
+            response,
+            now,
+            errors=self.errors,
+            previous=token,
+            secrets=secrets,
+            token_fields=self.token_fields,
+            time_zone=self.token_time_zone,
+            time_format=self.token_time_format,
+            trace_header=self.trace_header,
+            carried=carried,
+        )
 
     def missing_scope(self, token: Token) -> str | None:
         """Say what was asked for and not granted, or return `None`."""
@@ -113,8 +144,10 @@ class Credentials:
         return AuthorizationRequired(f"{self.provider}: a user has to authorize: {why}")
 
     def judge(self, method: str, status: int, headers: Mapping[str, str], body: bytes) -> Verdict:
-        """Say what a 401 from the provider's API means for the token that was sent."""
-        raise NotImplementedError
+        """Say what a refused call to the provider's API means for the token that was sent, by the error table."""
+        return judge_refusal(
+            self.errors, method, status, headers, body, defaults=self.error_defaults, names=self.token_fields
+        )
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("credentials are not pickled; make them anew from the environment where they are needed")

@@ -5,45 +5,26 @@ from __future__ import annotations
 import base64
 import json
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote_plus, urlencode
 
 from .._values.checks import printable, read_json_object
 from .._values.clock import parse_http_date, parse_retry_after
-from .._values.exceptions import (
-    InvalidClientError,
-    InvalidGrantError,
-    InvalidTokenResponse,
-    RateLimitError,
-    TokenEndpointError,
-    TokenServerError,
-)
-from .credentials import ErrorTable, Rule
+from .._values.exceptions import InvalidTokenResponse, TokenEndpointError
+from .._values.secret import Secret
+from .error_table import error_code, find_refusal, pick
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from .._values.messages import HTTPRequest, HTTPResponse
-    from .._values.secret import Secret
     from .._values.token import Token
+    from .error_table import ErrorTable, FieldNames
 
-#: Ten years: what a longer `expires_in` is read as. Renewing sooner than needed harms nobody.
+#: Ten years: what a longer `expires_in` is read as. A refresh that comes sooner than needed does no harm.
 MAX_LIFETIME = 10 * 365 * 86400.0
 
-#: RFC 6749 §5.2.
-RFC6749_ERRORS: ErrorTable = {
-    (None, "invalid_client"): Rule("check client_id and client_secret", error=InvalidClientError),
-    (None, "unauthorized_client"): Rule(
-        "the server does not let this client use this grant; check its registration", error=InvalidClientError
-    ),
-    (None, "invalid_grant"): Rule(
-        "the authorization code or refresh token is spent, expired or revoked; authorize again",
-        error=InvalidGrantError,
-    ),
-    (None, "invalid_request"): Rule("the server found the token request malformed; check scope and redirect_uri"),
-    (None, "invalid_scope"): Rule("the client may not ask for this scope; check scope=…"),
-    (None, "unsupported_grant_type"): Rule("the server does not offer this grant; check the kind of client"),
-}
+_NO_NAMES: FieldNames = {}
 
 
 def prepare_form_request(
@@ -94,8 +75,15 @@ def process_token_response(
     errors: ErrorTable,
     previous: Token | None = None,
     secrets: Sequence[Secret] = (),
+    token_fields: FieldNames = _NO_NAMES,
+    time_zone: str | None = None,
+    time_format: str | None = None,
+    trace_header: str | None = None,
+    carried: Sequence[str] = (),
 ) -> Token:
     """Return the token in a response (RFC 6749 §5.1), or raise what it means (§5.2).
+
+    Any 2xx, and any content type whose body is a JSON object, is read. A missing `token_type` means Bearer.
 
     Args:
         response: What the token endpoint answered.
@@ -103,102 +91,228 @@ def process_token_response(
         errors: The provider's table, asked before RFC 6749's own.
         previous: The token whose refresh token stays in force when the response brings none (§6).
         secrets: What the request held and no error may show, should the server repeat it.
+        token_fields: Our name of a field → the server's name or dotted path; see `Credentials.token_fields`.
+        time_zone: The zone of an `expires_at` that names none: `"KST"`, `"UTC"` or an IANA name.
+        time_format: The format of an `expires_at` for `strptime`; `None`: ISO 8601, 14 digits, or a number.
+        trace_header: The header field that the vendor's support asks for, or `None`.
+        carried: The names of the fields that the request carried, for messages.
 
     Raises:
-        InvalidTokenResponse: 2xx or 3xx, but no token that can be used.
-        TokenEndpointError: Any other status.
+        InvalidTokenResponse: 2xx or 3xx, but no token that can be used. A new refresh token that came with it is in
+            its `refresh_token`: the old one may be spent.
+        TokenEndpointError: Any other status, or a 2xx that names an error.
     """
-    if response.status >= 400:
-        raise refusal(response, now, errors, secrets=secrets)
-    if 300 <= response.status < 400:
-        raise _invalid(
-            response,
-            "answered with a redirect, which is not followed: the request carries the client's secret;"
-            " check base_url (http instead of https? a wrong host or path?)",
-        )
-    media_type = (response.header("content-type") or "").partition(";")[0].strip().lower()
-    if media_type and media_type != "application/json" and not media_type.endswith("+json"):
-        raise _invalid(
-            response, f"answered with {printable(media_type, 60)} instead of JSON; check base_url and proxies"
-        )
-    data = read_json_object(response.body)
-    if response.status != 200 or data is None:
-        what = "an empty body" if not response.body else "something that is not a JSON object"
-        raise _invalid(response, f"answered {response.status} with {what}; check base_url and proxies")
-    if "access_token" not in data and "error" in data:
-        raise refusal(response, now, errors, secrets=secrets)  # seen in the wild: errors under status 200
-    access_token = data.get("access_token")
-    # RFC 6750 §2.1, b64token, read generously: visible ASCII, or it could not stand in a header field.
-    if not isinstance(access_token, str) or not access_token or not _is_visible_ascii(access_token):
-        raise _invalid(response, "sent no usable access_token")
-    token_type = data.get("token_type")
-    if not isinstance(token_type, str) or token_type.lower() != "bearer":
-        raise _invalid(response, "sent no token_type 'Bearer', the only one krauth can use")
-    lifetime = read_lifetime(response, data.get("expires_in"))
-    refresh_token = data.get("refresh_token")
-    refresh_expires_at = None
-    if not isinstance(refresh_token, str) or not refresh_token or not refresh_token.isprintable():
-        # RFC 6749 §6: the server MAY issue a new refresh token; else the old one goes on.
-        refresh_token = previous.refresh_token if previous else None
-        refresh_expires_at = previous.refresh_expires_at if previous else None
-    scope = data.get("scope")
-    if isinstance(scope, list):
-        scope = " ".join(str(part) for part in scope)
-    from .._values.token import Token
 
-    return Token(
-        access_token=access_token,
-        expires_at=None if lifetime is None else now + lifetime,
-        obtained_at=now,
-        # §5.1: scope is optional in the answer "if identical to the scope requested by the client".
-        scope=scope if isinstance(scope, str) else (previous.scope if previous else None),
-        refresh_token=refresh_token,
-        refresh_expires_at=refresh_expires_at,
+    answer = _Answer(
+        response, now, errors, previous, secrets, token_fields, time_zone, time_format, trace_header, carried
     )
+    answer.check_status()
+    return answer.read_token(answer.read_object())
 
 
-def read_lifetime(response: HTTPResponse, value: Any) -> float | None:
-    """Return `expires_in` in seconds, or `None` when it is missing (the token is then used until it is refused).
+class _Answer(NamedTuple):
+    """One answer of a token endpoint and how this server writes; the arguments of `process_token_response`."""
+
+    response: HTTPResponse
+    now: float
+    errors: ErrorTable
+    previous: Token | None
+    secrets: Sequence[Secret]
+    token_fields: FieldNames
+    time_zone: str | None
+    time_format: str | None
+    trace_header: str | None
+    carried: Sequence[str]
+
+    def check_status(self) -> None:
+        """Raise what any status but 2xx means."""
+        status = self.response.status
+        if status >= 400:
+            raise self.refused()
+        if status >= 300:
+            raise self.invalid(
+                "with a redirect, which is not followed: the request carries the client's secret; check base_url"
+                " (http instead of https? a wrong host or path?)"
+            )
+        if status < 200:
+            raise self.invalid("which is no final answer; check proxies")
+
+    def read_object(self) -> dict[str, Any]:
+        """Return the JSON object, or raise what came instead."""
+        data = read_json_object(self.response.body)
+        if data is None:
+            what = "with something that is not a JSON object" if self.response.body.strip() else "with an empty body"
+            raise self.invalid(f"{what}; check base_url and proxies")
+        return data
+
+    def read_token(self, data: dict[str, Any]) -> Token:
+        """Return the token in the object, or raise why there is none."""
+        previous = self.previous
+        refresh_token = self.pick(data, "refresh_token")
+        if not isinstance(refresh_token, str) or not refresh_token.isprintable():
+            refresh_token = None
+        access_token = self.check_access_token(data, refresh_token)
+        lifetime = self.read_lifetime(data, "")
+        if lifetime is not None and lifetime <= 0:
+            _warn_of_expired()
+        refresh_lifetime = self.read_lifetime(data, "refresh_token_")
+        if refresh_lifetime is not None and refresh_lifetime > 0:  # some servers write 0 for a token that has no end
+            refresh_expires_at: float | None = self.now + refresh_lifetime
+        else:
+            refresh_expires_at = previous.refresh_expires_at if previous and not refresh_token else None
+        scope = _read_scope(self.pick(data, "scope"))
+        from .._values.token import Token
+
+        return Token(
+            access_token=access_token,
+            expires_at=None if lifetime is None else self.now + max(lifetime, 0.0),
+            obtained_at=self.now,
+            # §5.1: scope is optional in the answer "if identical to the scope requested by the client".
+            scope=scope if scope is not None else (previous.scope if previous else None),
+            # §6: the server MAY issue a new refresh token; else the old one goes on.
+            refresh_token=refresh_token or (previous.refresh_token if previous else None),
+            refresh_expires_at=refresh_expires_at,
+        )
+
+    def check_access_token(self, data: dict[str, Any], refresh_token: str | None) -> str:
+        """Return the access token; what is raised instead keeps a new refresh token: the old one may be spent."""
+        is_new = refresh_token and (self.previous is None or refresh_token != self.previous.refresh_token)
+        kept = refresh_token if is_new else None
+        access_token, token_type = self.pick(data, "access_token"), self.pick(data, "token_type")
+        if access_token is None and kept is None and error_code(data, self.token_fields) is not None:
+            raise self.refused()  # seen in the wild: errors under status 200
+        # RFC 6750 §2.1, b64token, read generously: visible ASCII, or it could not stand in a header field.
+        if not isinstance(access_token, str) or not access_token or not _is_visible_ascii(access_token):
+            raise self.invalid("without a usable access_token; see the server's documentation", kept)
+        is_bearer = isinstance(token_type, str) and token_type.strip().lower() in ("", "bearer")
+        if token_type is not None and not is_bearer:
+            name = printable(token_type, 60) or type(token_type).__name__
+            raise self.invalid(
+                f"with token_type {name!r}; krauth can use Bearer tokens alone (RFC 6750): have the server issue those",
+                kept,
+            )
+        return access_token
+
+    def read_lifetime(self, data: dict[str, Any], prefix: str) -> float | None:
+        """Return the seconds that remain, from a lifetime, or from a moment, which is by the server's clock."""
+        lifetime = read_lifetime(self.pick(data, f"{prefix}expires_in"))
+        if lifetime is not None:
+            return lifetime
+        at = read_moment(self.pick(data, f"{prefix}expires_at"), self.time_format, self.time_zone)
+        return None if at is None else min(at - _server_time(self.response, self.now), MAX_LIFETIME)
+
+    def pick(self, data: dict[str, Any], name: str) -> Any:
+        """Return the value of a field, under the server's name for it."""
+        return pick(data, self.token_fields, name)
+
+    def invalid(self, what: str, refresh_token: str | None = None) -> InvalidTokenResponse:
+        """Return the error for an answer that is no token response; it says what came."""
+        response = self.response
+        trace_id = printable(response.header(self.trace_header)) if self.trace_header else None
+        media_type = printable(response.header("content-type"), 60) or "no content type"
+        error = InvalidTokenResponse(
+            f"the token endpoint answered {response.status} ({media_type}) {what}"
+            + (f"; trace id {trace_id}" if trace_id else ""),
+            status=response.status,
+            trace_id=trace_id,
+        )
+        error.refresh_token = Secret(refresh_token) if refresh_token else None
+        return error
+
+    def refused(self) -> TokenEndpointError:
+        """Return the error that the server names."""
+        return refusal(
+            self.response,
+            self.now,
+            self.errors,
+            secrets=self.secrets,
+            token_fields=self.token_fields,
+            trace_header=self.trace_header,
+            carried=self.carried,
+        )
+
+
+def _read_scope(value: Any) -> str | None:
+    if isinstance(value, list):
+        return " ".join(str(part) for part in value)
+    return value if isinstance(value, str) else None
+
+
+def _server_time(response: HTTPResponse, now: float) -> float:
+    return parse_http_date(response.header("date")) or now
+
+
+def read_lifetime(value: Any) -> float | None:
+    """Return `expires_in` in seconds, 0 or less when it is over, or `None` when it is missing or unreadable.
 
     Numbers written as strings and fractions are read as meant; what is beyond ten years is cut to ten years.
-
-    Raises:
-        InvalidTokenResponse: It is 0, negative, not a number, or infinite.
     """
-    if value is None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        if isinstance(value, bool) or not isinstance(value, int | float | str):
-            raise ValueError
         lifetime = float(value)
-    except OverflowError:
-        lifetime = MAX_LIFETIME
+    except OverflowError:  # an integer beyond all floats
+        lifetime = MAX_LIFETIME if int(value) > 0 else 0.0
     except ValueError:
-        raise _invalid(response, "sent an expires_in that is not a number of seconds") from None
-    if not math.isfinite(lifetime):
-        raise _invalid(response, "sent an expires_in that is not a finite number of seconds")
-    if lifetime <= 0:
-        raise _invalid(response, "sent a token that has already expired (expires_in is 0 or less)")
-    return min(lifetime, MAX_LIFETIME)
-
-
-def error_code(data: Mapping[str, Any] | None) -> str | None:
-    """Return the code of an error body: `{"code": …}`, `{"error": "…"}` or `{"error": {"code": …}}`."""
-    if data is None:
         return None
-    error = data.get("error")
-    nested = error.get("code") if isinstance(error, dict) else None
-    for value in (data.get("code"), nested, error):
-        if isinstance(value, str) and value:
-            return printable(value, 100)
-    return None
+    return min(lifetime, MAX_LIFETIME) if math.isfinite(lifetime) else None
 
 
-def find_rule(errors: ErrorTable, status: int, code: str | None) -> Rule | None:
-    """Return the row for a status and code: the provider's exact one, its general one, or RFC 6749's."""
-    if code is None:
+def read_moment(value: Any, time_format: str | None = None, time_zone: str | None = None) -> float | None:
+    """Return a moment as seconds since the epoch, or `None` when it can't be told.
+
+    Args:
+        value: A number (seconds, or milliseconds where it is above 10**11) or a string: such a number, ISO 8601, or
+            14 digits (`20241107083713`).
+        time_format: Another format, for `strptime`.
+        time_zone: The zone of a string that names none; without it such a string can't be told.
+    """
+    if isinstance(value, str) and (text := value.strip()) and len(text) <= 100:
+        is_number = time_format is None and text.isdecimal() and len(text) != 14
+        if not is_number:
+            return _read_date(text, time_format, time_zone)
+        value = int(text)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 10**15:
         return None
-    return errors.get((status, code)) or errors.get((None, code)) or RFC6749_ERRORS.get((None, code))
+    return value / 1000 if value > 10**11 else float(value)
+
+
+def _read_date(text: str, time_format: str | None, time_zone: str | None) -> float | None:
+    from datetime import datetime
+
+    if time_format is None and text.isdecimal():
+        time_format = "%Y%m%d%H%M%S"
+    try:
+        at = datetime.strptime(text, time_format) if time_format else datetime.fromisoformat(text)
+        if at.tzinfo is None:
+            if time_zone is None:
+                return None
+            at = at.replace(tzinfo=_zone(time_zone))
+        return at.timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _zone(name: str) -> Any:
+    from datetime import UTC, timedelta, timezone
+
+    # Korea has had no daylight saving time since 1988, so that Windows can do without a table of zones.
+    if name in ("KST", "Asia/Seoul"):
+        return timezone(timedelta(hours=9), "KST")
+    if name == "UTC":
+        return UTC
+    from zoneinfo import ZoneInfo
+
+    return ZoneInfo(name)
+
+
+def _warn_of_expired() -> None:
+    from .._values.event import logger
+
+    logger.warning(
+        "the token endpoint sent a token that has already expired (expires_in or expires_at): it is used once, and the"
+        " next call needs another; check how long the server lets tokens live, and both clocks"
+    )
 
 
 def refusal(
@@ -208,64 +322,67 @@ def refusal(
     what: str = "token request",
     *,
     secrets: Sequence[Secret] = (),
+    token_fields: FieldNames = _NO_NAMES,
+    trace_header: str | None = None,
+    carried: Sequence[str] = (),
 ) -> TokenEndpointError:
-    """Return the error that a refused request to the authorization server means, with the remedy in its message."""
-    data = _without(secrets, read_json_object(response.body) or {})
-    code = error_code(data)
-    rule = find_rule(errors, response.status, code)
-    kind = rule.error if rule else TokenEndpointError
-    remedy = rule.remedy if rule else "see the server's words; nothing is repeated until something changes"
-    # A date in Retry-After is by the server's clock, like the Date beside it.
-    retry_after = parse_retry_after(response.header("retry-after"), parse_http_date(response.header("date")) or now)
-    if response.status == 429 and not issubclass(kind, RateLimitError):
-        kind, remedy = RateLimitError, "wait before the next attempt; share one token store between processes"
-    elif response.status >= 500 and not issubclass(kind, TokenServerError):
-        again = "this is tried again by itself" if what == "token request" else "try again later"
-        kind, remedy = TokenServerError, f"the server failed; {again}"
-    elif rule is None and response.status == 401:
-        kind, remedy = InvalidClientError, "check client_id and client_secret"
-    elif rule is None and response.status in (404, 405, 415):
-        remedy = "this is not the token endpoint, or not in the form it wants; check base_url"
+    """Return the error that a refused request to the authorization server means, with the remedy in its message.
+
+    Args:
+        response: What the server answered.
+        now: Seconds since the epoch.
+        errors: The provider's table, asked before the RFCs' own.
+        what: What was refused, for the message.
+        secrets: What the request held and no error may show, should the server repeat it.
+        token_fields: Our name of a field → the server's name or dotted path.
+        trace_header: The header field that the vendor's support asks for, or `None`.
+        carried: The names of the fields that the request carried, for messages.
+    """
+    data = read_json_object(response.body) or {}
+
+    def words(value: object, limit: int = 300) -> str | None:
+        return printable(_without(secrets, value), limit)
+
+    code = words(error_code(data, token_fields, limit=5000), 100)
+    rule = find_refusal(errors, response.status, code, response.headers)
     error = data.get("error")
     nested = error.get("message") if isinstance(error, dict) else None
-    words = printable(data.get("error_description")) or printable(data.get("message")) or printable(nested)
-    trace_id = printable(response.header("gncp-gw-trace-id")) or printable(data.get("traceId"))
+    candidates = (pick(data, token_fields, "error_description"), data.get("message"), nested)
+    description = next((text for text in map(words, candidates) if text), None)
+    trace_id = words(response.header(trace_header)) if trace_header else None
+    trace_id = trace_id or words(pick(data, token_fields, "trace_id"))
+    remedy = rule.remedy.replace("{carried}", ", ".join(carried) or "client_id, client_secret, scope")
+    if what != "token request":
+        remedy = remedy.replace("this is tried again by itself", "try again later")
     message = f"{what} refused: {response.status}{f' {code}' if code else ''}"
-    message += f" ({words})" if words else ""
+    message += f" ({description})" if description else ""
     message += f"; {remedy}"
     message += f"; trace id {trace_id}" if trace_id else ""
-    return kind(
+    refused = (rule.error or TokenEndpointError)(
         message,
         status=response.status,
         code=code,
-        error=printable(error) if isinstance(error, str) else None,
-        error_description=words,
+        error=words(error) if isinstance(error, str) else None,
+        error_description=description,
         trace_id=trace_id,
-        retry_after=retry_after,
+        # A date in Retry-After is by the server's clock, like the Date beside it.
+        retry_after=parse_retry_after(response.header("retry-after"), _server_time(response, now)),
     )
+    if rule.transient is not None:
+        refused.transient = rule.transient
+    if rule.pause:
+        refused.pause = rule.pause
+    if rule.application_wide:
+        refused.application_wide = True
+    return refused
 
 
-def _without(secrets: Sequence[Secret], data: dict[str, Any]) -> dict[str, Any]:
-    """Blot out the secrets in a server's words: some servers repeat what they refuse."""
-
-    def blot(value: Any) -> Any:
+def _without(secrets: Sequence[Secret], value: object) -> object:
+    """Blot out the secrets in a server's words, also form-encoded: some servers repeat what they refuse."""
+    if isinstance(value, str):
         for secret in secrets:
-            if isinstance(value, str):
-                value = value.replace(secret.reveal(), "<secret>")
-        return value
-
-    error = data.get("error")
-    nested = {"error": {name: blot(value) for name, value in error.items()}} if isinstance(error, dict) else {}
-    return {name: blot(value) for name, value in data.items()} | nested
-
-
-def _invalid(response: HTTPResponse, what: str) -> InvalidTokenResponse:
-    trace_id = printable(response.header("gncp-gw-trace-id"))
-    return InvalidTokenResponse(
-        f"the token endpoint {what}" + (f"; trace id {trace_id}" if trace_id else ""),
-        status=response.status,
-        trace_id=trace_id,
-    )
+            value = value.replace(secret.reveal(), "<secret>").replace(quote_plus(secret.reveal()), "<secret>")
+    return value
 
 
 def _is_visible_ascii(text: str) -> bool:

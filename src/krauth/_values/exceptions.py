@@ -23,6 +23,11 @@ Each message says what happened and what to do about it, and holds no secret. Al
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .secret import Secret
+
 
 class KrauthError(Exception):
     """Base of every error that krauth raises."""
@@ -33,12 +38,19 @@ class ConfigurationError(KrauthError, ValueError):
 
 
 class TokenError(KrauthError):
-    """No usable token could be had."""
+    """No usable token could be had.
 
-    #: Whether trying again later, with nothing changed, may succeed.
+    Attributes:
+        transient: Whether a later attempt may succeed with nothing changed.
+        retry_after: Seconds that the server asked to wait, or `None`.
+        pause: Seconds until the next token request at least, by the provider's error table; grows with each repeat.
+        application_wide: Whether it concerns all tokens of the application, and not this one alone.
+    """
+
     transient: bool = False
-    #: Seconds the server asked to wait, if it did.
     retry_after: float | None = None
+    pause: float = 0.0
+    application_wide: bool = False
 
 
 class TokenTransportError(TokenError):
@@ -104,7 +116,18 @@ class TokenServerError(TokenEndpointError):
 
 
 class InvalidTokenResponse(TokenEndpointError):
-    """The token endpoint answered with something that is not a token response."""
+    """The token endpoint answered with something that is not a token response.
+
+    Attributes:
+        refresh_token: A new refresh token that came without a usable access token, or `None`. It is for the engine,
+            which saves it; copies and pickles of the error do not have it.
+    """
+
+    refresh_token: Secret | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = {name: value for name, value in vars(self).items() if name != "refresh_token"}
+        return type(self), self.args, state
 
 
 class AuthorizationRequired(TokenError):

@@ -1,0 +1,217 @@
+"""Error tables: what a status and a code mean, at the token endpoint and at the API. Used by `grants` and providers."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .._values.checks import printable, read_json_object
+from .._values.exceptions import (
+    InvalidClientError,
+    InvalidGrantError,
+    RateLimitError,
+    TokenEndpointError,
+    TokenServerError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    #: Our name of a field → the server's name, a dotted path into nested objects, or several of them in order.
+    FieldNames = Mapping[str, str | tuple[str, ...]]
+
+
+class Verdict(NamedTuple):
+    """What a refused API call says about the credential that was sent.
+
+    Attributes:
+        refresh: Whether a new token may cure it; then the request is repeated once.
+        code: The provider's code, or `None`.
+        remedy: What the operator can do, or `None`.
+    """
+
+    refresh: bool
+    code: str | None = None
+    remedy: str | None = None
+
+
+class Rule(NamedTuple):
+    """A row of a provider's error table.
+
+    Attributes:
+        remedy: What the operator can do. `{carried}` stands for the names of the fields that the request carried.
+        refresh: Whether a new token may cure a refused API call.
+        error: The exception for a refused token request; `None`: as the status says.
+        transient: Whether a later attempt may succeed with nothing changed; `None`: as the exception's type says.
+        pause: Seconds until the next token request, at least. The pause grows while the refusals go on.
+        application_wide: Whether the refusal concerns all tokens of the application, not this token alone.
+        by_header: A header field's name and other rows by its value (upper case); without a match this row holds.
+    """
+
+    remedy: str = ""
+    refresh: bool = False
+    error: type[TokenEndpointError] | None = None
+    transient: bool | None = None
+    pause: float = 0.0
+    application_wide: bool = False
+    by_header: tuple[str, Mapping[str, Rule]] | None = None
+
+    def for_headers(self, headers: Mapping[str, str]) -> Rule:
+        """Return the row that holds for an answer with these header fields."""
+        if self.by_header is None:
+            return self
+        name, rows = self.by_header
+        return rows.get((read_header(headers, name) or "").strip().upper(), self)
+
+
+#: `(status, code)` → what it means. `(None, code)` matches any status, `(status, None)` any code that has no row.
+ErrorTable = dict[tuple[int | None, str | None], Rule]
+
+#: RFC 6749 §5.2 and RFC 6750 §3.1.
+RFC_ERRORS: ErrorTable = {
+    (None, "invalid_client"): Rule("check client_id and client_secret", error=InvalidClientError),
+    (None, "unauthorized_client"): Rule(
+        "the server does not let this client use this grant; check its registration", error=InvalidClientError
+    ),
+    (None, "invalid_grant"): Rule(
+        "the authorization code or refresh token is spent, expired or revoked; authorize again",
+        error=InvalidGrantError,
+    ),
+    (None, "invalid_request"): Rule("the server found the token request malformed; check scope and redirect_uri"),
+    (None, "invalid_scope"): Rule("the client may not ask for this scope; check scope=…"),
+    (None, "unsupported_grant_type"): Rule("the server does not offer this grant; check the kind of client"),
+    (401, "invalid_grant"): Rule("the token is expired or revoked", refresh=True, error=InvalidGrantError),
+    (401, "invalid_token"): Rule("the token is expired, revoked or malformed", refresh=True),
+    # RFC 6750 §3.1: "The request requires higher privileges than provided by the access token."
+    (None, "insufficient_scope"): Rule("the token lacks a scope that this call needs; ask for it with scope=…"),
+}
+
+#: What a refused token request means where no row has its code. 500 stands for all of 500–599.
+STATUS_ERRORS: ErrorTable = {
+    # RFC 6749 §5.2 answers 401 to a client that could not be authenticated; some servers answer it to anything.
+    (401, None): Rule(
+        "the server names no cause; check all that the request carried: {carried}", error=InvalidClientError
+    ),
+    **{
+        (status, None): Rule("this is not the token endpoint, or not in the form it wants; check base_url")
+        for status in (404, 405, 415)
+    },
+    (429, None): Rule(
+        "wait before the next attempt; share one token store between processes", error=RateLimitError, pause=1.0
+    ),
+    (500, None): Rule("the server failed; this is tried again by itself", error=TokenServerError),
+}
+_UNKNOWN = Rule("see the server's words; nothing is repeated until something changes", error=TokenEndpointError)
+
+#: One parameter of a challenge (RFC 9110 §11.2); a quoted string is read as a whole.
+_PARAMETER = re.compile(r'([!#$%&\'*+.^_`|~0-9A-Za-z-]{1,64})[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[^\s,"]+)')
+
+
+def find_rule(errors: ErrorTable, status: int, code: str | None) -> Rule | None:
+    """Return the row for a code: the provider's for this status, the provider's for any status, or the RFCs'."""
+    if code is None:
+        return None
+    for table in (errors, RFC_ERRORS):
+        for key in ((status, code), (None, code)):
+            if key in table:
+                return table[key]
+    return None
+
+
+def find_refusal(errors: ErrorTable, status: int, code: str | None, headers: Mapping[str, str]) -> Rule:
+    """Return the row for a refused token request, with the kind of error filled in."""
+    by_status = STATUS_ERRORS.get((500 if 500 <= status < 600 else status, None), _UNKNOWN)
+    # A server that fails (5xx) or is overrun (429) does not tell reliably what is wrong with the request.
+    is_passing = status == 429 or status >= 500
+    named = errors.get((status, code)) if is_passing else find_rule(errors, status, code)
+    rule = (named or errors.get((status, None)) or by_status).for_headers(headers)
+    return rule if rule.error is not None else rule._replace(error=by_status.error if is_passing else None)
+
+
+def judge_refusal(
+    errors: ErrorTable,
+    method: str,
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    defaults: ErrorTable | None = None,
+    names: FieldNames | None = None,
+) -> Verdict:
+    """Say what a refused API call means, by the provider's table, the RFCs' rows, and the row for the status alone.
+
+    Args:
+        errors: The provider's table.
+        method: Of the request.
+        status: Of the answer.
+        headers: Of the answer; the `error` of a `WWW-Authenticate` field counts where the body names no code.
+        body: Of the answer.
+        defaults: Rows that hold where the provider's table has none for the status alone.
+        names: Where the server keeps its codes, under `"error"`.
+    """
+    challenged = challenge_error(headers)
+    code = error_code(read_json_object(body), names) or challenged
+    rule = find_rule(errors, status, code)
+    # Where body and challenge differ, one row that rules a new token out is enough.
+    other = find_rule(errors, status, challenged) if challenged is not None and challenged != code else None
+    if other is not None and not other.refresh:
+        rule, code = other, challenged
+    if rule is not None:
+        rule = rule.for_headers(headers)
+        return Verdict(rule.refresh, code, rule.remedy or None)
+    if method == "HEAD" and status == 401 and code is None:
+        return Verdict(True)  # an answer to HEAD has no body that could name the code (RFC 9110 §9.3.2)
+    unnamed = errors.get((status, None)) or (defaults or {}).get((status, None))
+    return Verdict(unnamed is not None and unnamed.refresh, code)
+
+
+def error_code(data: Mapping[str, Any] | None, names: FieldNames | None = None, *, limit: int = 100) -> str | None:
+    """Return the code of an error body: `{"code": …}`, `{"error": "…"}` or `{"error": {"code": …}}`.
+
+    Args:
+        data: The body, or `None`.
+        names: Where else the code is, under `"error"`: a field's name or a dotted path. Numbers count there, too.
+        limit: Characters at most.
+    """
+    if data is None:
+        return None
+    if names and "error" in names:
+        value = pick(data, names, "error")
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value) if abs(value) < 10**18 else None
+        return printable(value, limit)
+    error = data.get("error")
+    nested = error.get("code") if isinstance(error, dict) else None
+    for value in (data.get("code"), nested, error):
+        if isinstance(value, str) and value:
+            return printable(value, limit)
+    return None
+
+
+def pick(data: Mapping[str, Any], names: FieldNames, name: str) -> Any:
+    """Return the value of a field under the server's name for it, or `None`."""
+    paths = names.get(name, name)
+    for path in (paths,) if isinstance(paths, str) else paths:
+        value: Any = data.get(path)
+        if value is None and "." in path:
+            value = data
+            for part in path.split("."):
+                value = value.get(part) if isinstance(value, dict) else None
+        if value is not None:
+            return value
+    return None
+
+
+def challenge_error(headers: Mapping[str, str]) -> str | None:
+    """Return the `error` of a `WWW-Authenticate` field (RFC 6750 §3), or `None`."""
+    for match in _PARAMETER.finditer((read_header(headers, "WWW-Authenticate") or "")[:2048]):
+        if match[1].lower() == "error":
+            return printable(match[2].strip('"'), 100)
+    return None
+
+
+def read_header(headers: Mapping[str, str], name: str) -> str | None:
+    """Return a header field out of any library's mapping; several lines of one field are joined (RFC 9110 §5.3)."""
+    if (getall := getattr(headers, "getall", None)) is not None:  # aiohttp's `get` returns the first line alone
+        return ", ".join(getall(name, ())) or None
+    return headers.get(name) or headers.get(name.lower())
