@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from contextlib import aclosing
-from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from krauth._auth.transport import AsyncTransport, Collector, Transport, make_transport
-from krauth._values.exceptions import TokenTransportError
+from krauth._auth.transport import AsyncTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Iterator
     from types import ModuleType
 
+    from krauth._auth.answer import Deadline
     from krauth._values.messages import HTTPRequest, HTTPResponse
 
 
@@ -21,106 +21,128 @@ class HTTPXTokenTransport(AsyncTransport):
     """Base of `TokenTransport` for httpx and httpx2: no redirects, no auth, bounded in time and size."""
 
     library: ClassVar[ModuleType]
+    client_names = ("Client", "AsyncClient")
+    #: The TLS context of clients of our own, and the CA bundle that it was made from.
+    _context: ClassVar[tuple[Any, Any] | None] = None
 
-    def __init__(self, client: Any = None) -> None:
-        super().__init__()
-        self._given = client
-        self._is_async = isinstance(client, self.library.AsyncClient)
-        self._own: tuple[int, Any] | None = None
+    def _has_home(self) -> bool:
+        return isinstance(self._given, self.library.AsyncClient)
 
-    @classmethod
-    def wrap(cls, value: object) -> Transport | None:
-        """Return a transport over a client, or `None` when it is none."""
-        return cls(value) if isinstance(value, cls.library.Client | cls.library.AsyncClient) else None
+    def _send(self, request: HTTPRequest, deadline: Deadline) -> HTTPResponse:
+        from krauth._auth.answer import TimeLeft
 
-    def open(self) -> Callable[[HTTPRequest], HTTPResponse]:
-        """Return a blocking callable for a worker thread."""
-        return super().open() if self._is_async else self.send
+        write, read = TimeLeft(deadline.left), TimeLeft(deadline.left_to_read)
+        timeouts = {"connect": write, "write": write, "read": read, "pool": request.timeout}
+        if self._given is not None:
+            return self._send_on(self._given, self._prepare(request, timeouts), deadline)
+        prepared = self._prepare(request, timeouts)
+        prepared.headers["Connection"] = "close"  # the next token request is hours away
+        with self._own_client(prepared.url.scheme) as client:
+            return self._send_on(client, prepared, deadline)
 
-    def check_blocking(self) -> None:
-        """Refuse to block the event loop of an async client."""
-        if self._is_async:
-            super().check_blocking()
+    def _send_on(self, client: Any, prepared: Any, deadline: Deadline) -> HTTPResponse:
+        from krauth._auth.answer import Collector
 
-    def send(self, request: HTTPRequest) -> HTTPResponse:
-        """Send a token request on a sync client.
-
-        Raises:
-            TokenTransportError: No answer, or too large or slow a one.
-        """
-        client = self._given or self._client()
-        collector = Collector(monotonic, request.timeout)
-        prepared = self._prepare(request)
-        if self._given is None:
-            prepared.headers["Connection"] = "close"  # the next one is hours away
+        collector = Collector(deadline)
         try:
             response = client.send(prepared, stream=True, auth=None, follow_redirects=False)
-            try:
-                for chunk in response.iter_bytes():
-                    collector.add(chunk)
-            finally:
-                response.close()
         except self.library.HTTPStatusError as error:  # out of an event hook of the user's, which read no body
             return _answer(error.response)
-        except self._network_errors() as error:
-            raise _failed(request, error) from error
-        return _answer(response, collector.body)
-
-    async def asend(self, request: HTTPRequest) -> HTTPResponse:
-        """Send a token request on an async client, on its event loop; see `send`."""
-        collector = Collector(monotonic, request.timeout)
         try:
-            response = await self._given.send(self._prepare(request), stream=True, auth=None, follow_redirects=False)
-            try:
-                async with aclosing(response.aiter_bytes()) as chunks:
-                    async for chunk in chunks:
-                        collector.add(chunk)
-            finally:
-                await response.aclose()
+            if hasattr(response, "_content"):  # read already: by an event hook, or it is a mock's
+                return _answer(response, response.content)
+            for chunk in response.iter_raw():
+                collector.add(chunk)
+        finally:
+            response.close()
+        return _answer(response, collector.decoded(response.headers))
+
+    async def _asend(self, request: HTTPRequest, deadline: Deadline) -> HTTPResponse:
+        from krauth._auth.answer import Collector
+
+        # An answer may be read late, so that only the whole attempt has a limit (`AsyncTransport.asend`).
+        seconds = request.timeout
+        timeouts = {"connect": seconds, "write": seconds, "read": None, "pool": seconds}
+        collector = Collector(deadline)
+        try:
+            response = await self._given.send(
+                self._prepare(request, timeouts), stream=True, auth=None, follow_redirects=False
+            )
         except self.library.HTTPStatusError as error:
             return _answer(error.response)
-        except self._network_errors() as error:
-            raise _failed(request, error) from error
-        return _answer(response, collector.body)
+        try:
+            if hasattr(response, "_content"):
+                return _answer(response, response.content)
+            async with aclosing(response.aiter_raw()) as chunks:
+                async for chunk in chunks:
+                    collector.add(chunk)
+        finally:
+            await response.aclose()
+        return _answer(response, collector.decoded(response.headers))
 
-    def _prepare(self, request: HTTPRequest) -> Any:
+    def _prepare(self, request: HTTPRequest, timeouts: dict[str, Any]) -> Any:
+        if self._given is not None and self._given.is_closed:
+            from krauth._values.exceptions import TokenTransportError
+
+            raise TokenTransportError("the client given as token_transport is closed")
         # Made apart from the client: neither its headers, cookies and parameters nor its auth is for this.
-        timeout = self.library.Timeout(request.timeout)
-        return self.library.Request(
+        prepared = self.library.Request(
             request.method,
             request.url,
-            headers=request.headers,
+            headers={**request.headers, "Accept-Encoding": "identity"},
             content=request.body,
-            extensions={"timeout": timeout.as_dict()},
+            extensions={"timeout": timeouts},
         )
+        prepared.stream = _sent_once(self.library)(request.body)
+        return prepared
 
-    def _network_errors(self) -> tuple[type[Exception], ...]:
-        # RuntimeError: "Cannot send a request, as the client has been closed."
-        return (self.library.HTTPError, self.library.InvalidURL, self.library.StreamError, RuntimeError)
+    def _own_client(self, scheme: str) -> Any:
+        if scheme != "https":  # only to this machine, so that no proxy is on the way
+            return self.library.Client(verify=False, trust_env=False)
+        return self.library.Client(verify=self._tls_context())
 
-    def _client(self) -> Any:
-        own = self._own
-        if own is None or own[0] != os.getpid():  # sockets are not shared with a forked child
-            own = self._own = (os.getpid(), self.library.Client())
-        own[1].cookies.clear()
-        return own[1]
+    @classmethod
+    def _tls_context(cls) -> Any:
+        """Return the library's default TLS context, made once as long as the CA bundle stays the same."""
+        bundle = _bundle()
+        if cls._context is None or cls._context[0] != bundle:
+            cls._context = bundle, cls.library.create_ssl_context()
+        return cls._context[1]
 
-    def __repr__(self) -> str:
-        package = type(self).__module__.partition(".")[0]
-        return f"<{package}.TokenTransport over {'its own' if self._given is None else 'a given'} client>"
+
+def _bundle() -> list[Any]:
+    """Return what tells one CA bundle from another: paths, and for each file its time and its size."""
+    import certifi
+
+    paths = [os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"), certifi.where()]
+    return [(path, os.stat(path).st_mtime_ns, os.stat(path).st_size) for path in paths if path and os.path.exists(path)]
+
+
+@functools.cache
+def _sent_once(library: Any) -> Any:
+    """Return a class of body that can be read once: a transport that repeats requests must not repeat this one."""
+
+    class SentOnce(library.ByteStream):  # type: ignore[misc]
+        _sent = False
+
+        def __iter__(self) -> Iterator[bytes]:
+            self._send()
+            yield from super().__iter__()
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            self._send()
+            async for chunk in super().__aiter__():
+                yield chunk
+
+        def _send(self) -> None:
+            if self._sent:
+                raise library.StreamConsumed
+            self._sent = True
+
+    return SentOnce
 
 
 def _answer(response: Any, body: bytes = b"") -> HTTPResponse:
     from krauth._values.messages import HTTPResponse  # not above: adapters are imported long before there is an answer
 
     return HTTPResponse(response.status_code, response.headers, body)
-
-
-def _failed(request: HTTPRequest, error: Exception) -> TokenTransportError:
-    return TokenTransportError(f"no answer from {request.url}: {type(error).__name__} ({error or 'no details'})")
-
-
-def transport_for(transport_class: type[HTTPXTokenTransport], value: object) -> Transport:
-    """Return a transport over what the user handed over."""
-    name = transport_class.library.__name__
-    return make_transport(value, transport_class.wrap, f"an {name}.Client or {name}.AsyncClient")

@@ -121,7 +121,7 @@ class OAuth2AuthBase(UserAuth):
     def _fetch_metadata(cls, issuer: str, token_transport: object, *, blocking: bool) -> Run:
         from ._engine.source import call
 
-        transport = cls.default_transport() if token_transport is None else cls.make_transport(token_transport)
+        transport = cls.transport_class.over(token_transport)
         if blocking:
             transport.check_blocking()
         return call(functools.partial(fetch_metadata, transport.open(), issuer))

@@ -13,9 +13,8 @@ from aiohttp.helpers import basicauth_from_netrc, netrc_from_env
 from aiohttp.payload import AsyncIterablePayload, IOBasePayload
 
 from krauth._auth.origin_auth import MAX_JUDGED_BODY, OriginAuth, bearer, is_seekable
-from krauth._auth.transport import Transport, make_transport
 
-from ._transport import DEFAULT, wrap
+from ._transport import TokenTransport
 
 if TYPE_CHECKING:
     from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
@@ -30,15 +29,7 @@ class MiddlewareAuth(OriginAuth):
     hop is not copied to the next, and each is looked at by itself.
     """
 
-    @classmethod
-    def default_transport(cls) -> Transport:
-        """Return the transport over sessions of its own."""
-        return DEFAULT
-
-    @classmethod
-    def make_transport(cls, value: object) -> Transport:
-        """Return a transport over a session, or a callable."""
-        return make_transport(value, wrap, "an aiohttp.ClientSession")
+    transport_class = TokenTransport
 
     async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """Attach the credential if the request goes to its origin, and repeat it once after a 401."""

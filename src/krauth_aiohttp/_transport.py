@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from time import monotonic
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -13,12 +12,11 @@ import aiohttp
 
 import krauth
 from krauth import TokenTransportError
-from krauth._auth.transport import AsyncTransport, Collector
+from krauth._auth.transport import AsyncTransport, refuse_on_a_loop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from krauth import HTTPRequest, HTTPResponse
+    from krauth._auth.answer import Deadline
 
 
 class TokenTransport(AsyncTransport):
@@ -29,52 +27,41 @@ class TokenTransport(AsyncTransport):
             is used on its event loop. `None`: a short-lived session of its own.
     """
 
+    library: ClassVar = aiohttp
+    client_names = ("ClientSession",)
+
     def __init__(self, session: aiohttp.ClientSession | None = None) -> None:
-        super().__init__()
-        self._given = session
+        super().__init__(session)
 
-    def open(self) -> Callable[[HTTPRequest], HTTPResponse]:
-        """Return a blocking callable for a worker thread."""
-        return self._send_alone if self._given is None else super().open()
+    def _has_home(self) -> bool:
+        return self._given is not None
 
-    def check_blocking(self) -> None:
-        """Refuse to block the event loop of a given session."""
-        if self._given is not None:
-            super().check_blocking()
-
-    async def asend(self, request: HTTPRequest) -> HTTPResponse:
-        """Send a token request on the session's event loop.
+    def send(self, request: HTTPRequest) -> HTTPResponse:
+        """Send a token request on an event loop of this thread's own.
 
         Raises:
-            TokenTransportError: No answer, or too large or slow a one.
+            TokenTransportError: No answer within `request.timeout` seconds, or one that is too large or broken.
         """
+        refuse_on_a_loop()
+        return asyncio.run(self.asend(request))
+
+    async def _asend(self, request: HTTPRequest, deadline: Deadline) -> HTTPResponse:
         given = self._given
-        assert given is not None  # only then is this called
+        if given is None:
+            resolver = aiohttp.ThreadedResolver(cast("asyncio.AbstractEventLoop", _Lookup()))
+            async with _session(aiohttp.TCPConnector(resolver=resolver)) as session:
+                return await _send(session, request, deadline)
         if given.closed:
             raise TokenTransportError("the session given as token_transport is closed")
         # Its connector and its proxy, on a session apart: neither its auth, headers, cookies and middlewares nor a
         # .netrc is for this, and aiohttp lets no single request do without them.
-        async with aiohttp.ClientSession(
-            connector=given.connector, connector_owner=False, cookie_jar=aiohttp.DummyCookieJar()
-        ) as session:
+        async with _session(given.connector, connector_owner=False) as session:
             proxy = given._default_proxy or (_proxy_from_env(request.url) if given.trust_env else None)
-            return await _send(session, request, proxy=proxy, proxy_auth=given._default_proxy_auth)
-
-    def _send_alone(self, request: HTTPRequest) -> HTTPResponse:
-        async def send() -> HTTPResponse:
-            resolver = aiohttp.ThreadedResolver(cast("asyncio.AbstractEventLoop", _Lookup()))
-            connector = aiohttp.TCPConnector(resolver=resolver)
-            async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
-                return await _send(session, request)
-
-        return asyncio.run(send())
-
-    def __repr__(self) -> str:
-        return f"<krauth_aiohttp.TokenTransport over {'its own' if self._given is None else 'a given'} session>"
+            return await _send(session, request, deadline, proxy=proxy, proxy_auth=given._default_proxy_auth)
 
 
 class _Lookup:
-    """Looks names up right here: the thread and the loop are ours, so that nobody else is blocked.
+    """Looks names up right here: thread and loop are this transport's own, so that nothing else is blocked.
 
     aiohttp's resolver would use the event loop's executor, whose threads the interpreter waits for when it exits.
     """
@@ -86,35 +73,30 @@ class _Lookup:
         return socket.getnameinfo(address, flags)
 
 
-async def _send(session: aiohttp.ClientSession, request: HTTPRequest, **proxy: Any) -> HTTPResponse:
-    collector = Collector(monotonic, request.timeout)
-    try:
-        async with session.request(
-            request.method,
-            request.url,
-            headers=request.headers,
-            data=request.body,
-            allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(total=request.timeout),
-            **proxy,
-        ) as response:
-            async for chunk in response.content.iter_chunked(16384):
-                collector.add(chunk)
-            return krauth.HTTPResponse(response.status, response.headers, collector.body)
-    except (aiohttp.ClientError, TimeoutError) as error:
-        reason = str(error) or "no answer in time"
-        raise TokenTransportError(f"no answer from {request.url}: {type(error).__name__} ({reason})") from error
+def _session(connector: aiohttp.BaseConnector | None, **options: Any) -> aiohttp.ClientSession:
+    # No timeout: an answer may be read late, so that only the whole attempt has a limit (`AsyncTransport.asend`).
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,  # aiohttp decodes a whole chunk at once, whatever comes of it
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+        **options,
+    )
+
+
+async def _send(session: aiohttp.ClientSession, request: HTTPRequest, deadline: Deadline, **proxy: Any) -> HTTPResponse:
+    from krauth._auth.answer import Collector
+
+    collector = Collector(deadline)
+    headers = {**request.headers, "Accept-Encoding": "identity"}
+    async with session.request(
+        request.method, request.url, headers=headers, data=request.body, allow_redirects=False, **proxy
+    ) as response:
+        async for chunk in response.content.iter_chunked(16384):
+            collector.add(chunk)
+        return krauth.HTTPResponse(response.status, response.headers, collector.decoded(response.headers))
 
 
 def _proxy_from_env(url: str) -> str | None:
     parts = urlsplit(url)
     return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
-
-
-def wrap(value: object) -> TokenTransport | None:
-    """Return a transport over a session, or `None` when it is none."""
-    return TokenTransport(value) if isinstance(value, aiohttp.ClientSession) else None
-
-
-#: The transport of everybody who names none.
-DEFAULT = TokenTransport()

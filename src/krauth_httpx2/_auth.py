@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import httpx2
 
 from _krauth_httpx.auth import HTTPXAuth, hidden_headers, resumed_stream
-from _krauth_httpx.transport import HTTPXTokenTransport, transport_for
-
-if TYPE_CHECKING:
-    from krauth._auth.transport import Transport
+from _krauth_httpx.transport import HTTPXTokenTransport
 
 
 class TokenTransport(HTTPXTokenTransport):
@@ -28,19 +25,7 @@ class ClientAuth(HTTPXAuth, httpx2.Auth):
     """Base of the auth classes for httpx2."""
 
     library: ClassVar = httpx2
+    transport_class = TokenTransport
     plain = httpx2.ByteStream
     hidden: ClassVar = hidden_headers(httpx2.Headers)
     resumed: ClassVar = resumed_stream(httpx2.SyncByteStream, httpx2.AsyncByteStream)
-
-    @classmethod
-    def default_transport(cls) -> Transport:
-        """Return the transport over a client of its own."""
-        return _DEFAULT
-
-    @classmethod
-    def make_transport(cls, value: object) -> Transport:
-        """Return a transport over a client, or a callable."""
-        return transport_for(TokenTransport, value)
-
-
-_DEFAULT = TokenTransport()

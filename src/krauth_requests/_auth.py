@@ -14,9 +14,8 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import requote_uri, rewind_body
 
 from krauth._auth.origin_auth import MAX_JUDGED_BODY, OriginAuth, bearer, is_seekable
-from krauth._auth.transport import Transport, make_transport
 
-from ._transport import DEFAULT, wrap
+from ._transport import TokenTransport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,15 +31,7 @@ class RequestsAuth(OriginAuth, AuthBase):
     off `response.request` in the hook decides what the next hop carries.
     """
 
-    @classmethod
-    def default_transport(cls) -> Transport:
-        """Return the transport over a session of its own."""
-        return DEFAULT
-
-    @classmethod
-    def make_transport(cls, value: object) -> Transport:
-        """Return a transport over a session, or a callable."""
-        return make_transport(value, wrap, "a requests.Session")
+    transport_class = TokenTransport
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         """Attach the credential, if the request goes to its origin."""

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import io
+import os
+from http.client import HTTPResponse as _HTTPResponse
 from http.cookiejar import DefaultCookiePolicy
-from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import requests
+from requests.adapters import HTTPAdapter, Retry
+from requests.cookies import RequestsCookieJar
+from urllib3 import Timeout
 
 import krauth
-from krauth import TokenTransportError
-from krauth._auth.transport import Collector, Transport
+from krauth._auth.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from krauth import HTTPRequest, HTTPResponse
+    from krauth._auth.answer import Deadline
 
 
 class TokenTransport(Transport):
@@ -26,69 +31,221 @@ class TokenTransport(Transport):
             auth. `None`: a session of its own.
     """
 
+    library: ClassVar = requests
+    client_names = ("Session",)
+
     def __init__(self, session: requests.Session | None = None) -> None:
-        self._given = session
+        super().__init__(session)
 
-    def open(self) -> Callable[[HTTPRequest], HTTPResponse]:
-        """Return a blocking callable for a worker thread."""
-        return self.send
+    def _send(self, request: HTTPRequest, deadline: Deadline) -> HTTPResponse:
+        from krauth._auth.answer import Collector, TimeLeft
 
-    def send(self, request: HTTPRequest) -> HTTPResponse:
-        """Send a token request.
-
-        Raises:
-            TokenTransportError: No answer, or too large or slow a one.
-        """
-        session = self._given or _fresh()
         # Prepared apart from the session: neither its auth, hooks, headers and cookies nor a .netrc is for this.
-        prepared = requests.Request(request.method, request.url, headers=request.headers, data=request.body).prepare()
+        headers = {**request.headers, "Accept-Encoding": "identity"}
+        prepared = requests.Request(request.method, request.url, headers=headers, data=request.body).prepare()
         if self._given is None:
-            prepared.headers["Connection"] = "close"  # the next one is hours away
+            prepared.headers["Connection"] = "close"  # the next token request is hours away
+        session = _lent(self._given or _own_session(request.url), prepared.url, deadline)
         settings: Any = session.merge_environment_settings(request.url, {}, True, None, None)
-        collector = Collector(monotonic, request.timeout)
+        uses_socks = "socks" in str(requests.utils.select_proxy(request.url, settings["proxies"])).lower()
+        connect: Any = deadline.left() if uses_socks else TimeLeft(deadline.left)  # PySocks wants a float
+        timeout: Any = Timeout(connect=connect, read=deadline.seconds)
+        collector = Collector(deadline)
         try:
-            with session.send(prepared, timeout=request.timeout, allow_redirects=False, **settings) as response:
-                for chunk in response.iter_content(16384):
+            with session.send(prepared, timeout=timeout, allow_redirects=False, **settings) as response:
+                for chunk in _raw_chunks(response):
                     collector.add(chunk)
-                return krauth.HTTPResponse(response.status_code, response.headers, collector.body)
-        except requests.RequestException as error:
-            raise TokenTransportError(f"no answer from {request.url}: {describe(error)}") from error
+                headers = response.headers if not response._content_consumed else {}
+                return krauth.HTTPResponse(response.status_code, response.headers, collector.decoded(headers))
         finally:
             if self._given is None:
                 session.close()
 
-    def __repr__(self) -> str:
-        return f"<krauth_requests.TokenTransport over {'its own' if self._given is None else 'a given'} session>"
+
+def _raw_chunks(response: requests.Response) -> Any:
+    """Return the body in parts, not decoded: a decoder makes a gigabyte of a kilobyte before anyone can count."""
+    raw: Any = response.raw
+    if response._content_consumed:  # type: ignore[attr-defined]  # an adapter of the user's read it
+        return [response.content]
+    if hasattr(raw, "stream"):
+        return raw.stream(16384, decode_content=False)
+    return iter(lambda: raw.read(16384), b"")
 
 
-def _fresh() -> requests.Session:
-    # For one request: urllib3 would keep its connection and use it again, which whoever said "close" must not
-    # (RFC 9112 §9.6); servers that close without saying so would break the next one off.
+def _own_session(url: str) -> requests.Session:
+    # For one request: urllib3 would keep its connection and use it again, which RFC 9112 §9.6 forbids after "close";
+    # servers that close without saying so would break the next one off.
     session = requests.Session()
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    session.mount("https://", _OwnAdapter())
+    session.trust_env = url.startswith("https:")  # plain http goes to this machine only, so without a proxy
     return session
 
 
-def describe(error: BaseException) -> str:
-    """Return the innermost reason of a network error, which the library's own text buries under object addresses."""
-    seen: set[int] = set()
-    reason = error
-    while id(reason) not in seen:
-        seen.add(id(reason))
-        inner = getattr(reason, "reason", None) or next(
-            (arg for arg in reason.args if isinstance(arg, BaseException)), None
-        )
-        if not isinstance(inner, BaseException):
-            break
-        reason = inner
-    text = str(reason).rpartition("> ")[2] or type(reason).__name__
-    return f"{type(error).__name__} ({text})"
+class _OwnAdapter(HTTPAdapter):
+    """An HTTP adapter with one TLS context for all: reading the CA bundle takes twenty times as long as a signature."""
+
+    #: The context, and the CA bundle that it was made from.
+    _context: ClassVar[tuple[Any, Any] | None] = None
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Check that the bundle exists, as requests does, and give the pool a context that has read it."""
+        super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
+        bundle = conn.ca_certs or conn.ca_cert_dir
+        if bundle and (conn.proxy is None or conn.proxy.scheme != "https"):  # a proxy needs the names of the files
+            conn.conn_kw["ssl_context"] = self._context_for(bundle, conn.ca_certs, conn.ca_cert_dir)
+            conn.ca_certs = conn.ca_cert_dir = None
+
+    @classmethod
+    def _context_for(cls, bundle: str, file: str | None, folder: str | None) -> Any:
+        found = os.stat(bundle)
+        key = (bundle, found.st_mtime_ns, found.st_size)
+        if cls._context is None or cls._context[0] != key:
+            from ssl import CERT_REQUIRED
+
+            from urllib3.util.ssl_ import create_urllib3_context
+
+            # As `urllib3.connection` does it for each connection.
+            context = create_urllib3_context(cert_reqs=CERT_REQUIRED)
+            context.load_verify_locations(file, folder)
+            cls._context = key, context
+        return cls._context[1]
 
 
-def wrap(value: object) -> TokenTransport | None:
-    """Return a transport over a session, or `None` when it is none."""
-    return TokenTransport(value) if isinstance(value, requests.Session) else None
+# A session for one token request. Nothing of the user's is changed: there are other threads at work on it.
 
 
-#: The transport of everybody who names none.
-DEFAULT = TokenTransport()
+def _lent(session: requests.Session, url: Any, deadline: Deadline) -> Any:
+    """Return a session that shares everything with `session` but its cookies, and sends one request in bounded time."""
+    lent: Any = _twin(session)
+    lent.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
+    adapter: Any = session.get_adapter(url)
+    once = _SentOnce(_lent_adapter(adapter, deadline) if isinstance(adapter, HTTPAdapter) else adapter)
+    lent.get_adapter = lambda url: once
+    return lent
+
+
+def _lent_adapter(adapter: Any, deadline: Deadline) -> Any:
+    lent = _twin(adapter)
+    lent.max_retries = Retry(0, read=False)  # as requests has it by default; our request may spend a refresh token
+    for name in ("get_connection_with_tls_context", "get_connection"):  # before requests 2.32: the second only
+        if (get := getattr(adapter, name, None)) is not None:
+            setattr(lent, name, _with_lent_pool(get, deadline))
+    return lent
+
+
+def _with_lent_pool(get: Callable[..., Any], deadline: Deadline) -> Callable[..., Any]:
+    def get_connection(*args: Any, **kwargs: Any) -> Any:
+        pool = get(*args, **kwargs)
+        if not all(hasattr(pool, name) for name in ("pool", "ConnectionCls", "conn_kw")):
+            return pool  # a stranger's
+        lent = _twin(pool)
+        lent.pool = _Connections(pool.pool, deadline) if pool.pool is not None else None
+        lent.conn_kw = dict(pool.conn_kw)
+        lent.ConnectionCls = lambda **settings: _bounded(pool.ConnectionCls(**settings), deadline)
+        return lent
+
+    return get_connection
+
+
+def _twin(thing: Any) -> Any:
+    """Return a shallow copy. `copy.copy` would ask `__getstate__`, which leaves out what a subclass added."""
+    twin = object.__new__(type(thing))
+    twin.__dict__.update(thing.__dict__)
+    return twin
+
+
+class _SentOnce:
+    """An adapter whose first outcome is the only one: whatever repeats a token request, it is sent once."""
+
+    def __init__(self, adapter: Any) -> None:
+        self._adapter = adapter
+        self._outcome: Any = None
+
+    def send(self, request: Any, **settings: Any) -> Any:
+        """Send the request; a second time, return or raise what came of it the first time."""
+        if self._outcome is None:
+            try:
+                self._outcome = self._adapter.send(request, **settings)
+            except Exception as error:
+                self._outcome = error
+                raise
+        if isinstance(self._outcome, Exception):
+            raise self._outcome
+        return self._outcome
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._adapter, name)
+
+
+class _Connections:
+    """The queue of a pool's idle connections, shared with the pool; connections are bounded while they are out."""
+
+    def __init__(self, queue: Any, deadline: Deadline) -> None:
+        self._queue, self._deadline = queue, deadline
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        """Return an idle connection, or `None` for the pool to make one."""
+        connection = self._queue.get(block=block, timeout=self._deadline.left() if block else timeout)
+        return None if connection is None else _bounded(connection, self._deadline)
+
+    def put(self, connection: Any, block: bool = True) -> None:
+        """Take a connection back."""
+        for name in ("response_class", "_new_conn"):
+            vars(connection).pop(name, None) if connection is not None else None
+        self._queue.put(connection, block=block)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._queue, name)
+
+
+def _bounded(connection: Any, deadline: Deadline) -> Any:
+    """Let every read of this connection wait no longer than the attempt may; see `Deadline`."""
+    connect: Any = getattr(connection, "_new_conn", None)
+
+    def new_conn() -> Any:
+        sock = connect()
+        sock.settimeout(deadline.left())  # for the TLS handshake, which is one operation
+        return sock
+
+    if connect is not None:
+        connection._new_conn = new_conn
+    connection.response_class = lambda sock, *args, **kwargs: _Response(sock, deadline, *args, **kwargs)
+    return connection
+
+
+class _Response(_HTTPResponse):
+    """The standard library's response, which reads by a deadline and skips *every* interim answer (RFC 9110 §15.2)."""
+
+    def __init__(self, sock: Any, deadline: Deadline, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_Reader(sock, self.fp.detach(), deadline))
+
+    def begin(self) -> None:
+        """Read the head. The standard library takes 102 and 103 for the answer itself."""
+        super().begin()
+        while 101 < self.status < 200:
+            self.headers = self.msg = None  # type: ignore[assignment]
+            super().begin()
+
+
+class _Reader(io.RawIOBase):
+    """Reads from a socket, and waits no longer than is left."""
+
+    def __init__(self, sock: Any, raw: Any, deadline: Deadline) -> None:
+        self._sock, self._raw, self._deadline = sock, raw, deadline
+
+    def readable(self) -> bool:
+        """Return true."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read what is there, or wait for more while there is time."""
+        # 0 would make the socket one that does not block, whose readers expect other exceptions.
+        self._sock.settimeout(max(self._deadline.left_to_read(), 0.001))
+        count: int = self._raw.readinto(buffer)
+        return count
+
+    def close(self) -> None:
+        """Close the socket's reader."""
+        self._raw.close()
+        super().close()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 
 import krauth
-from krauth._auth.transport import make_transport
+from krauth._auth.transport import Transport
 from krauth.meloming import MelomingAPIKeyBase, MelomingOAuthBase
 from krauth.naver import NaverAuthBase
 from krauth.oauth2 import OAuth2AuthBase
@@ -21,16 +21,15 @@ settings.load_profile("core-again" if "KRAUTH_BLOCKED" in os.environ else "core"
 OURS = str(Path(krauth.__file__).parent)
 
 
+class NoNetwork(Transport):
+    def open(self):
+        return no_network
+
+
 class NoStack:
     """Stands in for an adapter: token requests travel through a callable only."""
 
-    @classmethod
-    def default_transport(cls):
-        return cls.make_transport(no_network)
-
-    @classmethod
-    def make_transport(cls, value):
-        return make_transport(value, lambda _: None, "a callable")
+    transport_class = NoNetwork
 
 
 def no_network(request):

@@ -201,13 +201,11 @@ def test_core_obtains_a_token_without_any_http_library():
     import sys
     {BLOCK}
     from krauth import HTTPResponse
-    from krauth._auth.transport import make_transport
+    from krauth._auth.transport import Transport
     from krauth.naver import NaverAuthBase
 
     class NaverAuth(NaverAuthBase):
-        @classmethod
-        def make_transport(cls, value):
-            return make_transport(value, lambda _: None, "a callable")
+        transport_class = Transport
 
     sent = []
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import atexit
 import sys
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
 from .._oauth.credentials import Verdict
 from .._values.exceptions import ConfigurationError
@@ -52,15 +52,8 @@ class OriginAuth:
 
     # What an adapter fills in.
 
-    @classmethod
-    def default_transport(cls) -> Transport:
-        """Return the transport over the adapter's own library, on a client of its own."""
-        raise NotImplementedError
-
-    @classmethod
-    def make_transport(cls, value: object) -> Transport:
-        """Return a transport over what the user handed over, or raise `ConfigurationError`."""
-        raise NotImplementedError
+    #: How token requests travel over the adapter's own library.
+    transport_class: ClassVar[type[Transport]]
 
     # Settings.
 
@@ -85,7 +78,7 @@ class OriginAuth:
         if refresh is not None and not isinstance(refresh, RefreshPolicy):
             raise ConfigurationError("refresh must be a krauth.RefreshPolicy")
         self._set_origins(credentials.origins)
-        self._transport = self.default_transport() if token_transport is None else self.make_transport(token_transport)
+        self._transport = self.transport_class.over(token_transport)
         self._source = TokenSource.shared(credentials, open_store(store), refresh)
         self._always = None if self.anonymous_methods or self.extra_names else self._source
         if self._source.policy.keep_warm:

@@ -1,130 +1,143 @@
-"""How token requests travel: what a token transport is, and how one that lives on an event loop is used from a thread.
+"""How token requests travel: what a token transport is, and what `token_transport=` may be.
 
-The adapters' `TokenTransport` classes are built on `AsyncHome`; the engine sees a blocking callable only.
+The adapters' `TokenTransport` classes derive from `Transport` or, where a client belongs to an event loop, from
+`AsyncTransport`. The engine sees a blocking callable only. `answer` holds the bounds of one token request.
 """
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Any
+from logging import DEBUG
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
-from .._values.exceptions import ConfigurationError, TokenTransportError
+from .._values.exceptions import ConfigurationError, KrauthError, TokenTransportError
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Awaitable, Callable
 
     from .._values.messages import HTTPRequest, HTTPResponse, Sender
-
-#: Bytes of a token response that are read at most.
-MAX_BYTES = 1 << 20
+    from .answer import Deadline
 
 
 class Transport:
-    """Lends the engine a way to the token endpoint."""
+    """Lends the engine a way to the token endpoint.
+
+    Args:
+        client: A client or session of the adapter's library; `None`: one for each token request.
+    """
+
+    #: The adapter's HTTP library, and the names of its classes of clients. `None`: only callables travel this way.
+    library: ClassVar[Any] = None
+    client_names: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, client: Any = None) -> None:
+        if client is not None and not isinstance(client, self.client_classes()):
+            self._refuse(client)
+        self._given: Any = client
+
+    @classmethod
+    def over(cls, value: object) -> Transport:
+        """Return the transport that `token_transport=value` means.
+
+        Raises:
+            ConfigurationError: The value is no transport, no client of this library, and no callable.
+        """
+        if value is None:
+            return cls()
+        if isinstance(value, Transport):
+            return value
+        if isinstance(value, cls.client_classes()):
+            return cls(value)
+        from .mistakes import find_mistake
+
+        if not callable(value) or find_mistake(value, cls) is not None:
+            cls._refuse(value)
+        return CallableTransport(value)
+
+    @classmethod
+    def client_classes(cls) -> tuple[type, ...]:
+        """Return the classes of clients that are taken."""
+        return tuple(getattr(cls.library, name) for name in cls.client_names)
+
+    @classmethod
+    def wanted(cls) -> str:
+        """Return the names of those classes, for messages."""
+        from .mistakes import article
+
+        return " or ".join(article(f"{cls.library.__name__}.{name}") for name in cls.client_names) or "a callable"
+
+    @classmethod
+    def _refuse(cls, value: object) -> NoReturn:
+        from .mistakes import find_mistake
+
+        what = find_mistake(value, cls) or type(value).__name__
+        raise ConfigurationError(
+            f"token_transport must be {cls.wanted()}, a krauth TokenTransport, or a callable from"
+            f" krauth.HTTPRequest to krauth.HTTPResponse, not {what}"
+        )
 
     def open(self) -> Sender:
         """Return a blocking callable for a worker thread. Called where the caller runs, on its event loop if any."""
-        raise NotImplementedError
+        return self.send
 
     def check_blocking(self) -> None:
         """Raise `ConfigurationError` where a caller that blocks this thread would wait forever: nowhere, mostly."""
+
+    def send(self, request: HTTPRequest) -> HTTPResponse:
+        """Send a token request, once, and return its answer.
+
+        Raises:
+            TokenTransportError: No answer within `request.timeout` seconds, or one that is too large or broken.
+        """
+        from .answer import Deadline  # here and below: adapters are imported long before there is a token request
+
+        deadline = Deadline(request.timeout)
+        try:
+            return self._send(request, deadline)
+        except KrauthError:
+            raise
+        except Exception as error:  # noqa: BLE001  the libraries let ValueError, RuntimeError and others out, too
+            failure = _no_answer(request, error, deadline)
+        raise failure  # here, so that it has no cause: the texts of these exceptions quote what was read
+
+    def _send(self, request: HTTPRequest, deadline: Deadline) -> HTTPResponse:
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        package = type(self).__module__.partition(".")[0]
+        noun = "session" if "Session" in "".join(self.client_names) else "client"
+        return f"<{package}.TokenTransport over {'its own' if self._given is None else 'a given'} {noun}>"
 
 
 class CallableTransport(Transport):
     """A user's own function from `HTTPRequest` to `HTTPResponse`."""
 
     def __init__(self, send: Sender) -> None:
-        self._send = send
+        super().__init__()
+        self._function = send
 
     def open(self) -> Sender:
         """Return the function."""
-        return self._send
+        return self._function
 
-
-class AsyncHome:
-    """Where an async client lives: an asyncio event loop, or a trio run."""
-
-    __slots__ = ("_loop", "_trio_token")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop | None, trio_token: Any) -> None:
-        self._loop, self._trio_token = loop, trio_token
-
-    @classmethod
-    def current(cls) -> AsyncHome | None:
-        """Return where this code runs, or `None` on no event loop."""
-        trio = sys.modules.get("trio")
-        if trio is not None and trio.lowlevel.in_trio_run():
-            return cls(None, trio.lowlevel.current_trio_token())
-        asyncio = sys.modules.get("asyncio")
-        if asyncio is None:  # nobody imported it: no loop runs
-            return None
-        try:
-            return cls(asyncio.get_running_loop(), None)
-        except RuntimeError:
-            return None
-
-    @property
-    def is_open(self) -> bool:
-        """Whether calls can be made there, as far as is known."""
-        return self._trio_token is not None or (self._loop is not None and self._loop.is_running())
-
-    def call(self, send: Callable[[HTTPRequest], Awaitable[HTTPResponse]], request: HTTPRequest) -> HTTPResponse:
-        """Run `send(request)` there, from another thread, and wait for it.
-
-        Raises:
-            TokenTransportError: The event loop has ended or is blocked, or it took longer than `request.timeout`.
-        """
-        import asyncio
-
-        limit = request.timeout + 1.0  # the client's own timeout comes first and says more
-        if self._trio_token is not None:
-            return self._call_trio(send, request, limit)
-
-        async def guarded() -> HTTPResponse:
-            async with asyncio.timeout(limit):
-                return await send(request)
-
-        coroutine = guarded()
-        try:
-            assert self._loop is not None
-            future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-        except RuntimeError as error:
-            coroutine.close()
-            raise _home_is_gone() from error
-        try:
-            return future.result(limit + 1.0)
-        except (TimeoutError, asyncio.CancelledError) as error:
-            future.cancel()
-            raise _home_is_gone() from error
-
-    def _call_trio(
-        self, send: Callable[[HTTPRequest], Awaitable[HTTPResponse]], request: HTTPRequest, limit: float
-    ) -> HTTPResponse:
-        import trio
-
-        async def guarded() -> HTTPResponse:
-            with trio.fail_after(limit):
-                return await send(request)
-
-        try:
-            return trio.from_thread.run(guarded, trio_token=self._trio_token)
-        except (trio.RunFinishedError, trio.Cancelled, trio.TooSlowError) as error:
-            raise _home_is_gone() from error
+    def __repr__(self) -> str:
+        return "<krauth token transport: a callable>"
 
 
 class AsyncTransport(Transport):
-    """Base of a transport over a client that belongs to an event loop: the one it was last used on."""
+    """Base of a transport over a client that belongs to an event loop: the one that it was last used on."""
 
-    def __init__(self) -> None:
+    def __init__(self, client: Any = None) -> None:
+        super().__init__(client)
         self._home: AsyncHome | None = None
 
-    async def asend(self, request: HTTPRequest) -> HTTPResponse:
-        """Send the request on the client's event loop."""
+    def _has_home(self) -> bool:
+        """Whether the client belongs to an event loop."""
         raise NotImplementedError
 
     def open(self) -> Sender:
-        """Return a callable that sends from a worker thread, on the event loop of the caller."""
+        """Return a callable that sends from a worker thread, on the event loop of the caller if it needs one."""
+        if not self._has_home():
+            return self.send
         home = AsyncHome.current() or self._home
         if home is None or not home.is_open:
             raise ConfigurationError(
@@ -140,69 +153,178 @@ class AsyncTransport(Transport):
 
     def check_blocking(self) -> None:
         """Refuse to block the very event loop that would have to send the token request."""
-        if AsyncHome.current() is not None:
+        if self._has_home() and AsyncHome.current() is not None:
             raise ConfigurationError(
                 "a blocking call on the event loop can't wait for a token request that travels on it;"
                 " use the async API (await auth.atoken()), or hand over a sync client as token_transport"
             )
 
+    async def asend(self, request: HTTPRequest) -> HTTPResponse:
+        """Send a token request on the client's event loop; see `send`."""
+        from .answer import Deadline
 
-def make_transport(value: object, wrap: Callable[[Any], Transport | None], wanted: str) -> Transport:
-    """Return what the user handed over as a transport.
+        deadline = Deadline(request.timeout)
+        try:
+            return await within(request.timeout, lambda: self._asend(request, deadline))
+        except KrauthError:
+            raise
+        except Exception as error:  # noqa: BLE001
+            failure = _no_answer(request, error, deadline)
+        raise failure
 
-    Args:
-        value: A transport, a client or session of the adapter's library, or a callable.
-        wrap: Returns a transport over a client or session of that library, or `None` if it isn't one.
-        wanted: The names of those classes, for the message.
-
-    Raises:
-        ConfigurationError: It is none of these.
-    """
-    if isinstance(value, Transport):
-        return value
-    wrapped = wrap(value)
-    if wrapped is not None:
-        return wrapped
-    if callable(value):
-        return CallableTransport(value)
-    raise ConfigurationError(
-        f"token_transport must be {wanted}, a krauth TokenTransport, or a callable from krauth.HTTPRequest to"
-        f" krauth.HTTPResponse, not {type(value).__name__}"
-    )
+    async def _asend(self, request: HTTPRequest, deadline: Deadline) -> HTTPResponse:
+        raise NotImplementedError
 
 
-class Collector:
-    """Gathers the body of a token response within bounds of size and time."""
+class AsyncHome:
+    """Where an async client lives: an asyncio event loop, or a trio run."""
 
-    __slots__ = ("_chunks", "_deadline", "_now", "_size")
+    __slots__ = ("_loop", "_trio_token")
 
-    def __init__(self, now: Callable[[], float], timeout: float) -> None:
-        self._chunks: list[bytes] = []
-        self._size = 0
-        self._now = now
-        self._deadline = now() + timeout
+    def __init__(self, loop: Any, trio_token: Any) -> None:
+        self._loop, self._trio_token = loop, trio_token
 
-    def add(self, chunk: bytes) -> None:
-        """Take a chunk.
+    @classmethod
+    def current(cls) -> Self | None:
+        """Return where this code runs, or `None` on no event loop."""
+        from .._values.loops import running_loop, running_trio
 
-        Raises:
-            TokenTransportError: The body is too large, or too slow.
-        """
-        self._size += len(chunk)
-        if self._size > MAX_BYTES:
-            error = TokenTransportError(
-                f"the token endpoint sent more than {MAX_BYTES >> 20} MiB, which is no token; check base_url"
-            )
-            error.transient = False
-            raise error
-        if self._now() > self._deadline:
-            raise TokenTransportError("the token endpoint did not finish its answer in time")
-        self._chunks.append(chunk)
+        if (trio := running_trio()) is not None:
+            return cls(None, trio.lowlevel.current_trio_token())
+        loop = running_loop()
+        return None if loop is None else cls(loop, None)
 
     @property
-    def body(self) -> bytes:
-        """What was gathered."""
-        return b"".join(self._chunks)
+    def is_open(self) -> bool:
+        """Whether calls can be made there, as far as is known."""
+        return self._trio_token is not None or (self._loop is not None and self._loop.is_running())
+
+    def call(self, send: Callable[[HTTPRequest], Awaitable[HTTPResponse]], request: HTTPRequest) -> HTTPResponse:
+        """Run `send(request)` there, from another thread, and wait for it.
+
+        Raises:
+            TokenTransportError: The event loop has ended or is blocked, or this thread is the event loop's own.
+        """
+        from concurrent.futures import CancelledError
+
+        from .answer import LATE
+
+        refuse_on_a_loop()
+        if not self.is_open:
+            raise _home_is_gone()
+        future, cancel = (self._start_trio if self._loop is None else self._start_asyncio)(send, request)
+        # Twice: when this process was stopped meanwhile, the answer may be there, and the event loop reads it first.
+        for patience in (request.timeout, 2 * LATE):
+            try:
+                response: HTTPResponse = future.result(patience)
+            except TimeoutError:
+                continue
+            except CancelledError:
+                break
+            return response
+        cancel()
+        raise _home_is_gone()
+
+    def _start_asyncio(self, send: Any, request: HTTPRequest) -> tuple[Any, Callable[[], object]]:
+        import asyncio
+
+        coroutine = send(request)
+        try:
+            future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        except RuntimeError:  # it is closed
+            coroutine.close()
+            raise _home_is_gone() from None
+        return future, future.cancel
+
+    def _start_trio(self, send: Any, request: HTTPRequest) -> tuple[Any, Callable[[], object]]:
+        from concurrent.futures import Future
+
+        import trio
+
+        # Not `trio.from_thread.run`, which waits for a blocked event loop as long as it is blocked.
+        future: Future[HTTPResponse] = Future()
+        scope = trio.CancelScope()
+
+        async def deliver() -> None:
+            try:
+                with scope:
+                    future.set_result(await send(request))
+            except Exception as error:  # noqa: BLE001
+                future.set_exception(error)
+            finally:
+                if not future.done():
+                    future.cancel()
+
+        def soon(function: Callable[..., object], *args: object) -> None:
+            try:
+                self._trio_token.run_sync_soon(function, *args)
+            except trio.RunFinishedError:
+                future.cancel()
+
+        soon(trio.lowlevel.spawn_system_task, deliver)
+        return future, lambda: soon(scope.cancel)
+
+
+async def within(seconds: float, send: Callable[[], Awaitable[HTTPResponse]]) -> HTTPResponse:
+    """Await `send()` for at most `seconds`, and a moment longer for what has arrived by then.
+
+    Raises:
+        TimeoutError: It took longer.
+    """
+    from .._values.loops import running_trio
+    from .answer import LATE
+
+    if (trio := running_trio()) is not None:
+        answer, scope, watch = None, trio.CancelScope(), trio.CancelScope()
+
+        async def watcher() -> None:
+            with watch:
+                await trio.sleep(seconds)
+                await trio.sleep(LATE)  # from now, if this process was stopped meanwhile
+                scope.cancel()
+
+        trio.lowlevel.spawn_system_task(watcher)
+        try:
+            with scope:
+                answer = await send()
+        finally:
+            watch.cancel()
+        if answer is None:
+            raise TimeoutError
+        return answer
+
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(None) as timeout:
+        timer = loop.call_later(seconds, lambda: timeout.reschedule(loop.time() + LATE))
+        try:
+            return await send()
+        finally:
+            timer.cancel()
+
+
+def refuse_on_a_loop() -> None:
+    """Raise where a worker's job runs on an event loop, for want of a thread: to wait there would block the loop."""
+    if AsyncHome.current() is not None:
+        raise TokenTransportError(
+            "no thread could be started for the token request, and an event loop can't wait for it; raise the limit of"
+            " threads (ulimit -u, the container's limit of processes), or end those that are not needed"
+        )
+
+
+def _no_answer(request: HTTPRequest, error: Exception, deadline: Deadline) -> TokenTransportError:
+    from .._values.event import logger
+    from .._values.reasons import safe_reason
+
+    if logger.isEnabledFor(DEBUG):
+        import traceback
+
+        frames = "".join(traceback.format_tb(error.__traceback__))  # lines of code only; no text and no values
+        logger.debug("krauth: token request to %s: %s\n%s", request.url, type(error).__name__, frames)
+    if deadline.is_over:
+        return TokenTransportError(f"no answer from {request.url} within {deadline.seconds:.3g} s")
+    return TokenTransportError(f"no answer from {request.url}: {safe_reason(error)}")
 
 
 def _home_is_gone() -> TokenTransportError:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import copy
 import os
-import sys
 import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from .._values.exceptions import ConfigurationError, TokenTransportError
+from .._values.loops import running_trio
 
 if TYPE_CHECKING:
     from .snapshot import Snapshot
@@ -63,8 +63,7 @@ class Run:
 
     async def wait_async(self, timeout: float) -> Any:
         """Await the end of the renewal, under asyncio or trio; see `wait`."""
-        trio = sys.modules.get("trio")
-        if trio is not None and trio.lowlevel.in_trio_run():
+        if (trio := running_trio()) is not None:
             event, token = trio.Event(), trio.lowlevel.current_trio_token()
 
             def wake(_: object) -> None:
