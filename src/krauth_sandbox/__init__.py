@@ -6,19 +6,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ._emulator import Emulator
-    from ._meloming import MelomingEmulator
-    from ._naver import NaverEmulator
-    from ._record import RecordedRequest
+    from ._ground.record import RecordedRequest
+    from ._meloming.emulator import MelomingEmulator
+    from ._naver.emulator import NaverEmulator
     from ._sandbox import Sandbox
+    from ._server.emulator import Emulator
 
 __all__ = ["Emulator", "MelomingEmulator", "NaverEmulator", "RecordedRequest", "Sandbox"]
 
 _HOMES = {
-    "Emulator": "_emulator",
-    "MelomingEmulator": "_meloming",
-    "NaverEmulator": "_naver",
-    "RecordedRequest": "_record",
+    "Emulator": "_server.emulator",
+    "MelomingEmulator": "_meloming.emulator",
+    "NaverEmulator": "_naver.emulator",
+    "RecordedRequest": "_ground.record",
     "Sandbox": "_sandbox",
 }
 

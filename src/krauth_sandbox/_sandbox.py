@@ -1,4 +1,4 @@
-"""`Sandbox`: `_naver` and `_meloming` with credentials and addresses, started and stopped by `_server`."""
+"""`Sandbox`: both providers with their credentials and addresses, started and stopped together."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final, Self
 
 import bcrypt
 
-from ._clock import TokenClock
-from ._meloming import MelomingEmulator
-from ._naver import NaverEmulator
-from ._server import HOST, ServerThread
+from ._ground.clock import TokenClock
+from ._meloming.emulator import MelomingEmulator
+from ._naver.emulator import NaverEmulator
+from ._server import control
+from ._server.thread import HOST, ServerThread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,7 +32,8 @@ class Sandbox:
 
     Ports of 0 are chosen freely at the first start and kept for later ones. `speed` divides every documented
     token lifetime: at 3600 an hour's token lives one second of real time. `naver_accounts` maps account id to
-    uid. Credentials not given are random. Start raises OSError where a port is taken.
+    uid. Credentials not given are random. `hosts` are names that a Host header may have besides those of loopback.
+    Start raises OSError where a port is taken.
     """
 
     def __init__(
@@ -51,16 +53,16 @@ class Sandbox:
         meloming_redirect_uris: Iterable[str] = _REDIRECT_URIS,
         rotation: bool = True,
         reuse_detection: bool = True,
+        hosts: Iterable[str] = (),
     ) -> None:
         accounts = dict(_ACCOUNTS if naver_accounts is None else naver_accounts)
         if not accounts:
             raise ValueError("naver_accounts must name at least one seller")
         self.naver_client_id = naver_client_id or secrets.token_urlsafe(16).replace("-", "x").replace("_", "y")
         # "Real secrets are cost 4": `$2a$04$` and 22 characters, 29 in all.
-        self.naver_client_secret = naver_client_secret or bcrypt.gensalt(4, prefix=b"2a").decode("ascii")
+        naver_client_secret = naver_client_secret or bcrypt.gensalt(4, prefix=b"2a").decode("ascii")
         self.naver_account_id, self.naver_account_uid = next(iter(accounts.items()))
         self.meloming_client_id = meloming_client_id or f"mlm-app-{secrets.token_hex(6)}"
-        self.meloming_client_secret = meloming_client_secret or secrets.token_urlsafe(32)
         self.meloming_public_client_id = meloming_public_client_id or f"mlm-public-{secrets.token_hex(6)}"
         # "Live | mlm_live_", "Test | mlm_test_"
         self.meloming_api_key = meloming_api_key or f"mlm_live_{secrets.token_hex(16)}"
@@ -69,16 +71,17 @@ class Sandbox:
         self.naver = NaverEmulator(
             self._clock,
             client_id=self.naver_client_id,
-            client_secret=self.naver_client_secret,
+            client_secret=naver_client_secret,
             accounts=accounts,
             own_account=_OWN_ACCOUNT,
             speed=speed,
         )
         self.meloming = MelomingEmulator(
             self._clock,
-            client_id=self.meloming_client_id,
-            client_secret=self.meloming_client_secret,
-            public_client_id=self.meloming_public_client_id,
+            clients={
+                self.meloming_client_id: meloming_client_secret or secrets.token_urlsafe(32),
+                self.meloming_public_client_id: None,
+            },
             api_keys=(self.meloming_api_key, self.meloming_test_api_key),
             redirect_uris=meloming_redirect_uris,
             speed=speed,
@@ -86,6 +89,7 @@ class Sandbox:
             reuse_detection=reuse_detection,
         )
         self._ports = [naver_port, meloming_port]
+        self._hosts = frozenset(hosts)
         self._server: ServerThread | None = None
 
     # ---- lifecycle ---------------------------------------------------------------------------------------
@@ -95,7 +99,7 @@ class Sandbox:
         if self._server is not None:
             raise RuntimeError("this sandbox is already running")
         applications = [
-            (emulator.application(), port)
+            (emulator.application(control.routes(emulator), self._hosts), port)
             for emulator, port in zip((self.naver, self.meloming), self._ports, strict=True)
         ]
         server = ServerThread(applications)
@@ -118,7 +122,17 @@ class Sandbox:
     def __exit__(self, *exc_info: object) -> None:
         self.stop()
 
-    # ---- addresses ---------------------------------------------------------------------------------------
+    # ---- credentials and addresses -----------------------------------------------------------------------
+
+    @property
+    def naver_client_secret(self) -> str:
+        """The secret of the Naver application that is good now."""
+        return self.naver.client_secret
+
+    @property
+    def meloming_client_secret(self) -> str:
+        """The secret of the first Meloming client that is good now."""
+        return self.meloming.client_secret
 
     @property
     def naver_url(self) -> str:
@@ -168,7 +182,9 @@ class Sandbox:
         self.meloming.revoke_all()
 
     def reset(self) -> None:
-        """Put both back to the first moment: switches, faults, counters, records, tokens."""
+        """Put both back to the first moment: switches, faults, counters, records, tokens, the token clock."""
+        self.revoke_all()
+        self._clock.rewind()
         self.naver.reset()
         self.meloming.reset()
 
@@ -195,21 +211,21 @@ class Sandbox:
             # In Python: NaverAuth.from_env() or MelomingOAuth.from_env(), with base_url= as above.
             # A client without a secret (PKCE only): {self.meloming_public_client_id}
 
-            # Switches (on either port; every answer is the state that it led to)
+            # Switches, on either port: every answer is the state that it led to. The header keeps web pages out.
             curl {naver}/_sandbox/state
-            curl -X POST {naver}/_sandbox/revoke
-            curl -X POST '{meloming}/_sandbox/revoke?what=access'
-            curl -X POST '{naver}/_sandbox/fail?where=token&status=503&times=2'
-            curl -X POST '{naver}/_sandbox/fail?where=api&status=429&times=always&retry_after=3'
-            curl -X POST '{naver}/_sandbox/drop?where=token&times=1'
-            curl -X POST '{naver}/_sandbox/delay?where=token&seconds=2'
-            curl -X POST {naver}/_sandbox/clear
-            curl -X POST '{naver}/_sandbox/clock?offset=400'
-            curl -X POST '{naver}/_sandbox/advance?seconds=9001'
-            curl -X POST '{naver}/_sandbox/switch?ip_allowed=false&punish_malformed=true&speed=60'
-            curl -X POST '{meloming}/_sandbox/switch?rotation=false&reuse_detection=false'
-            curl -X POST '{meloming}/_sandbox/switch?error_shape=nested&send_iss=true'
-            curl -X POST {naver}/_sandbox/reset
+            curl -H X-Krauth-Sandbox:1 -X POST {naver}/_sandbox/revoke
+            curl -H X-Krauth-Sandbox:1 -X POST '{meloming}/_sandbox/revoke?what=access'
+            curl -H X-Krauth-Sandbox:1 -X POST '{naver}/_sandbox/fail?where=token&status=503&times=2'
+            curl -H X-Krauth-Sandbox:1 -X POST '{naver}/_sandbox/fail?where=api&status=429&times=always&retry_after=3'
+            curl -H X-Krauth-Sandbox:1 -X POST '{naver}/_sandbox/drop?where=token&times=1'
+            curl -H X-Krauth-Sandbox:1 -X POST '{naver}/_sandbox/delay?where=token&seconds=2'
+            curl -H X-Krauth-Sandbox:1 -X POST {naver}/_sandbox/clear
+            curl -H X-Krauth-Sandbox:1 -X POST '{naver}/_sandbox/clock?offset=400'
+            curl -H X-Krauth-Sandbox:1 -X POST '{naver}/_sandbox/advance?seconds=9001'
+            curl -H X-Krauth-Sandbox:1 -X POST '{naver}/_sandbox/switch?ip_allowed=false&punish_malformed=true&speed=60'
+            curl -H X-Krauth-Sandbox:1 -X POST '{meloming}/_sandbox/switch?rotation=false&reuse_detection=false'
+            curl -H X-Krauth-Sandbox:1 -X POST '{meloming}/_sandbox/switch?error_shape=nested&send_iss=true'
+            curl -H X-Krauth-Sandbox:1 -X POST {naver}/_sandbox/reset
             """
         )
 

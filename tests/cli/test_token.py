@@ -14,7 +14,7 @@ def issued(sandbox):
     for record in [*sandbox.naver.requests, *sandbox.meloming.requests]:
         fields = dict(pair.split("=", 1) for pair in record.body.decode().split("&") if "=" in pair)
         found |= {fields[name] for name in ("client_secret_sign", "client_secret") if name in fields}
-    found |= set(sandbox.naver._live) | set(sandbox.meloming._vault._access)
+    found |= set(sandbox.naver._tokens._known) | set(sandbox.meloming._vault._access)
     return {value for value in found if value}
 
 

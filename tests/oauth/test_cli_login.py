@@ -189,7 +189,7 @@ def test_login_by_browser(login, krauth, tmp_path):
             f"""
             import sys, urllib.request
             sys.path[:0] = {[p for p in sys.path if p]!r}
-            from krauth_sandbox._approve import approve
+            from krauth_sandbox._meloming.approve import approve
             with urllib.request.urlopen(approve(sys.argv[1], "melo", deny=False)) as response:
                 open({str(tmp_path / "page.html")!r}, "w").write(response.read().decode())
             """

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 import threading
 import time
 from datetime import datetime
@@ -211,20 +212,163 @@ def test_415_for_anything_but_a_form_in_the_body(sandbox):
     assert (sandbox.naver.token_requests, sandbox.naver.tokens_issued) == (5, 0)
 
 
-def test_punishment_is_switched_and_lasts_an_hour(sandbox):
-    """With punish_malformed one malformed request brings issuance down to one an hour."""
-    assert ask(sandbox, fields(sandbox, type="x")).status_code == 400
+# ---- the penalty -----------------------------------------------------------------------------------------
+
+
+def is_punished(answer):
+    """429 GW.QUOTA_LIMIT in the vendor's words, with the HOURS headers, and no Retry-After."""
+    return (
+        answer.status_code == 429
+        and (answer.json()["code"], answer.json()["message"])
+        == ("GW.QUOTA_LIMIT", "할당된 시간당 요청량을 초과하였습니다.")
+        and answer.headers["GNCP-GW-Quota-Period"] == "HOURS"
+        and {"GNCP-GW-Quota-Limit", "GNCP-GW-Quota-Remaining"} <= set(answer.headers)
+        and "Retry-After" not in answer.headers
+    )
+
+
+MALFORMED = {
+    "a field that can't be right": lambda sandbox: ask(sandbox, fields(sandbox, type="x")),
+    "a missing field": lambda sandbox: ask(sandbox, fields(sandbox, timestamp=None, type=None)),
+    "JSON": lambda sandbox: requests.post(sandbox.naver_url + "/v1/oauth2/token", json=fields(sandbox), timeout=5),
+    "the query string": lambda sandbox: in_the_url(sandbox),
+}
+
+
+def in_the_url(sandbox):
+    return requests.post(sandbox.naver_url + "/v1/oauth2/token", params=fields(sandbox), timeout=5)
+
+
+@pytest.mark.parametrize("how", MALFORMED)
+def test_a_malformed_token_request_is_punished(sandbox, how):
+    """One token an hour, API calls refused too, until an hour has passed without another malformed request."""
+    sandbox.naver.punish_malformed = True
+    good = token(sandbox)
+    assert MALFORMED[how](sandbox).status_code in {400, 415}
+    assert is_punished(ask(sandbox))
+    assert is_punished(call(sandbox, good))
+    sandbox.advance(3_599)
+    assert is_punished(call(sandbox, good))
+    sandbox.advance(2)
+    assert call(sandbox, good).status_code == 200
     assert [ask(sandbox).status_code for _ in range(2)] == [200, 200]
 
+
+def test_the_penalty_lasts_while_malformed_requests_come(sandbox):
+    """Another program's requests prolong it: one token in each hour, and none besides."""
+    sandbox.naver.malformed_elsewhere = True
+    for _ in range(3):
+        assert [ask(sandbox).status_code for _ in range(2)] == [200, 429]
+        sandbox.advance(3_601)
+    sandbox.naver.malformed_elsewhere = False
+    assert [ask(sandbox).status_code for _ in range(2)] == [200, 200]
     sandbox.naver.punish_malformed = True
-    sandbox.naver.fail_token(503)
-    assert ask(sandbox).status_code == 503
+    for _ in range(3):
+        ask(sandbox, fields(sandbox, type="x"))
+        sandbox.advance(1_900)
+    assert sandbox.naver.punished
+
+
+def test_what_is_not_malformed_is_not_punished(sandbox):
+    """A wrong secret, an unknown seller and a late timestamp are refused, and nothing else follows."""
+    sandbox.naver.punish_malformed = True
+    for changes in ({"client_id": "x"}, {"client_secret_sign": "x"}, {"timestamp": 10**12}):
+        assert ask(sandbox, {**fields(sandbox), **changes}).status_code == 400
+    assert not sandbox.naver.punished
+    assert [ask(sandbox).status_code for _ in range(2)] == [200, 200]
+
+
+def test_the_penalty_may_spare_the_api(sandbox):
+    """With penalty_reaches_api off, only the token endpoint is concerned; without punish_malformed, nothing is."""
+    good = token(sandbox)
+    assert ask(sandbox, fields(sandbox, type="x")).status_code == 400
+    assert not sandbox.naver.punished
+    sandbox.naver.punish_malformed, sandbox.naver.penalty_reaches_api = True, False
+    ask(sandbox, fields(sandbox, type="x"))
+    assert is_punished(ask(sandbox))
+    assert call(sandbox, good).status_code == 200
+
+
+def test_parameters_in_the_url_are_a_switch(sandbox):
+    """Reports disagree: 415 without a body, or 200 and the penalty."""
+    good = token(sandbox)
+    refused = in_the_url(sandbox)
+    assert (refused.status_code, refused.content) == (415, b"")
+    sandbox.naver.query_string = "punish"
+    answer = in_the_url(sandbox)
+    assert (answer.status_code, answer.json()["access_token"]) == (200, good)
+    assert "punished" not in answer.text
+    assert is_punished(ask(sandbox))
+    assert is_punished(call(sandbox, good))
+
+
+def test_speed_shortens_the_penalty(sandbox):
+    """At speed 3600 the hour is a second."""
+    sandbox.naver.punish_malformed = True
+    sandbox.speed = 3600
+    ask(sandbox, fields(sandbox, type="x"))
+    assert sandbox.naver.punished
+    sandbox.advance(1.1)
+    assert not sandbox.naver.punished
+
+
+# ---- the application -------------------------------------------------------------------------------------
+
+
+def test_a_reissued_secret_kills_the_old_one_at_once(sandbox):
+    """The old secret signs nothing any more; tokens that were issued with it live on."""
+    form, good = fields(sandbox), token(sandbox)
+    old = sandbox.naver_client_secret
+    new = sandbox.naver.reissue_secret()
+    assert sandbox.naver_client_secret == new != old
+    assert invalid_names(ask(sandbox, form)) == ["client_secret_sign"]
+    assert "reissue" in str(sandbox.naver.requests[-1].wrong)
+    assert token(sandbox) == good
+    assert call(sandbox, good).status_code == 200
+    with pytest.raises(ValueError, match="bcrypt salt"):
+        sandbox.naver.reissue_secret("mangled")
+
+
+def test_an_application_lapses_after_180_days(sandbox):
+    """Then neither token requests nor tokens are good, until it is renewed by hand."""
+    sandbox.advance(179 * 86_400)
+    good = token(sandbox)
+    assert call(sandbox, good).status_code == 200
+    sandbox.advance(86_400 - 7_200)
+    good = token(sandbox)
+    sandbox.advance(7_201)
+    assert invalid_names(ask(sandbox)) == ["client_id"]
+    assert call(sandbox, good).json()["code"] == "GW.AUTHN"
+    sandbox.naver.renew_application()
+    assert call(sandbox, good).status_code == 200
+    sandbox.naver.lapsed = True
+    assert invalid_names(ask(sandbox)) == ["client_id"]
+    sandbox.naver.renew_application()
     assert ask(sandbox).status_code == 200
-    requests.post(sandbox.naver_url + "/v1/oauth2/token", params=fields(sandbox), timeout=5)
-    answer = ask(sandbox)
-    assert (answer.status_code, answer.json()["code"]) == (429, "GW.QUOTA_LIMIT")
-    sandbox.advance(3601)
-    assert [ask(sandbox).status_code for _ in range(2)] == [200, 429]
+
+
+def test_the_wrong_kind_of_application(sandbox):
+    """A data solution's token: 403 GW.AUTHN; a missing API group: 401 GW.AUTHN. Both with a good token."""
+    good = token(sandbox)
+    sandbox.naver.application_kind = "data_solution"
+    answer = call(sandbox, good)
+    assert (answer.status_code, answer.json()["code"]) == (403, "GW.AUTHN")
+    sandbox.naver.application_kind, sandbox.naver.api_group = "store", False
+    answer = call(sandbox, good)
+    assert (answer.status_code, answer.json()["code"]) == (401, "GW.AUTHN")
+
+
+def test_agencies(sandbox):
+    """/partner takes SELLER and refuses SELF; /external refuses an agency's application, tokens and calls alike."""
+    seller = fields(sandbox, seller=sandbox.naver_account_id)
+    good = ask(sandbox, seller, base=sandbox.naver_partner_url).json()["access_token"]
+    assert invalid_names(ask(sandbox, base=sandbox.naver_partner_url)) == ["type"]
+    sandbox.naver.application_kind = "agency"
+    for answer in (ask(sandbox, seller), ask(sandbox), call(sandbox, good)):
+        assert (answer.status_code, answer.json()["code"]) == (403, "GW.IP_NOT_ALLOWED")
+    assert ask(sandbox, seller, base=sandbox.naver_partner_url).json()["access_token"] == good
+    url = sandbox.naver_partner_url + "/v1/seller/account"
+    assert requests.get(url, headers={"Authorization": f"Bearer {good}"}, timeout=5).status_code == 200
 
 
 # ---- the token -------------------------------------------------------------------------------------------
@@ -276,15 +420,6 @@ def test_one_token_per_resource(sandbox):
     assert account["accountId"] == sandbox.naver_account_id
     assert account["accountUid"] == sandbox.naver_account_uid
     assert call(sandbox, own).json()["accountUid"] != sandbox.naver_account_uid
-
-
-def test_partner_base_is_the_same_server(sandbox):
-    """Agencies use /partner where sellers use /external."""
-    answer = ask(sandbox, base=sandbox.naver_partner_url)
-    assert answer.json()["access_token"] == token(sandbox)
-    headers = {"Authorization": f"Bearer {token(sandbox)}"}
-    url = sandbox.naver_partner_url + "/v1/seller/account"
-    assert requests.get(url, headers=headers, timeout=5).status_code == 200
 
 
 def test_accounts_are_configurable():
@@ -376,17 +511,129 @@ def test_echo_redirect_stream(sandbox):
 
 
 def test_rate_limit_when_enforced(sandbox):
-    """Off by default; on, the burst is what the header says, and there is no Retry-After."""
+    """A bucket of twice the rate for each API: off by default, and on it refuses without a Retry-After."""
     good = token(sandbox)
-    sandbox.naver.enforce_rate_limit, sandbox.naver.burst_capacity = True, 2
+    sandbox.naver.enforce_rate_limit, sandbox.naver.replenish_rate = True, 2
     with requests.Session() as session:
         session.headers["Authorization"] = f"Bearer {good}"
         url = sandbox.naver_url + "/v1/seller/account"
-        answers = [session.get(url, timeout=5) for _ in range(20)]
+        answers = [session.get(url, timeout=5) for _ in range(12)]
+        first = [answer.status_code for answer in answers[:4]]
+        other = session.get(sandbox.naver_url + "/v1/echo", timeout=5)
+    assert first == [200] * 4
+    assert other.status_code == 200
     refused = [answer for answer in answers if answer.status_code == 429]
     assert refused
-    assert refused[0].json()["code"] == "GW.RATE_LIMIT"
+    assert (refused[0].json()["code"], refused[0].json()["message"]) == (
+        "GW.RATE_LIMIT",
+        "요청이 많아 서비스를 일시적으로 사용할 수 없습니다.",
+    )
     assert "Retry-After" not in refused[0].headers
+    assert refused[0].headers["GNCP-GW-RateLimit-Remaining"] == "0"
+    for answer in answers:
+        assert answer.headers["GNCP-GW-RateLimit-Replenish-Rate"] == "2"
+        assert answer.headers["GNCP-GW-RateLimit-Burst-Capacity"] == "4"
+
+
+@pytest.mark.parametrize(("period", "seconds"), [("SECONDS", 1), ("ROUND", 3600), ("HOURS", 3600)])
+def test_quota(sandbox, period, seconds):
+    """An own store has none and no headers; with one, the headers count down and 429 GW.QUOTA_LIMIT follows."""
+    good = token(sandbox)
+    assert not [name for name in call(sandbox, good).headers if "quota" in name.lower()]
+    sandbox.naver.quota_period, sandbox.naver.quota_limit = period, 2
+    # To the beginning of a period, so that none ends in between.
+    sandbox.advance(seconds - sandbox.naver._clock.now() % seconds)
+    first, second, third = (call(sandbox, good) for _ in range(3))
+    assert [answer.headers["GNCP-GW-Quota-Remaining"] for answer in (first, second, third)] == ["1", "0", "0"]
+    assert {answer.headers["GNCP-GW-Quota-Period"] for answer in (first, second, third)} == {period}
+    assert {answer.headers["GNCP-GW-Quota-Limit"] for answer in (first, second, third)} == {"2"}
+    assert (third.status_code, third.json()["code"]) == (429, "GW.QUOTA_LIMIT")
+    sandbox.advance(seconds)
+    assert call(sandbox, good).status_code == 200
+
+
+SHAPES = {
+    "old": r"krs-[0-9]{6}-[0-9a-f]{6}\^[0-9]{13}\^[0-9]+",
+    "new": r"[A-Za-z0-9_-]{22}\^[0-9]{13}\^[0-9]+",
+}
+
+
+@pytest.mark.parametrize("shape", ["old", "new", "both", "none"])
+def test_trace_ids(sandbox, shape):
+    """The document's shape, that of 2025, both in turn, or none: in the header always, in gateway errors' bodies too."""
+    sandbox.naver.trace_ids = shape
+    answers = [call(sandbox, "unknown") for _ in range(4)]
+    ids = [answer.headers.get("GNCP-GW-Trace-ID") for answer in answers]
+    assert [answer.json().get("traceId") for answer in answers] == ids
+    if shape == "none":
+        assert ids == [None] * 4
+        assert "GNCP-GW-Trace-ID" not in ask(sandbox).headers
+        return
+    shapes = [next(name for name, pattern in SHAPES.items() if re.fullmatch(pattern, one)) for one in ids]
+    assert set(shapes) == ({"old", "new"} if shape == "both" else {shape})
+    refused = ask(sandbox, fields(sandbox, client_id="x"))
+    assert "traceId" not in refused.json()
+    assert refused.headers["GNCP-GW-Trace-ID"]
+    assert int(answers[0].headers["GNCP-GW-HttpClient-ResponseTime"]) >= 0
+
+
+def test_every_code_has_the_vendors_message(sandbox):
+    """The closed list of PROVIDERS: each code as a fault, with its status and its words, and no other code."""
+    said = {
+        "GW.AUTHN": (401, "요청을 보낼 권한이 없습니다."),
+        "GW.IP_NOT_ALLOWED": (403, "호출이 허용되지 않은 IP입니다."),
+        "GW.NOT_FOUND": (404, "요청하신 리소스를 찾을 수 없습니다."),
+        "GW.RATE_LIMIT": (429, "요청이 많아 서비스를 일시적으로 사용할 수 없습니다."),
+        "GW.QUOTA_LIMIT": (429, "할당된 시간당 요청량을 초과하였습니다."),
+        "GW.INTERNAL_SERVER_ERROR": (500, "작업 중 오류가 발생하였습니다."),
+        **{f"GW.PROXY.0{n}": (500, "작업 중 오류가 발생하였습니다.") for n in range(1, 6)},
+        **{f"GW.BLOCK.0{n}": (503, "서비스를 일시적으로 사용할 수 없습니다.") for n in (1, 2)},
+        **{f"GW.TIMEOUT.0{n}": (504, "요청 대기 시간이 초과되었습니다.") for n in (1, 2)},
+    }
+    assert dict(sandbox.naver.codes) == {code: status for code, (status, _) in said.items()}
+    for code, (status, message) in said.items():
+        sandbox.naver.fail_token(status, code=code)
+        answer = ask(sandbox)
+        assert (answer.status_code, answer.json()["code"], answer.json()["message"]) == (status, code, message)
+
+
+def test_answers_that_differ_from_the_document(sandbox):
+    """A new token each time, another lifetime, another 2xx: each is a switch."""
+    sandbox.naver.same_token = False
+    assert token(sandbox) != token(sandbox)
+    sandbox.naver.lifetime = 20_000
+    assert ask(sandbox).json()["expires_in"] > 10_800
+    sandbox.naver.token_status = 201
+    assert ask(sandbox).status_code == 201
+
+
+WRONGS = [
+    (lambda s: ask(s, fields(s, client_id="x")), "There is no application with this client_id."),
+    (lambda s: ask(s, fields(s, timestamp=int(time.time()))), "timestamp is in seconds"),
+    (lambda s: ask(s, fields(s, timestamp=int(time.time() * 1000) - 400_000)), "timestamp is 400 s old"),
+    (lambda s: ask(s, fields(s, timestamp=int(time.time() * 1000) + 60_000)), "s in the future"),
+    (lambda s: ask(s, fields(s, client_secret_sign="%")), "not Base64"),
+    (lambda s: ask(s, fields(s, client_secret_sign="aGVsbG8=")), "does not hold a bcrypt hash"),
+    (lambda s: ask(s, fields(s, seller="nobody")), "There is no seller"),
+    (lambda s: ask(s, fields(s, type=None)), "Missing, repeated or impossible: type."),
+    (lambda s: ask(s, base=s.naver_partner_url), "On /partner the type must be SELLER"),
+    (in_the_url, "The parameters stand in the URL"),
+    (lambda s: requests.get(s.naver_url + "/v1/echo", timeout=5), "There is no Authorization header."),
+    (lambda s: requests.get(s.naver_url + "/v1/echo", auth=("a", "b"), timeout=5), "does not hold a bearer token"),
+    (lambda s: call(s, "unknown"), "The token was not issued here."),
+    (lambda s: call(s, (token(s), s.advance(10_801))[0]), "The token has expired."),
+    (lambda s: call(s, (token(s), s.revoke_all())[0]), "The token was revoked."),
+    (lambda s: call(s, token(s), "/v1/nothing"), "There is nothing at this path"),
+]
+
+
+@pytest.mark.parametrize(("do", "text"), WRONGS, ids=[text for _, text in WRONGS])
+def test_the_record_says_what_was_wrong(sandbox, do, text):
+    """Each refusal is explained in a sentence that quotes nothing that was sent."""
+    assert do(sandbox).status_code >= 400
+    assert text in str(sandbox.naver.requests[-1].wrong)
+    assert token(sandbox)
+    assert sandbox.naver.requests[-1].wrong is None
 
 
 def test_concurrent_requests_get_one_token(sandbox):

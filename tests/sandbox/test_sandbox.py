@@ -15,6 +15,8 @@ from krauth_sandbox import RecordedRequest, Sandbox
 
 pytest_plugins = ["pytester"]
 
+HEADER = {"X-Krauth-Sandbox": "1"}
+
 
 @pytest.fixture(params=["naver", "meloming"])
 def provider(request, sandbox):
@@ -61,7 +63,9 @@ class Provider:
         return requests.get(self.api_url, headers={"Authorization": f"Bearer {access_token}"}, timeout=5, **kwargs)
 
     def control(self, action, method="POST", **query):
-        return requests.request(method, f"{self.origin}/_sandbox/{action}", params=query, timeout=5)
+        headers = {} if method == "GET" else HEADER
+        url = f"{self.origin}/_sandbox/{action}"
+        return requests.request(method, url, params=query, headers=headers, timeout=5)
 
 
 def code_of(answer):
@@ -185,9 +189,9 @@ def test_records_hold_everything_and_print_no_secret(provider):
 
 def test_reprs_hide_credentials(sandbox):
     """Neither the sandbox nor an emulator prints a credential."""
-    shown = repr(sandbox) + repr(sandbox.naver) + repr(sandbox.meloming) + str(vars(sandbox.naver).get("_live"))
+    shown = repr(sandbox) + repr(sandbox.naver) + repr(sandbox.meloming) + str(sandbox.naver.tokens())
     Provider(sandbox, "naver").ask()
-    shown += str(vars(sandbox.naver)["_live"].values())
+    shown += str(sandbox.naver._tokens.live()) + str(sandbox.naver.tokens())
     for secret in (sandbox.naver_client_secret, sandbox.meloming_client_secret, sandbox.meloming_api_key):
         assert secret not in shown
     assert sandbox.naver_client_secret not in repr(sandbox.meloming._clients)
@@ -232,7 +236,9 @@ def test_control_drives_every_switch(provider):
 
 def test_control_fail_takes_its_body(provider):
     """The body of the control request becomes the body of the failure."""
-    requests.post(f"{provider.origin}/_sandbox/fail?where=token&status=418", json={"short": "stout"}, timeout=5)
+    requests.post(
+        f"{provider.origin}/_sandbox/fail?where=token&status=418", json={"short": "stout"}, headers=HEADER, timeout=5
+    )
     answer = provider.ask()
     assert (answer.status_code, answer.json()) == (418, {"short": "stout"})
 
@@ -246,6 +252,25 @@ def test_control_fail_takes_its_body(provider):
         ("fail", {"status": "500", "where": "moon"}),
         ("fail", {"status": "500", "times": "0"}),
         ("clock", {"offset": "nan"}),
+        ("clock", {"offset": "1e300"}),
+        ("clock", {"offset": "-1e300"}),
+        ("clock", {"offset": "1e12"}),
+        ("clock", {"offset": "-2e9"}),
+        ("clock", {"offset": "9" * 5000}),
+        ("clock", {"ofset": "5"}),
+        ("delay", {"seconds": "1e300"}),
+        ("delay", {"seconds": "-1"}),
+        ("fail", {"status": "500", "retry_after": "1\r\nX: y"}),
+        ("fail", {"status": "500", "retry_after": "나중"}),
+        ("fail", {"status": "9" * 5000}),
+        ("fail", {"status": "500", "times": "9" * 5000}),
+        ("fail", {"code": "GW.NONE"}),
+        ("advance", {"seconds": "1e300"}),
+        ("advance", {"seconds": "inf"}),
+        ("switch", {"speed": "1e300"}),
+        ("switch", {"speed": "1e-300"}),
+        ("switch", {"lifetime": "0"}),
+        ("switch", {"redirect_uris": "http://x/"}),
         ("advance", {"seconds": "-1"}),
         ("switch", {}),
         ("switch", {"revoke_all": "x"}),
@@ -254,10 +279,42 @@ def test_control_fail_takes_its_body(provider):
     ],
 )
 def test_control_refuses_nonsense(provider, action, query):
-    """400 with a reason, never a 500."""
+    """400 with a reason, never a 500, and everything works as before."""
     answer = provider.control(action, **query)
     assert answer.status_code == 400
     assert answer.json()["error"]
+    assert provider.control("state", "GET").status_code == 200
+    assert provider.call(provider.ask().json()["access_token"]).status_code == 200
+
+
+EXTREMES = [
+    ("clock", {"offset": "250000000000"}),
+    ("clock", {"offset": "-1600000000"}),
+    ("advance", {"seconds": "3e9"}),
+    ("switch", {"speed": "1000000"}),
+    ("switch", {"speed": "0.000001"}),
+    ("switch", {"lifetime": "1000000000"}),
+    ("fail", {"where": "api", "status": "204"}),
+    ("fail", {"where": "api", "status": "599", "retry_after": "-"}),
+]
+
+
+@pytest.mark.parametrize(("action", "query"), EXTREMES)
+def test_the_outermost_values_still_make_answers(provider, action, query):
+    """What control takes never makes an answer a 500."""
+    assert provider.control(action, **query).status_code == 200
+    provider.call("x")
+    provider.ask()
+    assert provider.control("state", "GET").status_code == 200
+    assert 500 not in [record.status for record in provider.emulator.requests]
+
+
+@pytest.mark.parametrize("value", [float("nan"), 1e300, -1e300, 10**400])
+def test_code_can_not_set_an_impossible_clock(provider, value):
+    """The attribute refuses what control refuses."""
+    with pytest.raises(ValueError, match="between"):
+        provider.emulator.clock_offset = value
+    assert provider.ask().status_code == 200
 
 
 def test_control_provider_switches(sandbox):
@@ -267,6 +324,24 @@ def test_control_provider_switches(sandbox):
     assert meloming.control("switch", rotation="0", error_shape="nested").json()["error_shape"] == "nested"
     assert meloming.control("switch", error_shape="round").status_code == 400
     assert sandbox.meloming.rotation is False
+
+
+def test_control_reissues_secrets(provider):
+    """A program in any language gets the new secret, which is in no URL and in no state."""
+    old = provider.form()
+    assert provider.control("reissue").status_code == 200
+    assert provider.control("credentials", "GET").status_code == 403
+    names = {"naver": "NAVER_COMMERCE_CLIENT_SECRET", "meloming": "MELOMING_CLIENT_SECRET"}
+    found = requests.get(f"{provider.origin}/_sandbox/credentials", headers=HEADER, timeout=5).json()
+    assert found[names[provider.name]] == provider.emulator.client_secret
+    assert requests.post(provider.token_url, data=old, timeout=5).status_code == (
+        400 if provider.name == "naver" else 500
+    )
+    assert provider.ask().status_code == 200
+    own = "$2a$04$abcdefghijklmnopqrstuu"
+    requests.post(f"{provider.origin}/_sandbox/reissue", data=own, headers=HEADER, timeout=5)
+    assert provider.emulator.client_secret == own
+    assert own not in provider.control("state", "GET").text
 
 
 def test_revoke_access_alone(sandbox):

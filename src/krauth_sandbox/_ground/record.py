@@ -1,4 +1,4 @@
-"""One received request as evidence for a test; `_emulator` writes these, secrets stay out of the repr."""
+"""One received request as evidence for a test; the emulator writes these, secrets stay out of the repr."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from .reply import Wrong
 
 # Header values that may be printed; every other one is shown by name alone.
 _PRINTABLE = frozenset({"accept", "content-length", "content-type", "host", "user-agent"})
@@ -25,6 +27,8 @@ class RecordedRequest:
     provider: str
     at: float
     """Seconds since the epoch, by this machine's own clock (never offset)."""
+    wrong: Wrong | None = None
+    """What the emulator found wrong with it, for the inspector; `str` of it is an English sentence."""
 
     def __repr__(self) -> str:
         # "API Key를 로그에 기록" is forbidden; codes and tokens may sit in queries and bodies besides.

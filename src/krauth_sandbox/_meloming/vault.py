@@ -1,4 +1,4 @@
-"""Meloming's codes and tokens, what was granted to whom and until when; `_meloming` hands them out."""
+"""Meloming's codes and tokens: what was granted to whom, and until when."""
 
 from __future__ import annotations
 
@@ -10,16 +10,21 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from .._ground.reply import wrong
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ._clock import TokenClock
+    from .._ground.clock import TokenClock
+    from .._ground.reply import Wrong
 
 # "Access Token | 1시간", "Refresh Token | 7일", in seconds. A code's minute is the emulator's own choice
 # (RFC 6749 §4.1.2 allows ten).
 ACCESS_LIFETIME: Final = 3_600
 REFRESH_LIFETIME: Final = 7 * 86_400
 CODE_LIFETIME: Final = 60
+#: How many revoked tokens are remembered, so that a refusal can say so.
+_REMEMBERED: Final = 1_000
 
 # RFC 7636 §4.1: 43 to 128 unreserved characters.
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
@@ -30,11 +35,13 @@ _SCOPE = re.compile(r"[!#-\[\]-~]+( [!#-\[\]-~]+)*")
 class OAuthError(Exception):
     """An error of RFC 6749 §5.2; its text never holds what the client sent."""
 
-    def __init__(self, error: str, description: str, status: int = 400) -> None:
+    def __init__(self, error: str, description: str, status: int = 400, problem: Wrong | None = None) -> None:
         super().__init__(f"{error}: {description}")
         self.error = error
         self.description = description
         self.status = status
+        self.problem = problem or wrong(description)
+        """What was wrong, where the description must not tell the client as much."""
 
 
 def check_scope(scope: str, allowed: frozenset[str] | None) -> str:
@@ -99,27 +106,30 @@ class Vault:
         self._access: dict[str, Access] = {}
         self._refresh: dict[str, Refresh] = {}
         self._codes: dict[str, Code] = {}
+        self._revoked: dict[str, None] = {}
 
     def clear(self) -> None:
-        """Forget every code and token."""
-        self._access.clear()
+        """Make every code and token unusable."""
+        self.clear_access()
         self._refresh.clear()
         self._codes.clear()
 
     def clear_access(self) -> None:
-        """Forget every access token."""
+        """Make every access token unusable."""
+        for value in self._access:
+            self._remember_revoked(value)
         self._access.clear()
 
-    def remaining(self, token: Access) -> float:
+    def remaining(self, token: Access | Refresh) -> float:
         """Return the seconds until the token expires."""
         return token.expires_at - self._clock.now()
 
     # ---- issuing -----------------------------------------------------------------------------------------
 
-    def issue_access(self, family: Family, scope: str) -> Access:
-        """Issue an access token; it looks like the document's sample, but is opaque."""
+    def issue_access(self, family: Family, scope: str, lifetime: float = ACCESS_LIFETIME) -> Access:
+        """Issue an access token for `lifetime` seconds; it looks like the document's sample, but is opaque."""
         value = f"eyJhbGciOiJIUzM4NCJ9.{secrets.token_urlsafe(24)}.{secrets.token_urlsafe(24)}"
-        token = Access(value, family, scope, self._after(ACCESS_LIFETIME))
+        token = Access(value, family, scope, self._after(lifetime))
         self._access[value] = token
         return token
 
@@ -180,6 +190,19 @@ class Vault:
             return None
         return token
 
+    def access_fault(self, value: str) -> Wrong:
+        """Return why an access token is not good."""
+        token = self._access.get(value)
+        if value in self._revoked or (token is not None and token.family.revoked):
+            return wrong("The token was revoked.")
+        return wrong("The token was not issued here.") if token is None else wrong("The token has expired.")
+
+    def live(self) -> list[Access | Refresh]:
+        """Return the tokens that are good now, oldest first of each kind."""
+        found: list[Access | Refresh | None] = [self.live_access(value) for value in self._access]
+        found += [self.live_refresh(value) for value in self._refresh]
+        return [token for token in found if token is not None]
+
     def live_refresh(self, value: str) -> Refresh | None:
         """Return the refresh token if it is good now."""
         token = self._refresh.get(value)
@@ -189,12 +212,18 @@ class Vault:
 
     def revoke(self, value: str) -> None:
         """Revoke an access token alone, or a refresh token with its family; unknown ones are no error."""
-        self._access.pop(value, None)
+        if self._access.pop(value, None) is not None:
+            self._remember_revoked(value)
         # RFC 7009 §2.1: "If the particular token is a refresh token […] the authorization server SHOULD also
         # invalidate all access tokens based on the same authorization grant."
         token = self._refresh.get(value)
         if token is not None:
             token.family.revoked = True
+
+    def _remember_revoked(self, value: str) -> None:
+        self._revoked[value] = None
+        if len(self._revoked) > _REMEMBERED:
+            del self._revoked[next(iter(self._revoked))]
 
     def _after(self, lifetime: float) -> float:
         return self._clock.now() + lifetime / self._speed()

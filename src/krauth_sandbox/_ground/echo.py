@@ -1,4 +1,4 @@
-"""Echo, redirect, stream: what tests want and no provider has; mounted by `_naver` and `_meloming`."""
+"""Echo, redirect, stream: what tests want and no provider has; both providers mount them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from ._emulator import answer_json
+from .reply import answer_json
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""GET and POST /oauth/authorize, where `_meloming` asks its users; `_pages` writes the HTML."""
+"""GET and POST /oauth/authorize, where Meloming asks its users; `pages` writes the HTML."""
 
 from __future__ import annotations
 
@@ -9,17 +9,22 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from aiohttp import web
-
-from ._form import FORM, FormError, parse_form
-from ._pages import consent_page, error_page, language_of
-from ._vault import OAuthError, check_scope
+from .._ground.form import FORM, FormError, parse_form
+from .._ground.language import language_of
+from .._ground.reply import Reply, wrong
+from .pages import consent_page, error_page
+from .vault import OAuthError, check_scope
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ._clock import TokenClock
-    from ._meloming import MelomingEmulator
+    from aiohttp import web
+
+    from .._ground.clock import TokenClock
+    from .._ground.reply import Wrong
+    from .clients import Clients
+    from .settings import MelomingSettings
+    from .vault import Vault
 
 _COOKIE: Final = "krauth_sandbox_session"
 # Seconds that an open consent page stays good, by the token clock.
@@ -47,8 +52,10 @@ class _Pending:
 class ConsentDesk:
     """Show the page, take the decision, send the browser back with a code or an error."""
 
-    def __init__(self, emulator: MelomingEmulator, clock: TokenClock) -> None:
-        self._emulator = emulator
+    def __init__(self, settings: MelomingSettings, clients: Clients, vault: Vault, clock: TokenClock) -> None:
+        self._settings = settings
+        self._clients = clients
+        self._vault = vault
         self._clock = clock
         self._pending: dict[str, _Pending] = {}
 
@@ -58,13 +65,12 @@ class ConsentDesk:
             fields, repeated = parse_form(request.query_string)
         except FormError:
             return _refuse(request, "client_id")
-        emulator = self._emulator
         # RFC 6749 §4.1.2.1: with an invalid redirect URI or client identifier the server "MUST NOT
         # automatically redirect the user-agent to the invalid redirection URI".
-        if "client_id" in repeated or not emulator.is_client(fields.get("client_id", "")):
+        if "client_id" in repeated or fields.get("client_id", "") not in self._clients:
             return _refuse(request, "client_id")
         redirect_uri = fields.get("redirect_uri", "")
-        if "redirect_uri" in repeated or not emulator.is_redirect_uri(redirect_uri):
+        if "redirect_uri" in repeated or not self._settings.is_redirect_uri(redirect_uri):
             return _refuse(request, "redirect_uri")
         try:
             pending = self._read(request, fields, repeated)
@@ -75,6 +81,7 @@ class ConsentDesk:
                 redirect_uri,
                 {"error": error.error, "error_description": error.description},
                 None if "state" in repeated else fields.get("state"),
+                error.problem,
             )
         ticket = secrets.token_urlsafe(24)
         self._remember(ticket, pending)
@@ -84,7 +91,7 @@ class ConsentDesk:
             scope=pending.scope,
             redirect_uri=pending.redirect_uri,
             hidden={"consent": ticket},
-            usernames=emulator.usernames,
+            usernames=self._settings.usernames,
         )
         response = _html(page, redirect_uri=pending.redirect_uri)
         response.set_cookie(_COOKIE, pending.session, path="/oauth", httponly=True, samesite="Lax")
@@ -115,14 +122,14 @@ class ConsentDesk:
         answer = {"error": "access_denied", "error_description": "the user denied the request"}
         if decision == "allow":
             answer = {
-                "code": self._emulator.issue_code(
+                "code": self._vault.issue_code(
                     pending.client_id,
                     username,
                     pending.redirect_uri,
                     pending.scope,
                     pending.challenge,
                     pending.method,
-                )
+                ).value
             }
         # 303, so that no user agent repeats the form's POST at the client.
         return self._redirect(request, 303, pending.redirect_uri, answer, pending.state)
@@ -130,7 +137,7 @@ class ConsentDesk:
     def _read(self, request: web.Request, fields: Mapping[str, str], repeated: list[str]) -> _Pending:
         if repeated:
             # RFC 6749 §3.1: "Request and response parameters MUST NOT be included more than once."
-            raise OAuthError("invalid_request", f"{repeated[0]} came more than once")
+            raise OAuthError("invalid_request", "a parameter came more than once")
         if not fields.get("response_type"):
             raise OAuthError("invalid_request", "response_type is missing")
         if fields["response_type"] != "code":
@@ -143,13 +150,13 @@ class ConsentDesk:
         if challenge is not None and (method not in _METHODS or not _CHALLENGE.fullmatch(challenge)):
             # "code_challenge_method는 S256 또는 plain을 지원합니다."
             raise OAuthError("invalid_request", "code_challenge or code_challenge_method is not valid")
-        if challenge is None and self._emulator.is_public(fields["client_id"]):
+        if challenge is None and self._clients.is_public(fields["client_id"]):
             raise OAuthError("invalid_request", "a public client must send a code_challenge")
         return _Pending(
             session=request.cookies.get(_COOKIE) or secrets.token_urlsafe(24),
             client_id=fields["client_id"],
             redirect_uri=fields["redirect_uri"],
-            scope=check_scope(fields.get("scope") or self._emulator.default_scope, self._emulator.scopes),
+            scope=check_scope(fields.get("scope") or self._settings.default_scope, self._settings.scopes),
             state=fields.get("state"),
             challenge=challenge,
             method=method,
@@ -170,25 +177,39 @@ class ConsentDesk:
         redirect_uri: str,
         answer: Mapping[str, str],
         state: str | None,
-    ) -> web.Response:
+        problem: Wrong | None = None,
+    ) -> Reply:
         added = dict(answer)
         if state is not None:
             added["state"] = state  # RFC 6749 §4.1.2: "The exact value received from the client."
-        if self._emulator.send_iss:
+        if self._settings.send_iss:
             added["iss"] = f"{request.scheme}://{request.host}"  # RFC 9207
         parts = urlsplit(redirect_uri)
         query = "&".join(filter(None, [parts.query, urlencode(added)]))
         location = urlunsplit((parts.scheme, parts.netloc, parts.path, query, ""))
         headers = {"Location": location, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
-        return web.Response(status=status, headers=headers)
+        reply = Reply(status=status, headers=headers)
+        reply.wrong = problem
+        return reply
 
 
-def _refuse(request: web.Request, problem: str) -> web.Response:
+#: What an error page is about → what was wrong with the request.
+_PROBLEMS: Final = {
+    "client_id": wrong("There is no application with this client_id."),
+    "redirect_uri": wrong("redirect_uri is not registered."),
+    "csrf": wrong("The consent form has expired, or was not opened in this browser."),
+    "form": wrong("The consent form is not complete."),
+}
+
+
+def _refuse(request: web.Request, problem: str) -> Reply:
     language = language_of(request.headers.get("Accept-Language", ""))
-    return _html(error_page(language, problem), status=400)
+    reply = _html(error_page(language, problem), status=400)
+    reply.wrong = _PROBLEMS[problem]
+    return reply
 
 
-def _html(page: str, *, status: int = 200, redirect_uri: str | None = None) -> web.Response:
+def _html(page: str, *, status: int = 200, redirect_uri: str | None = None) -> Reply:
     # Browsers apply form-action to the redirect that answers the form too: name the client's origin in it.
     target = ""
     if redirect_uri is not None:
@@ -197,7 +218,8 @@ def _html(page: str, *, status: int = 200, redirect_uri: str | None = None) -> w
     policy = f"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; form-action 'self'{target}"
     headers = {
         "Cache-Control": "no-store",
-        "Referrer-Policy": "no-referrer",
+        # Not no-referrer: with it, browsers send `Origin: null` with the form.
+        "Referrer-Policy": "same-origin",
         "Content-Security-Policy": policy,
     }
-    return web.Response(text=page, status=status, content_type="text/html", headers=headers)
+    return Reply(text=page, status=status, content_type="text/html", headers=headers)

@@ -1,4 +1,4 @@
-"""The consent page of `_consent` operated without a browser, over HTTP like anyone would."""
+"""The page of `consent` operated without a browser, over HTTP like anyone would."""
 
 from __future__ import annotations
 

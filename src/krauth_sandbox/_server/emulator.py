@@ -1,61 +1,99 @@
-"""What both emulators share: counters, records, faults, delays; `_naver` and `_meloming` fill in the rest."""
+"""What both emulators share: counters, records, faults, delays; each provider's `emulator` fills in the rest."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import deque
+from dataclasses import dataclass, field
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from aiohttp import web
 
-from . import _control
-from ._faults import Answer, Drop, Faults
-from ._record import RecordedRequest
+from .._ground.faults import Answer, Drop, Faults
+from .._ground.parsers import between, boolean, number
+from .._ground.record import RecordedRequest
+from .._ground.reply import Reply, answer_json, wrong
+from .._ground.switches import Switch, Switches
+from . import doors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
-    from ._clock import TokenClock
-    from ._faults import Kind
+    from .._ground.clock import TokenClock
+    from .._ground.faults import Kind
+    from .._ground.reply import Wrong
 
-_RECORDS = 2_000
-_MAX_BODY = 64 * 1024 * 1024
+_RECORDS: Final = 2_000
+_MAX_BODY: Final = 64 * 1024 * 1024
+#: Paths below this are the sandbox's own: neither counted nor recorded, and no fault reaches them.
+HOUSE: Final = "/_sandbox/"
+#: The last moment that `Date` can express, 9999-12-31, in seconds since the epoch.
+_LAST: Final = 253_402_300_799
 
 
-class Emulator(ABC):
+def _check_offset(seconds: float) -> None:
+    now = time.time()
+    # A day's distance from both ends: the time moves on, and Korea is nine hours ahead.
+    between(seconds, 86_400 - now, _LAST - 86_400 - now)
+
+
+def _check_delay(seconds: float) -> None:
+    between(seconds, 0, 3_600)
+
+
+def _check_speed(value: float) -> None:
+    if value <= 0:
+        raise ValueError("speed must be greater than 0")
+    between(value, 1e-6, 1e6)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveToken:
+    """A token that is good now, for people to look at."""
+
+    provider: str
+    kind: str
+    """`access` or `refresh`."""
+    value: str = field(repr=False)
+    whom: str
+    """For whom it acts: a seller, a user, or the application."""
+    scope: str
+    seconds_left: float
+
+
+class Emulator(Switches):
     """One provider on one port. Every attribute and method may be used from any thread while it serves."""
 
     provider: ClassVar[str]
-    switches: ClassVar[dict[str, Callable[[str], Any]]] = {}
-    """Attributes that `POST /_sandbox/switch` may set, each with the parser of its text."""
+    codes: ClassVar[Mapping[str, int]]
+    """Every error code of the provider's API, with its status."""
 
-    def __init__(self, clock: TokenClock, *, speed: float) -> None:
-        if speed <= 0:
-            raise ValueError("speed must be greater than 0")
+    speed = Switch(1.0, number(1e-6, 1e6), check=_check_speed)
+    """Token lifetimes are the documented ones divided by this."""
+    token_delay = Switch(0.0, number(0, 3_600), check=_check_delay)
+    """Seconds before the token endpoint answers."""
+    api_delay = Switch(0.0, number(0, 3_600), check=_check_delay)
+    """Seconds before an API call is answered."""
+    clock_offset = Switch(0.0, number(-1e12, 1e12), check=_check_offset)
+    """Seconds by which this server's wall clock is ahead of the machine's."""
+    enforce_rate_limit = Switch(False, boolean, choices=("true", "false"))
+    """Answer 429 beyond the documented rate, instead of only counting it in the headers."""
+
+    def __init__(self, clock: TokenClock, **initial: Any) -> None:
         self._clock = clock
         self._lock = threading.RLock()
         self._faults = Faults()
-        self._initial_speed = speed
+        self._initial = initial
         self.reset()
 
     def reset(self) -> None:
         """Put every switch back, and forget faults, counters, records and tokens."""
         with self._lock:
-            self.speed = self._initial_speed
-            """Token lifetimes are the documented ones divided by this."""
-            self.token_delay = 0.0
-            """Seconds before the token endpoint answers."""
-            self.api_delay = 0.0
-            """Seconds before an API call is answered."""
-            self.clock_offset = 0.0
-            """Seconds by which this server's wall clock is ahead of the machine's."""
-            self.enforce_rate_limit = False
-            """Answer 429 beyond the documented rate, instead of only counting it in the headers."""
+            self.reset_switches(**self._initial)
             self._faults.clear()
             self._token_requests = self._api_requests = self._tokens_issued = 0
             self._records: deque[RecordedRequest] = deque(maxlen=_RECORDS)
@@ -84,6 +122,14 @@ class Emulator(ABC):
         with self._lock:
             return list(self._records)
 
+    @abstractmethod
+    def tokens(self) -> list[LiveToken]:
+        """Return the tokens that are good now, the newest last."""
+
+    @abstractmethod
+    def credentials(self) -> dict[str, str]:
+        """Return what this server accepts, by the name of the environment variable that the library reads."""
+
     # ---- what a test switches ----------------------------------------------------------------------------
 
     @abstractmethod
@@ -94,6 +140,14 @@ class Emulator(ABC):
         """Make every access token unusable, and leave refresh tokens alone."""
         self.revoke_all()
 
+    @abstractmethod
+    def reissue_secret(self, client_secret: str | None = None) -> str:
+        """Give the application a new secret (None: a random one) and return it; the old one is dead at once."""
+
+    @abstractmethod
+    def renew_application(self) -> None:
+        """Make an application that has lapsed or was made inactive good again."""
+
     def fail_token(
         self,
         status: int,
@@ -101,12 +155,14 @@ class Emulator(ABC):
         times: int | None = 1,
         body: Any = None,
         headers: Mapping[str, str] | None = None,
+        code: str | None = None,
     ) -> None:
         """Answer the next `times` token requests (None: until cleared) with `status`.
 
-        `body`: str or bytes as they are, anything else as JSON; None takes the provider's documented body.
+        `body`: str or bytes as they are, anything else as JSON; None takes the provider's documented body, with the
+        error code `code` where the status has several.
         """
-        self._faults.add("token", Answer(status, body, dict(headers or {})), times)
+        self._faults.add("token", Answer(status, body, dict(headers or {}), code), times)
 
     def fail_api(
         self,
@@ -115,9 +171,10 @@ class Emulator(ABC):
         times: int | None = 1,
         body: Any = None,
         headers: Mapping[str, str] | None = None,
+        code: str | None = None,
     ) -> None:
         """Answer the next `times` API calls with `status`; arguments as in `fail_token`."""
-        self._faults.add("api", Answer(status, body, dict(headers or {})), times)
+        self._faults.add("api", Answer(status, body, dict(headers or {}), code), times)
 
     def drop_token(self, *, times: int | None = 1, processed: bool = False) -> None:
         """Close the next `times` connections to the token endpoint without an answer.
@@ -152,16 +209,9 @@ class Emulator(ABC):
                 "tokens_issued": self.tokens_issued,
                 "api_requests": self.api_requests,
                 "date": formatdate(self.wall(), usegmt=True),
-                "clock_offset": self.clock_offset,
-                "token_delay": self.token_delay,
-                "api_delay": self.api_delay,
                 "faults": self._faults.pending(),
-                **{name: _jsonable(getattr(self, name)) for name in self._all_switches()},
+                **{name: _jsonable(getattr(self, name)) for name in self.switches()},
             }
-
-    def set_switch(self, name: str, text: str) -> None:
-        """Set a switch from its text, as `POST /_sandbox/switch?name=text` does; KeyError, ValueError."""
-        setattr(self, name, self._all_switches()[name](text))
 
     # ---- what a provider fills in ------------------------------------------------------------------------
 
@@ -175,42 +225,55 @@ class Emulator(ABC):
     def _kind(self, path: str) -> Kind: ...
 
     @abstractmethod
-    def _gate(self, request: web.Request, kind: Kind) -> web.StreamResponse | None:
+    def _gate(self, request: web.Request, kind: Kind) -> Reply | None:
         """Refuse before any route is considered, or let pass with None."""
 
     @abstractmethod
-    def _fault_response(self, kind: Kind, status: int) -> web.Response:
+    def _fault_response(self, kind: Kind, status: int, code: str | None) -> Reply:
         """Make the documented answer for this status, for faults that bring no body of their own."""
 
     @abstractmethod
-    def _not_found(self) -> web.Response: ...
+    def _not_found(self) -> Reply: ...
 
     @abstractmethod
-    def _decorate(self, kind: Kind, response: web.StreamResponse) -> None:
-        """Add the headers that every answer of this provider carries."""
+    def _decorate(self, request: web.Request, kind: Kind, response: web.StreamResponse, seconds: float) -> None:
+        """Add the headers that every answer of this provider carries; it took `seconds`."""
 
     # ---- the way of a request ----------------------------------------------------------------------------
 
-    def application(self) -> web.Application:
-        """Build a fresh aiohttp application (an application serves one event loop and no second one)."""
-        application = web.Application(middlewares=[self._serve], client_max_size=_MAX_BODY)
-        application.add_routes([*_control.routes(self), *self._routes()])
+    def application(self, house: Sequence[web.RouteDef] = (), hosts: Collection[str] = ()) -> web.Application:
+        """Build a fresh aiohttp application (an application serves one event loop and no second one).
+
+        Args:
+            house: Routes that are the sandbox's own, as all below `HOUSE` are.
+            hosts: Names that a Host header may have besides those of loopback.
+        """
+        own = frozenset(route.path for route in house)
+
+        @web.middleware
+        async def serve(request: web.Request, handler: Any) -> web.StreamResponse:
+            response: web.StreamResponse
+            closed = doors.closed_to(request, hosts)
+            if closed is not None:
+                self._record(request, b"", closed.status, closed.wrong)
+                response = closed
+            elif request.path in own or request.path.startswith(HOUSE):
+                response = await handler(request)
+            else:
+                response = await self._serve_provider(request, handler)
+            # Here and not in on_response_prepare: aiohttp has put its own Date by then.
+            response.headers.setdefault("Date", formatdate(self.wall(), usegmt=True))
+            return response
+
+        application = web.Application(middlewares=[serve], client_max_size=_MAX_BODY)
+        application.add_routes([*house, *self._routes()])
         return application
 
-    @web.middleware
-    async def _serve(self, request: web.Request, handler: Any) -> web.StreamResponse:
-        if request.path.startswith(_control.PREFIX):
-            response: web.StreamResponse = await handler(request)
-        else:
-            response = await self._serve_provider(request, handler)
-        # Here and not in on_response_prepare: aiohttp has put its own Date by then.
-        response.headers.setdefault("Date", formatdate(self.wall(), usegmt=True))
-        return response
-
     async def _serve_provider(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        began = time.monotonic()
         kind = self._kind(request.path)
         fault = self._arrived(kind)
-        status, body = 0, b""
+        status, body, problem = 0, b"", None
         try:
             try:
                 body = await request.read()
@@ -218,25 +281,29 @@ class Emulator(ABC):
                 status = error.status
                 raise
             except (ConnectionError, web.RequestPayloadError):
-                # The client went away in the middle of its upload: there is nobody to answer.
+                # The client went away in the middle of its upload: there is no one to answer.
                 return self._hang_up(request)
             delay = {"token": self.token_delay, "api": self.api_delay}.get(kind, 0.0)
             if delay > 0:
                 await asyncio.sleep(delay)
+            if fault is not None:
+                problem = wrong("Nothing: this fault was switched on here.")
             if isinstance(fault, Drop) and not fault.processed:
                 return self._hang_up(request)
             if isinstance(fault, Answer):
                 response: web.StreamResponse = self._faulty(kind, fault)
             else:
                 response = await self._answer(request, handler, kind)
-            self._decorate(kind, response)
+                if isinstance(response, Reply):
+                    problem = problem or response.wrong
+            self._decorate(request, kind, response, time.monotonic() - began)
             if isinstance(fault, Drop):
                 return self._hang_up(request)
             status = response.status
             return response
         finally:
-            # Before the answer is written: whoever has the answer finds the record.
-            self._record(request, body, status)
+            # Before the answer is written: who has the answer finds the record.
+            self._record(request, body, status, problem)
 
     async def _answer(self, request: web.Request, handler: Any, kind: Kind) -> web.StreamResponse:
         refusal = self._gate(request, kind)
@@ -250,7 +317,7 @@ class Emulator(ABC):
 
     def _faulty(self, kind: Kind, fault: Answer) -> web.Response:
         if fault.body is None:
-            response = self._fault_response(kind, fault.status)
+            response: web.Response = self._fault_response(kind, fault.status, fault.code)
         elif isinstance(fault.body, bytes):
             response = web.Response(status=fault.status, body=fault.body)
         elif isinstance(fault.body, str):
@@ -272,7 +339,7 @@ class Emulator(ABC):
             self._api_requests += kind == "api"
             return self._faults.take(kind)
 
-    def _record(self, request: web.Request, body: bytes, status: int) -> None:
+    def _record(self, request: web.Request, body: bytes, status: int, problem: Wrong | None) -> None:
         record = RecordedRequest(
             request.method,
             request.path,
@@ -282,30 +349,13 @@ class Emulator(ABC):
             status,
             self.provider,
             time.time(),
+            problem,
         )
         with self._lock:
             self._records.append(record)
 
-    def _all_switches(self) -> dict[str, Callable[[str], Any]]:
-        return {"speed": _control.positive, "enforce_rate_limit": _control.boolean, **self.switches}
-
     def __repr__(self) -> str:
         return f"<{type(self).__name__} token_requests={self.token_requests} api_requests={self.api_requests}>"
-
-
-def answer_json(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    """Answer with `value` as JSON, Korean left readable."""
-    text = json.dumps(value, ensure_ascii=False)
-    return web.Response(text=text, status=status, headers=headers, content_type="application/json")
-
-
-def bearer(request: web.Request) -> str | None:
-    """Return the bearer token of the request, None without one, "" where the header is of no use."""
-    header = request.headers.get("Authorization")
-    if header is None:
-        return None
-    scheme, _, token = header.partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _jsonable(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""One daemon thread, one event loop, several aiohttp servers on loopback: the lifecycle under `_sandbox`."""
+"""One daemon thread, one event loop, several aiohttp servers on loopback: what `Sandbox` starts and stops."""
 
 from __future__ import annotations
 

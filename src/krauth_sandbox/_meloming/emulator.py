@@ -1,137 +1,120 @@
-"""Meloming OpenAPI as documented; `_vault` keeps tokens, `_consent` asks users, `_channels` is the API."""
+"""Meloming OpenAPI as documented, and as its users report it."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import hmac
-import ipaddress
-from dataclasses import dataclass, field
+import secrets
+from collections import Counter
 from typing import TYPE_CHECKING, Any, ClassVar, Final
-from urllib.parse import unquote_plus, urlsplit
+from urllib.parse import unquote_plus
 
 from aiohttp import web
 
-from . import _echo
-from ._approve import approve
-from ._channels import Channels
-from ._consent import ConsentDesk
-from ._control import boolean
-from ._emulator import Emulator, answer_json, bearer
-from ._form import FORM, JSON, FormError, parse_form, parse_json
-from ._limits import RateWindow
-from ._vault import Access, Family, OAuthError, Vault, check_scope
+from .._ground import echo
+from .._ground.form import FORM, JSON, FormError, parse_form, parse_json
+from .._ground.limits import RateWindow
+from .._ground.reply import answer_json, bearer, wrong
+from .._server.emulator import Emulator, LiveToken
+from .approve import approve
+from .channels import Channels
+from .clients import Clients
+from .consent import ConsentDesk
+from .errors import CODE_OF_STATUS, ERRORS, OAUTH_ERROR_OF_STATUS, SHAPES, refuse
+from .settings import MelomingSettings
+from .vault import Access, Family, OAuthError, Vault, check_scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from ._clock import TokenClock
-    from ._faults import Kind
+    from .._ground.clock import TokenClock
+    from .._ground.faults import Kind
+    from .._ground.reply import Reply, Wrong
 
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-
-# code -> (status, message), the document's "인증 에러 처리" and what any API has besides.
-_ERRORS: Final[dict[str, tuple[int, str]]] = {
-    "BAD_REQUEST": (400, "요청이 올바르지 않습니다."),
-    "AUTHENTICATION_REQUIRED": (401, "인증 정보가 누락되었거나 유효하지 않습니다."),
-    "INVALID_API_KEY": (401, "API Key가 유효하지 않습니다."),
-    "PERMISSION_DENIED": (403, "리소스에 대한 권한이 부족합니다."),
-    "NOT_FOUND": (404, "리소스를 찾을 수 없습니다."),
-    "RATE_LIMIT_EXCEEDED": (429, "요청 한도를 초과했습니다."),
-    "INTERNAL_ERROR": (500, "일시적인 오류가 발생했습니다."),
-}
-_CODE_OF_STATUS: Final = {status: code for code, (status, _) in reversed(_ERRORS.items())}
-_OAUTH_ERROR_OF_STATUS: Final = {
-    400: "invalid_grant",
-    401: "invalid_client",
-    403: "access_denied",
-    429: "temporarily_unavailable",
-    503: "temporarily_unavailable",
-}
-# "The JSON shape of an API error is not published: accept all three."
-_SHAPES: Final[dict[str, Callable[[str, str], dict[str, Any]]]] = {
-    "code": lambda code, message: {"code": code, "message": message},
-    "error": lambda code, message: {"error": code, "message": message},
-    "nested": lambda code, message: {"error": {"code": code, "message": message}},
-}
+_VERSION: Final = "Meloming-Version"
+_MONTH: Final = 30 * 86_400.0
 
 
-def _shape(text: str) -> str:
-    if text not in _SHAPES:
-        raise ValueError(f"error_shape must be one of {', '.join(_SHAPES)}")
-    return text
-
-
-@dataclass(frozen=True, slots=True)
-class _Client:
-    client_id: str
-    client_secret: str | None = field(repr=False)
-    """None for a public client (RFC 6749 §2.1): code flow with PKCE only."""
-
-
-class MelomingEmulator(Emulator):
+class MelomingEmulator(MelomingSettings, Emulator):
     """The OAuth endpoints under /oauth and a few API calls under /v1."""
 
     provider: ClassVar[str] = "meloming"
-    switches: ClassVar = {
-        "rotation": boolean,
-        "reuse_detection": boolean,
-        "send_iss": boolean,
-        "accept_basic": boolean,
-        "error_shape": _shape,
-    }
+    codes: ClassVar[Mapping[str, int]] = {code: status for code, (status, _) in ERRORS.items()}
 
     def __init__(
         self,
         clock: TokenClock,
         *,
-        client_id: str,
-        client_secret: str,
-        public_client_id: str,
+        clients: Mapping[str, str | None],
         api_keys: Iterable[str],
         redirect_uris: Iterable[str],
+        usernames: Iterable[str] = ("melo", "ming"),
         speed: float = 1.0,
         rotation: bool = True,
         reuse_detection: bool = True,
     ) -> None:
-        clients = (_Client(client_id, client_secret), _Client(public_client_id, None))
-        self._clients = {client.client_id: client for client in clients}
-        self._api_keys = frozenset(api_keys)
-        self._initial = (rotation, reuse_detection, tuple(redirect_uris))
+        self._clients = Clients(clients)
+        self._client_id = next(iter(clients))
+        self._api_keys = tuple(api_keys)
+        self._first_uris, self._first_names = tuple(redirect_uris), tuple(usernames)
         self._vault = Vault(clock, lambda: self.speed)
         self._channels = Channels(self)
-        super().__init__(clock, speed=speed)
+        super().__init__(clock, speed=speed, rotation=rotation, reuse_detection=reuse_detection)
 
     def _reset(self) -> None:
-        self.rotation, self.reuse_detection, redirect_uris = self._initial
-        """rotation: a refresh answers with a new refresh token and spends the old; off, it answers with none.
-        reuse_detection: using a spent refresh token revokes everything that came of the same consent."""
-        self.redirect_uris = list(redirect_uris)
-        """Registered redirect URIs, compared exactly; loopback ones need no registration."""
-        self.allow_loopback = True
-        """Accept any http://127.0.0.1:<port>/… and http://[::1]:<port>/… (RFC 8252 §7.3)."""
-        self.send_iss = False
-        """Add `iss` to authorization responses (RFC 9207)."""
-        self.accept_basic = False
-        """Accept client credentials in an Authorization header too; the document knows only the body."""
-        self.error_shape = "code"
-        """How an API error looks: `code`, `error` or `nested`, as in `_SHAPES`."""
-        self.scopes: frozenset[str] | None = None
-        """The scopes that exist, or None: any well-formed scope is granted as asked."""
-        self.default_scope = "read write"
-        """Granted to a request that names no scope."""
-        self.denied_channels = {"403"}
-        """Channels whose writes are 403 PERMISSION_DENIED for everyone."""
-        self.missing_channels = {"404"}
-        """Channels that do not exist."""
-        self.usernames = ["melo", "ming"]
-        """Suggested on the consent page; any other name does as well."""
-        self.rate_limit = 60
-        """Requests per minute ("free 60/min"), announced in headers, enforced with `enforce_rate_limit`."""
-        self._window = RateWindow(60.0)
-        self._vault.clear()
-        self._consent = ConsentDesk(self, self._clock)
+        self.redirect_uris = list(self._first_uris)
+        self.usernames = list(self._first_names)
+        self._minute = RateWindow(60.0)
+        self._month = RateWindow(_MONTH, self._clock.now)
+        self._versions: Counter[str] = Counter()
+        self._vault = Vault(self._clock, lambda: self.speed)
+        self._consent = ConsentDesk(self, self._clients, self._vault, self._clock)
         self._channels.clear()
+
+    # ---- what a test reads and switches --------------------------------------------------------------------
+
+    @property
+    def client_secret(self) -> str:
+        """The secret of the first client that is good now."""
+        return self._clients.secret_of(self._client_id) or ""
+
+    @property
+    def versions(self) -> dict[str, int]:
+        """How many requests came with which `Meloming-Version`; "" stands for none."""
+        return dict(self._versions)
+
+    def state(self) -> dict[str, Any]:
+        """Return counters, switches, queued faults and versions as JSON-able values, without any secret."""
+        return {**super().state(), "versions": self.versions}
+
+    def tokens(self) -> list[LiveToken]:
+        """Return the tokens that are good now, the newest last of each kind."""
+        with self._lock:
+            return [
+                LiveToken(
+                    self.provider,
+                    "access" if isinstance(token, Access) else "refresh",
+                    token.value,
+                    token.family.username or token.family.client_id,
+                    token.scope,
+                    self._vault.remaining(token),
+                )
+                for token in self._vault.live()
+            ]
+
+    def credentials(self) -> dict[str, str]:
+        """Return what this server accepts, by the name of the environment variable that the library reads."""
+        return {
+            "MELOMING_CLIENT_ID": self._client_id,
+            "MELOMING_CLIENT_SECRET": self.client_secret,
+            "MELOMING_API_KEY": self._api_keys[0],
+        }
+
+    @property
+    def clients(self) -> dict[str, str | None]:
+        """The clients that are registered: id → secret, None for a public client."""
+        return {name: self._clients.secret_of(name) for name in self._clients.names()}
 
     def revoke_all(self) -> None:
         """Make every code, access token and refresh token unusable."""
@@ -143,45 +126,26 @@ class MelomingEmulator(Emulator):
         with self._lock:
             self._vault.clear_access()
 
+    def reissue_secret(self, client_secret: str | None = None) -> str:
+        """Give the first client a new secret (None: a random one) and return it.
+
+        The old one is dead at once: token requests with it answer 500 INTERNAL_ERROR, as reported.
+        """
+        new = client_secret or secrets.token_urlsafe(32)
+        with self._lock:
+            self._clients.reissue(self._client_id, new)
+        return new
+
+    def renew_application(self) -> None:
+        """Make the application active again."""
+        self.application_active = True
+
     def approve(self, authorization_url: str, username: str = "melo", *, deny: bool = False) -> str:
         """Do what a user does in a browser, and return the callback URL (with a code, or an error).
 
         Blocks for two requests over loopback. Raises ValueError where the server shows an error page instead.
         """
         return approve(authorization_url, username, deny=deny)
-
-    # ---- what the consent desk asks ----------------------------------------------------------------------
-
-    def is_client(self, client_id: str) -> bool:
-        """Tell whether this client is registered."""
-        return client_id in self._clients
-
-    def is_public(self, client_id: str) -> bool:
-        """Tell whether this client has no secret."""
-        return self._clients[client_id].client_secret is None
-
-    def is_redirect_uri(self, redirect_uri: str) -> bool:
-        """Tell whether a browser may be sent there with a code."""
-        if redirect_uri in self.redirect_uris:
-            return True
-        if not self.allow_loopback:
-            return False
-        # RFC 8252 §7.3: loopback IP literals, "MUST allow any port"; RFC 6749 §3.1.2: no fragment.
-        try:
-            parts = urlsplit(redirect_uri)
-            loopback = ipaddress.ip_address(parts.hostname or "").is_loopback
-            port = parts.port
-        except ValueError:
-            return False
-        odd = "#" in redirect_uri or "@" in parts.netloc or "\\" in redirect_uri or not redirect_uri.isprintable()
-        return parts.scheme == "http" and loopback and port is not None and not odd and " " not in redirect_uri
-
-    def issue_code(
-        self, client_id: str, username: str, redirect_uri: str, scope: str, challenge: str | None, method: str
-    ) -> str:
-        """Issue the authorization code for a consent."""
-        with self._lock:
-            return self._vault.issue_code(client_id, username, redirect_uri, scope, challenge, method).value
 
     # ---- the front door ----------------------------------------------------------------------------------
 
@@ -199,58 +163,58 @@ class MelomingEmulator(Emulator):
             web.post("/oauth/introspect", self._introspect),
             web.get("/v1/me", self._me),
             *self._channels.routes(),
-            *_echo.routes(""),
+            *echo.routes(""),
         ]
 
-    def _gate(self, request: web.Request, kind: Kind) -> web.StreamResponse | None:
+    def _gate(self, request: web.Request, kind: Kind) -> Reply | None:
+        self._versions[request.headers.get(_VERSION, "")[:64]] += 1
         if kind != "api":
             return None
-        used, reset = self._window.take()
-        if self.enforce_rate_limit and used > self.rate_limit:
-            response = self.refuse("RATE_LIMIT_EXCEEDED")
-            response.headers["Retry-After"] = str(reset)
+        minute, month = self.limits
+        used, used_this_month = self._minute.take(), self._month.take()
+        if self.enforce_rate_limit and (used > minute or used_this_month > month):
+            response = self._refuse("RATE_LIMIT_EXCEEDED", wrong("Too many calls for the plan of this application."))
+            response.headers["Retry-After"] = str(self._minute.left if used > minute else self._month.left)
             return response
         if request.match_info.http_exception is not None:
             return None
         # "`INVALID_API_KEY`: API Key가 유효하지 않음", on reads too, though they need none.
         key = request.headers.get("X-API-Key")
         if key is not None and key not in self._api_keys:
-            return self.refuse("INVALID_API_KEY")
+            return self._refuse("INVALID_API_KEY", wrong("X-API-Key is not an API key of this sandbox."))
         # "GET /v1/** 요청은 인증 없이 호출할 수 있습니다. POST, PATCH, DELETE 요청은 인증이 필요하며,
         # 채널/콘텐츠 관리 API는 OAuth 2.0 Access Token이 필수입니다."
         # "인증 정보 누락 또는 유효하지 않음": a bad token fails a read, too.
-        access = self._access_of(request)
-        if access is None and (request.method not in _READS or bearer(request) is not None):
-            return self.refuse("AUTHENTICATION_REQUIRED")
-        if access is not None and request.method not in _READS and not _may_write(access.scope):
-            return self.refuse("PERMISSION_DENIED")
+        access, problem = self._access_of(request)
+        reads = request.method in _READS
+        if access is None and (not reads or bearer(request) is not None):
+            return self._refuse("AUTHENTICATION_REQUIRED", problem)
+        if access is not None and not reads and not _may_write(access.scope):
+            return self._refuse("PERMISSION_DENIED", wrong("The scope of the token allows no writing."))
         return None
 
-    def _decorate(self, kind: Kind, response: web.StreamResponse) -> None:
+    def _decorate(self, request: web.Request, kind: Kind, response: web.StreamResponse, seconds: float) -> None:
         if kind == "api":
-            used, reset = self._window.last
-            response.headers.setdefault("X-RateLimit-Limit", str(self.rate_limit))
-            response.headers.setdefault("X-RateLimit-Remaining", str(max(0, self.rate_limit - used)))
-            response.headers.setdefault("X-RateLimit-Reset", str(int(self.wall()) + reset))
+            minute, _ = self.limits
+            response.headers.setdefault("X-RateLimit-Limit", str(minute))
+            response.headers.setdefault("X-RateLimit-Remaining", str(max(0, minute - self._minute.used)))
+            response.headers.setdefault("X-RateLimit-Reset", str(int(self.wall()) + self._minute.left))
 
-    def _not_found(self) -> web.Response:
-        return self.refuse("NOT_FOUND")
+    def _not_found(self) -> Reply:
+        return self._refuse("NOT_FOUND", wrong("There is nothing at this path, or not for this method."))
 
-    def _fault_response(self, kind: Kind, status: int) -> web.Response:
+    def _fault_response(self, kind: Kind, status: int, code: str | None) -> Reply:
+        if code is not None:
+            return self._refuse(code, status=status)
         if status < 400:
             return answer_json({}, status=status)
         if kind == "token":
-            error = _OAUTH_ERROR_OF_STATUS.get(status, "server_error")
+            error = OAUTH_ERROR_OF_STATUS.get(status, "server_error")
             return _oauth_error(OAuthError(error, "ordered by the sandbox", status))
-        return self.refuse(_CODE_OF_STATUS.get(status, "INTERNAL_ERROR"), status=status)
+        return self._refuse(CODE_OF_STATUS.get(status, "INTERNAL_ERROR"), status=status)
 
-    def refuse(self, code: str, *, status: int | None = None) -> web.Response:
-        """Answer with an error of the API, in the shape that is switched on."""
-        documented, message = _ERRORS[code]
-        response = answer_json(_SHAPES[self.error_shape](code, message), status=status or documented)
-        if code == "AUTHENTICATION_REQUIRED":
-            response.headers["WWW-Authenticate"] = "Bearer"  # RFC 6750 §3
-        return response
+    def _refuse(self, code: str, problem: Wrong | None = None, *, status: int | None = None) -> Reply:
+        return refuse(self.error_shape, code, problem, status=status)
 
     async def _show_consent(self, request: web.Request) -> web.Response:
         return await self._consent.show(request)
@@ -266,54 +230,74 @@ class MelomingEmulator(Emulator):
                 # RFC 6749 §2.3.1: parameters "MUST NOT be included in the request URI".
                 raise OAuthError("invalid_request", "parameters belong in the body, not in the URL")
             fields = _read_fields(request.content_type, await request.read())
-            client = self._authenticate(request, fields)
+            refused = self._refused_application(fields)
+            if refused is not None:
+                return refused
+            client_id = self._authenticate(request, fields)
             grant = _GRANTS.get(fields["grant_type"])
             if grant is None:
                 raise OAuthError("unsupported_grant_type", "grant_type is not supported")
+            if grant is MelomingEmulator._authorization_code and not self.is_redirect_uri(
+                fields.get("redirect_uri", next(iter(self.redirect_uris), ""))
+            ):
+                return self._refused_redirect_uri()
             with self._lock:
-                answer = grant(self, client, fields)
+                answer = grant(self, client_id, fields)
         except OAuthError as error:
             return _oauth_error(error)
         # RFC 6749 §5.1: "Cache-Control: no-store" on any response that contains tokens.
         return answer_json(answer, headers={"Cache-Control": "no-store", "Pragma": "no-cache"})
 
-    def _authenticate(self, request: web.Request, fields: Mapping[str, str]) -> _Client:
+    def _refused_application(self, fields: Mapping[str, str]) -> Reply | None:
+        # Reported: 500 INTERNAL_ERROR where the application is not active, or its secret stale.
+        if not self.application_active:
+            return self._refuse("INTERNAL_ERROR", wrong("The application is not active (switch)."))
+        if self._clients.is_stale(fields.get("client_id", ""), fields.get("client_secret", "")):
+            return self._refuse("INTERNAL_ERROR", wrong("The client secret is the one from before the reissue."))
+        return None
+
+    def _refused_redirect_uri(self) -> Reply:
+        # Reported: 401 "Invalid redirect_uri", without a code.
+        body = SHAPES[self.error_shape](None, "Invalid redirect_uri")
+        return answer_json(body, status=401, wrong=wrong("redirect_uri is not registered."))
+
+    def _authenticate(self, request: web.Request, fields: Mapping[str, str]) -> str:
         client_id, client_secret = fields.get("client_id", ""), fields.get("client_secret")
         header = request.headers.get("Authorization")
         if self.accept_basic and header is not None:
             client_id, client_secret = _basic(header)
-        client = self._clients.get(client_id)
-        if client is not None and client.client_secret is None and not client_secret:
-            return client
-        if (
-            client is None
-            or client.client_secret is None
-            or client_secret is None
-            or not hmac.compare_digest(client.client_secret.encode(), client_secret.encode())
-        ):
-            # "401 | invalid_client | OAuth client 인증 실패"
-            raise OAuthError("invalid_client", "client authentication failed", 401)
-        return client
+        if client_id not in self._clients:
+            problem = wrong("There is no application with this client_id.")
+        elif not client_secret and self._clients.is_public(client_id):
+            return client_id
+        elif not client_secret:
+            problem = wrong("client_secret is missing.")
+        elif self._clients.is_right(client_id, client_secret):
+            return client_id
+        else:
+            problem = wrong("client_secret is not that of the client.")
+        # "401 | invalid_client | OAuth client 인증 실패"
+        raise OAuthError("invalid_client", "client authentication failed", 401, problem)
 
-    def _client_credentials(self, client: _Client, fields: Mapping[str, str]) -> dict[str, Any]:
-        if client.client_secret is None:
+    def _client_credentials(self, client_id: str, fields: Mapping[str, str]) -> dict[str, Any]:
+        if self._clients.is_public(client_id):
             # RFC 6749 §4.4: "MUST only be used by confidential clients."
             raise OAuthError("unauthorized_client", "a public client has no client_credentials grant")
         scope = check_scope(fields.get("scope") or self.default_scope, self.scopes)
         # "refresh_token where a user is involved": none here.
-        return self._grant(Family(client.client_id, None), scope)
+        return self._grant(Family(client_id, None), scope)
 
-    def _authorization_code(self, client: _Client, fields: Mapping[str, str]) -> dict[str, Any]:
+    def _authorization_code(self, client_id: str, fields: Mapping[str, str]) -> dict[str, Any]:
         code = self._vault.spend_code(
-            _needed(fields, "code"), client.client_id, fields.get("redirect_uri"), fields.get("code_verifier")
+            _needed(fields, "code"), client_id, fields.get("redirect_uri"), fields.get("code_verifier")
         )
         answer = self._grant(code.family, code.scope)
         answer["refresh_token"] = self._vault.issue_refresh(code.family, code.scope).value
         return answer
 
-    def _refresh_token(self, client: _Client, fields: Mapping[str, str]) -> dict[str, Any]:
+    def _refresh_token(self, client_id: str, fields: Mapping[str, str]) -> dict[str, Any]:
         refresh = self._vault.find_refresh(
-            _needed(fields, "refresh_token"), client.client_id, reuse_detection=self.reuse_detection
+            _needed(fields, "refresh_token"), client_id, reuse_detection=self.reuse_detection
         )
         scope = check_scope(fields.get("scope") or refresh.scope, self.scopes)
         # RFC 6749 §6: the scope "MUST NOT include any scope not originally granted by the resource owner".
@@ -327,7 +311,7 @@ class MelomingEmulator(Emulator):
         return answer
 
     def _grant(self, family: Family, scope: str) -> dict[str, Any]:
-        access = self._vault.issue_access(family, scope)
+        access = self._vault.issue_access(family, scope, self.lifetime)
         self._tokens_issued += 1
         return {
             "access_token": access.value,
@@ -373,23 +357,26 @@ class MelomingEmulator(Emulator):
 
     # ---- /v1 ---------------------------------------------------------------------------------------------
 
-    def _access_of(self, request: web.Request) -> Access | None:
+    def _access_of(self, request: web.Request) -> tuple[Access | None, Wrong]:
+        """Return the token of the request if it is good, and what would be wrong if it is not."""
         value = bearer(request)
+        if value is None:
+            return None, wrong("There is no Authorization header.")
         if not value:
-            return None
+            return None, wrong("The Authorization header does not hold a bearer token.")
         with self._lock:
-            return self._vault.live_access(value)
+            return self._vault.live_access(value), self._vault.access_fault(value)
 
     async def _me(self, request: web.Request) -> web.Response:
-        access = self._access_of(request)
-        if access is None:  # nobody asks: the one read that needs a token
-            return self.refuse("AUTHENTICATION_REQUIRED")
+        access, problem = self._access_of(request)
+        if access is None:  # the one read that needs a token
+            return self._refuse("AUTHENTICATION_REQUIRED", problem)
         family = access.family
         who = {"type": "client"} if family.username is None else {"type": "user", "username": family.username}
         return answer_json({**who, "clientId": family.client_id, "scope": access.scope})
 
 
-_GRANTS: Final[dict[str, Callable[[MelomingEmulator, _Client, Mapping[str, str]], dict[str, Any]]]] = {
+_GRANTS: Final[dict[str, Callable[[MelomingEmulator, str, Mapping[str, str]], dict[str, Any]]]] = {
     "client_credentials": MelomingEmulator._client_credentials,
     "authorization_code": MelomingEmulator._authorization_code,
     "refresh_token": MelomingEmulator._refresh_token,
@@ -444,6 +431,6 @@ def _basic(header: str) -> tuple[str, str | None]:
     return (unquote_plus(client_id), unquote_plus(client_secret)) if scheme.lower() == "basic" else ("", None)
 
 
-def _oauth_error(error: OAuthError) -> web.Response:
+def _oauth_error(error: OAuthError) -> Reply:
     body = {"error": error.error, "error_description": error.description}
-    return answer_json(body, status=error.status, headers={"Cache-Control": "no-store"})
+    return answer_json(body, status=error.status, headers={"Cache-Control": "no-store"}, wrong=error.problem)

@@ -1,4 +1,4 @@
-"""Token request parameters as they stand in a body; read by `_naver`, `_meloming` and `_consent`."""
+"""Token request parameters as they stand in a body; the providers and the inspector read them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def parse_json(body: bytes) -> dict[str, str]:
     """Return the members of a JSON object whose values are all strings (null counts as absent)."""
     try:
         value = json.loads(body)
-    except ValueError:  # UnicodeDecodeError is one
+    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
         raise FormError("the body is not JSON") from None
     if not isinstance(value, dict) or not all(v is None or isinstance(v, str) for v in value.values()):
         raise FormError("the body is not a JSON object of strings")

@@ -1,4 +1,4 @@
-"""The consent page and the error page, in Korean and English; `_consent` decides which of them to show."""
+"""The consent page and the error page, in Korean and English; `consent` decides which of them to show."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 _WORDS: Final[dict[str, dict[str, str]]] = {
     "ko": {
         "consent_title": "멜로밍 샌드박스 – 권한 요청",
-        "consent_lead": "{client}이(가) 회원님을 대신하여 다음 권한을 요청합니다.",
+        "consent_lead": "{client}에서 회원님의 계정에 대한 다음 권한을 요청합니다.",
         "username": "사용자 이름",
         "allow": "허용",
         "deny": "거부",
@@ -38,8 +38,10 @@ _WORDS: Final[dict[str, dict[str, str]]] = {
 }
 
 _STYLE = """
-body{font:16px/1.6 system-ui,sans-serif;max-width:34rem;margin:4rem auto;padding:0 1rem;color:#1b1b1f}
-h1{font-size:1.3rem}code{word-break:break-all}label{display:block;margin:1rem 0 .25rem}
+*{word-break:keep-all;overflow-wrap:anywhere}
+:root{color-scheme:light dark}
+body{font:16px/1.6 system-ui,sans-serif;max-width:34rem;margin:4rem auto;padding:0 1rem}
+h1{font-size:1.3rem}label{display:block;margin:1rem 0 .25rem}
 input{font:inherit;padding:.4rem;width:100%;box-sizing:border-box}
 button{font:inherit;padding:.5rem 1.2rem;margin:1.2rem .6rem 0 0}
 """
@@ -51,22 +53,6 @@ _PAGE = """<!doctype html>
 {content}
 </main></body></html>
 """
-
-
-def language_of(accept_language: str) -> str:
-    """Return `ko` or `en`, whichever the Accept-Language header prefers; `en` where it names neither."""
-    best, best_quality = "en", 0.0
-    for item in accept_language.split(","):
-        tag, _, parameters = item.strip().partition(";")
-        language = tag.strip().lower().partition("-")[0]
-        name, _, text = parameters.strip().partition("=")
-        try:
-            quality = float(text) if name.strip() == "q" else 1.0
-        except ValueError:
-            quality = 0.0
-        if language in _WORDS and quality > best_quality:
-            best, best_quality = language, quality
-    return best
 
 
 def consent_page(

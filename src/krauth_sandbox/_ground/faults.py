@@ -1,4 +1,4 @@
-"""Answers ordered in advance: the queue that `_emulator` asks before it lets a provider answer."""
+"""Answers ordered in advance: the queue that the emulator asks before it answers by itself."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ class Answer:
     status: int
     body: Any = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    code: str | None = None
+    """The provider's error code, where the status has more than one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,13 @@ class Faults:
         """Describe what is still queued, for `GET /_sandbox/state`."""
         with self._lock:
             return {
-                kind: [{"fault": "drop" if isinstance(f, Drop) else f.status, "times": times} for f, times in queue]
+                kind: [{"fault": _name(f), "times": times} for f, times in queue]
                 for kind, queue in self._queues.items()
                 if queue
             }
+
+
+def _name(fault: Fault) -> Any:
+    if isinstance(fault, Drop):
+        return "drop"
+    return fault.status if fault.code is None else fault.code

@@ -1,12 +1,18 @@
-"""Naver's `client_secret_sign`, checked by undoing it rather than by making another; used by `_naver`."""
+"""Naver's `client_secret_sign`, checked by undoing it rather than by making another."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import re
+from typing import TYPE_CHECKING
 
 import bcrypt
+
+from .._ground.reply import wrong
+
+if TYPE_CHECKING:
+    from .._ground.reply import Wrong
 
 # bcrypt's own Base64 alphabet, in the order of its digits.
 _DIGITS = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -20,25 +26,27 @@ def is_secret(client_secret: str) -> bool:
     return _SECRET.fullmatch(client_secret) is not None
 
 
-def is_signed(client_secret_sign: str, client_id: str, timestamp: str, client_secret: str) -> bool:
-    """Tell whether the signature is the secret's for this client and timestamp; slow, as bcrypt is."""
+def fault_of(client_secret_sign: str, client_id: str, timestamp: str, client_secret: str) -> Wrong | None:
+    """Return what is wrong with a signature, None where it is right; slow, as bcrypt is."""
     # "3단계: Base64로 인코딩": the Java sample is URL-safe, the Python sample standard. Both must pass.
     try:
         hashed = base64.b64decode(client_secret_sign.translate(_STANDARD), validate=True).decode("ascii")
     except (binascii.Error, ValueError):
-        return False
-    wanted, got = _SECRET.fullmatch(client_secret), _HASH.fullmatch(hashed)
-    if wanted is None or got is None:
-        return False
+        return wrong("client_secret_sign is not Base64 of ASCII characters.")
+    needed, got = _SECRET.fullmatch(client_secret), _HASH.fullmatch(hashed)
+    if needed is None or got is None:
+        return wrong("client_secret_sign does not hold a bcrypt hash (60 characters).")
     # "salt: client_secret 값 그대로 사용": the salt inside the hash is the secret, cost and all.
-    if (got[1], got[2], _significant(got[3])) != (wanted[1], wanted[2], _significant(wanted[3])):
-        return False
+    if (got[1], got[2], _significant(got[3])) != (needed[1], needed[2], _significant(needed[3])):
+        return wrong("client_secret_sign was made with another client_secret.")
     canonical = f"${got[1]}${got[2]}${_significant(got[3])}{got[4]}"
     # "password: client_id와 timestamp를 밑줄로 연결"
     try:
-        return bcrypt.checkpw(f"{client_id}_{timestamp}".encode(), canonical.encode())
-    except ValueError:  # longer than bcrypt's 72 bytes
-        return False
+        if bcrypt.checkpw(f"{client_id}_{timestamp}".encode(), canonical.encode()):
+            return None
+    except ValueError:
+        return wrong("client_id and timestamp are longer than the 72 bytes that bcrypt reads.")
+    return wrong("client_secret_sign was made for another client_id or timestamp.")
 
 
 def _significant(salt: str) -> str:

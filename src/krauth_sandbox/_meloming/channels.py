@@ -1,4 +1,4 @@
-"""Channels and their songs, the part of `_meloming` that a credential opens; kept in memory until a reset."""
+"""Channels and their songs, the part of Meloming that a credential opens; kept in memory until a reset."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from . import _echo
-from ._emulator import answer_json
+from .._ground import echo
+from .._ground.reply import answer_json, wrong
+from .errors import refuse
 
 if TYPE_CHECKING:
-    from ._meloming import MelomingEmulator
+    from .._ground.reply import Reply
+    from .settings import MelomingSettings
 
 
 class Channels:
     """Every channel but the missing ones; writes that the gate lets in succeed on all but the denied ones."""
 
-    def __init__(self, emulator: MelomingEmulator) -> None:
-        self._emulator = emulator
+    def __init__(self, settings: MelomingSettings) -> None:
+        self._settings = settings
         self.clear()
 
     def clear(self) -> None:
@@ -42,8 +44,8 @@ class Channels:
 
     async def _read_channel(self, request: web.Request) -> web.Response:
         channel = request.match_info["channel"]
-        if channel in self._emulator.missing_channels:
-            return self._emulator.refuse("NOT_FOUND")
+        if channel in self._settings.missing_channels:
+            return self._missing()
         return answer_json({"id": channel, "name": f"채널 {channel}", "songs": len(self._songs_of(channel))})
 
     async def _write_channel(self, request: web.Request) -> web.Response:
@@ -51,12 +53,12 @@ class Channels:
         refused = self._refused(channel)
         if refused is not None:
             return refused
-        return answer_json({"id": channel, **await _echo.digest(request)})
+        return answer_json({"id": channel, **await echo.digest(request)})
 
     async def _list_songs(self, request: web.Request) -> web.Response:
         channel = request.match_info["channel"]
-        if channel in self._emulator.missing_channels:
-            return self._emulator.refuse("NOT_FOUND")
+        if channel in self._settings.missing_channels:
+            return self._missing()
         return answer_json({"songs": list(self._songs_of(channel).values())})
 
     async def _add_song(self, request: web.Request) -> web.Response:
@@ -66,11 +68,11 @@ class Channels:
             return refused
         song = {"id": str(next(self._song_numbers)), **_json_object(await request.read())}
         self._songs_of(channel)[song["id"]] = song
-        return answer_json({**song, **await _echo.digest(request)}, status=201)
+        return answer_json({**song, **await echo.digest(request)}, status=201)
 
     async def _read_song(self, request: web.Request) -> web.Response:
         song = self._songs_of(request.match_info["channel"]).get(request.match_info["song"])
-        return self._emulator.refuse("NOT_FOUND") if song is None else answer_json(song)
+        return self._missing() if song is None else answer_json(song)
 
     async def _change_song(self, request: web.Request) -> web.Response:
         channel, number = request.match_info["channel"], request.match_info["song"]
@@ -79,9 +81,9 @@ class Channels:
             return refused
         song = self._songs_of(channel).get(number)
         if song is None:
-            return self._emulator.refuse("NOT_FOUND")
+            return self._missing()
         song.update(_json_object(await request.read()))
-        return answer_json({**song, **await _echo.digest(request)})
+        return answer_json({**song, **await echo.digest(request)})
 
     async def _delete_song(self, request: web.Request) -> web.Response:
         channel, number = request.match_info["channel"], request.match_info["song"]
@@ -89,22 +91,28 @@ class Channels:
         if refused is not None:
             return refused
         if self._songs_of(channel).pop(number, None) is None:
-            return self._emulator.refuse("NOT_FOUND")
+            return self._missing()
         return web.Response(status=204)
 
     def _songs_of(self, channel: str) -> dict[str, Any]:
         return self._songs.setdefault(channel, {})
 
-    def _refused(self, channel: str) -> web.Response | None:
-        if channel in self._emulator.missing_channels:
-            return self._emulator.refuse("NOT_FOUND")
+    def _refused(self, channel: str) -> Reply | None:
+        if channel in self._settings.missing_channels:
+            return self._missing()
+        if channel not in self._settings.denied_channels:
+            return None
         # "403 | PERMISSION_DENIED | 리소스 권한 부족 | 채널 권한 확인"
-        return self._emulator.refuse("PERMISSION_DENIED") if channel in self._emulator.denied_channels else None
+        problem = wrong("The user may not change this channel.")
+        return refuse(self._settings.error_shape, "PERMISSION_DENIED", problem)
+
+    def _missing(self) -> Reply:
+        return refuse(self._settings.error_shape, "NOT_FOUND", wrong("There is no such channel or song."))
 
 
 def _json_object(body: bytes) -> dict[str, Any]:
     try:
         value = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return {k: v for k, v in value.items() if k != "id"} if isinstance(value, dict) else {}

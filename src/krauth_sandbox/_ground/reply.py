@@ -1,0 +1,56 @@
+"""Answers, and what was wrong with the request that got one; `emulator` puts the latter into the record."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """What was wrong with a request: an English text with gaps, which is also its name, and what fills them.
+
+    The values are numbers and names of fields, never what a client sent as their value.
+    """
+
+    text: str
+    values: tuple[tuple[str, str], ...] = ()
+
+    def __str__(self) -> str:
+        return self.text.format(**dict(self.values))
+
+
+def wrong(text: str, **values: object) -> Wrong:
+    """Return a `Wrong`; the inspector has its Korean text under the same English one."""
+    return Wrong(text, tuple((name, str(value)) for name, value in values.items()))
+
+
+class Reply(web.Response):
+    """An answer that may say what was wrong with its request; this is not sent."""
+
+    wrong: Wrong | None = None
+
+
+def answer_json(
+    value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None, wrong: Wrong | None = None
+) -> Reply:
+    """Answer with `value` as JSON, Korean left readable."""
+    text = json.dumps(value, ensure_ascii=False)
+    reply = Reply(text=text, status=status, headers=headers, content_type="application/json")
+    reply.wrong = wrong
+    return reply
+
+
+def bearer(request: web.Request) -> str | None:
+    """Return the bearer token of the request, None without one, "" where the header is of no use."""
+    header = request.headers.get("Authorization")
+    if header is None:
+        return None
+    scheme, _, token = header.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""

@@ -1,0 +1,1 @@
+"""The Naver Commerce API: `emulator` answers, `tokens` remembers, `signature` checks, `errors` lists."""
