@@ -21,6 +21,7 @@ from ._values.exceptions import (
     TokenEndpointError,
     TokenServerError,
 )
+from ._values.guard import no_secret
 from ._values.origin import check_base_url, parse_origin
 from ._values.secret import Secret, hide
 
@@ -38,6 +39,7 @@ REFRESH_LIFETIME = 7 * 86400.0
 READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _API_KEY = r"mlm_(live|test)_[!-~]+"
+no_secret("mlm_live_", "mlm_test_")
 
 ERRORS: ErrorTable = {
     (401, "AUTHENTICATION_REQUIRED"): Rule("the token is missing or not valid", refresh=True),

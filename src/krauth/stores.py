@@ -8,25 +8,51 @@ import itertools
 import os
 import threading
 import weakref
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from ._values.clock import current_clock
 from ._values.exceptions import StoreConflict
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-class Stored(NamedTuple):
+
+class Stored:
     """An entry of a store: the text that was saved and its version.
+
+    Not a tuple, nor a dataclass: pytest and error trackers show the items of these, and the text holds a token.
 
     Attributes:
         value: What `save` was given.
         version: Opaque; differs after every save of the key, also after deletion in between.
     """
 
-    value: str
-    version: str
+    __slots__ = ("value", "version")
+
+    def __init__(self, value: str, version: str) -> None:
+        self.value = value
+        self.version = version
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((self.value, self.version))  # value, version = store.load(key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Stored) and (self.value, self.version) == (other.value, other.version)
+
+    def __hash__(self) -> int:
+        return hash((self.value, self.version))
 
     def __repr__(self) -> str:
         return f"<Stored version={self.version!r}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Stored holds a token, so it is not pickled; load it where it is needed")
+
+    def __copy__(self) -> Stored:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Stored:
+        return self
 
 
 class Lease(NamedTuple):

@@ -151,7 +151,7 @@ def test_what_objects_say_of_themselves(stack, world, said):
         for text in (
             repr(thing),
             str(thing),
-            f"{thing}",
+            f"{thing!s}",
             f"{thing!r}",
             dump(thing) if thing is not world.store else "",
         ):

@@ -129,10 +129,17 @@ def test_values_are_immutable():
 )
 def test_repr_shows_no_secret(value):
     """However a token is printed, neither access nor refresh token is seen."""
-    for text in (repr(value), str(value), f"{value}"):
+    for text in (repr(value), str(value), f"{value!r}"):
         assert "s3cr3t" not in text
         assert "with refresh token" in text
         assert "1700003600" in text
+
+
+@pytest.mark.parametrize("write", [lambda token: f"Bearer {token}", "Bearer {}".format, lambda t: format(t, ">40")])
+def test_a_token_is_not_formatted(write):
+    """A header that would hold `<Token …>` instead of the access token is an error that names `.access_token`."""
+    with pytest.raises(TypeError, match=r"\.access_token"):
+        write(TOKEN)
 
 
 @pytest.mark.parametrize("value", [TOKEN, Record(TOKEN), Secret("s3cr3t")], ids=["token", "record", "secret"])

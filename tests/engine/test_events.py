@@ -12,6 +12,7 @@ from krauth import (
     _plugins,
     hookimpl,
 )
+from krauth._values.guard import shown_key
 from krauth._values.token import Token
 from krauth.stores import ANY
 
@@ -64,7 +65,7 @@ def test_everything_that_happens_is_told_and_nothing_that_is_secret(observed, ca
         str(event) for event in observed
     ]
     assert observed[0].expires_in == pytest.approx(10_800)
-    assert {event.key for event in observed} == {rig.credentials.key}
+    assert {event.key for event in observed} == {shown_key(rig.credentials.key)}
     everything = " ".join([*map(repr, observed), *map(str, observed), caplog.text])
     for secret in ("access-1", "access-2", "Bearer", NAVER_SECRET, NAVER_SECRET[7:]):
         assert secret not in everything

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from .._oauth.credentials import Credentials
     from .._values.clock import Clock
+    from .._values.event import Kind
     from .._values.messages import Sender
     from ..stores import TokenStore
     from .steps import Step
@@ -350,7 +351,7 @@ class TokenSource:
 
     def emit(
         self,
-        kind: str,
+        kind: Kind,
         token: Token | None = None,
         detail: str | None = None,
         error: BaseException | None = None,

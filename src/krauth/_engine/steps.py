@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from .._values.event import Kind
     from .._values.messages import HTTPRequest
     from .._values.token import Token
     from ..stores import Lease
@@ -53,7 +54,7 @@ class Sleep(NamedTuple):
 class Emit(NamedTuple):
     """→ `None`; something happened that an operator may want to know."""
 
-    kind: str
+    kind: Kind
     token: Token | None = None
     error: Exception | None = None
     detail: str | None = None

@@ -18,12 +18,18 @@
     └── TokenStoreError                        the token store failed
         └── StoreConflict                      somebody else saved in the meantime
 
-Each message says what happened and what to do about it, and holds no secret. All of them can be copied and pickled.
+Each message says what happened and what to do about it. All of them can be copied and pickled.
+
+Each text that an exception holds passes the guard (`guard.clean`) when it is set: no secret, no control character, a
+bounded length. So no `raise` has to think of that.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from .guard import ForeignError, clean, words
+from .guard import code as as_code
 
 if TYPE_CHECKING:
     from .secret import Secret
@@ -31,6 +37,25 @@ if TYPE_CHECKING:
 
 class KrauthError(Exception):
     """Base of every error that krauth raises."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*map(_clean, args))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, tuple(map(_clean, value)) if name == "args" else _clean(value, name))  # type: ignore[call-overload]
+
+    def add_note(self, note: str) -> None:
+        """Add a note, which passes the guard as the message does."""
+        super().add_note(clean(note))
+
+
+def _clean(value: object, name: str = "args") -> object:
+    """Return a text that passed the guard; what is neither text nor a number has to be a text in a message."""
+    if isinstance(value, str):
+        return clean(value)
+    if name == "args" and not (value is None or isinstance(value, int | float)):
+        return clean(str(value))
+    return value
 
 
 class ConfigurationError(KrauthError, ValueError):
@@ -84,9 +109,9 @@ class TokenEndpointError(TokenError):
     ) -> None:
         super().__init__(message)
         self.status = status
-        self.code = code
-        self.error = error
-        self.error_description = error_description
+        self.code = as_code(code)
+        self.error = as_code(error)
+        self.error_description = words(error_description)
         self.trace_id = trace_id
         self.retry_after = retry_after
 
@@ -147,8 +172,8 @@ class AuthorizationError(KrauthError):
 
     def __init__(self, message: str, *, error: str | None = None, error_description: str | None = None) -> None:
         super().__init__(message)
-        self.error = error
-        self.error_description = error_description
+        self.error = as_code(error)
+        self.error_description = words(error_description)
 
 
 class AccessDenied(AuthorizationError):
@@ -168,18 +193,62 @@ class StoreConflict(TokenStoreError):
 
 
 def without_frames(error: BaseException) -> BaseException:
-    """Return `error` with the tracebacks of its whole chain removed.
+    """Return `error` without the tracebacks of its whole chain, and with foreign exceptions told by name only.
 
     The frames of an HTTP library hold the body of a token request, which carries the client's secret; a tool that
-    renders local variables would show it. Type and message, which help, are kept.
+    renders local variables would show it. The exceptions of HTTP libraries and stores quote what they read, tokens
+    included, and hold the request. So each is replaced by one of the same class that holds nothing. The errors of
+    krauth and of the operating system keep their texts, since both help and neither quotes.
     """
-    seen: set[int] = set()
-    queue: list[BaseException | None] = [error]
-    while queue:
-        link = queue.pop()
-        if link is None or id(link) in seen:
-            continue
-        seen.add(id(link))
-        link.__traceback__ = None
-        queue += [link.__cause__, link.__context__]
-    return error
+    return _told(error, {})
+
+
+def _told(error: BaseException, seen: dict[int, tuple[BaseException, BaseException]]) -> BaseException:
+    if id(error) in seen:
+        return seen[id(error)][1]
+    told = error if isinstance(error, KrauthError | ForeignError) else _stand_in(error)
+    seen[id(error)] = seen[id(told)] = (error, told)  # both are kept, so that no id is used again meanwhile
+    told.__traceback__ = None
+    if len(seen) > 40:  # no chain is as long by right
+        told.__cause__ = told.__context__ = None
+        return told
+    suppress = error.__suppress_context__
+    cause, context = error.__cause__, error.__context__
+    told.__cause__ = None if cause is None else _told(cause, seen)
+    told.__context__ = None if context is None else _told(context, seen)
+    told.__suppress_context__ = suppress  # setting the cause sets this
+    return told
+
+
+def _stand_in(error: BaseException) -> BaseException:
+    kind = type(error)
+    is_the_systems = isinstance(error, OSError) and kind.__module__ in ("builtins", "socket", "ssl")
+    try:
+        if is_the_systems:
+            return kind(*(clean(part) if isinstance(part, str) else part for part in error.args[:2]))
+        made: BaseException = kind.__new__(kind)
+        str(made), repr(made)
+    except Exception:  # noqa: BLE001  a class that can't be made without what it quotes
+        return ForeignError(clean(f"{kind.__module__}.{kind.__qualname__}"))
+    return made
+
+
+def bare(error: BaseException) -> BaseException:
+    """Return a copy of `error` as `without_frames` leaves it; for an event, whose error is still on its way up."""
+    import copy
+
+    links: dict[int, BaseException] = {}
+
+    def copied(link: BaseException | None) -> BaseException | None:
+        if link is None or len(links) > 40:
+            return None
+        if id(link) not in links:
+            made = copy.copy(link) if isinstance(link, KrauthError | ForeignError) else _stand_in(link)
+            links[id(link)] = made
+            made.__cause__, made.__context__ = copied(link.__cause__), copied(link.__context__)
+            made.__suppress_context__ = link.__suppress_context__
+        return links[id(link)]
+
+    made = copied(error)
+    assert made is not None
+    return made

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import parse_qsl
+
+from .guard import Holder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     #: Sends one request and returns its answer; blocks. Called in a worker thread.
     Sender = Callable[["HTTPRequest"], "HTTPResponse"]
 
+#: Names of the parameters of a token request whose values are secrets: client_secret, client_secret_sign,
+#: refresh_token, token, code, code_verifier, client_assertion, password, api_key and their like.
+_SECRET_NAMES = re.compile(r"(^|_)(secret|sign|signature|token|code|verifier|assertion|password|key)$", re.IGNORECASE)
+_PUBLIC_HEADERS = frozenset({"content-type", "accept", "user-agent", "content-length", "host"})
+_NOT_PICKLED = "it holds credentials, so it is not pickled; make it anew where it is needed"
 
-@dataclass(frozen=True, slots=True, repr=False)
-class HTTPRequest:
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class HTTPRequest(Holder):
     """A request that a token transport is to send, exactly once and as it is.
 
-    The body carries a signature or a client secret, so the repr shows neither body nor headers.
+    The body carries a signature or a client secret, so the repr shows neither body nor headers, and what is secret in
+    both is blotted out of every message of krauth while the request exists.
 
     Args:
         method: An HTTP method in upper case.
@@ -32,6 +44,9 @@ class HTTPRequest:
     body: bytes = b""
     timeout: float = 10.0
 
+    def __post_init__(self) -> None:
+        self._hold(*_secrets_in(self.headers, self.body))
+
     def within(self, seconds: float) -> HTTPRequest:
         """Return the same request with another timeout."""
         return replace(self, timeout=seconds)
@@ -39,8 +54,26 @@ class HTTPRequest:
     def __repr__(self) -> str:
         return f"<HTTPRequest {self.method} {self.url}>"
 
+    def __eq__(self, other: object) -> bool:
+        # Written out, here and below: where `dataclass` makes it, pytest shows the fields that differ.
+        if not isinstance(other, HTTPRequest):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in HTTPRequest.__dataclass_fields__)
 
-@dataclass(frozen=True, slots=True, repr=False)
+    def __hash__(self) -> int:
+        return hash((self.method, self.url, self.body))
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"HTTPRequest: {_NOT_PICKLED}")
+
+    def __copy__(self) -> HTTPRequest:
+        return self  # immutable
+
+    def __deepcopy__(self, memo: object) -> HTTPRequest:
+        return self
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class HTTPResponse:
     """What a token transport received.
 
@@ -64,3 +97,36 @@ class HTTPResponse:
 
     def __repr__(self) -> str:
         return f"<HTTPResponse {self.status}>"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, HTTPResponse):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in HTTPResponse.__dataclass_fields__)
+
+    def __hash__(self) -> int:
+        return hash((self.status, self.body))
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"HTTPResponse: {_NOT_PICKLED}")
+
+    def __copy__(self) -> HTTPResponse:
+        return self  # immutable
+
+    def __deepcopy__(self, memo: object) -> HTTPResponse:
+        return self
+
+
+def _secrets_in(headers: Mapping[str, str], body: bytes) -> Iterator[str]:
+    """Find what is secret in a request: header fields that are not known to be harmless, and parameters by name."""
+    for name, value in headers.items():
+        if isinstance(value, str) and name.lower() not in _PUBLIC_HEADERS:
+            yield value
+            yield value.partition(" ")[2]  # "Basic …" may come back without its scheme
+    try:
+        text = body.decode()
+        fields = json.loads(text) if text[:1] == "{" else dict(parse_qsl(text))
+    except (ValueError, AttributeError, RecursionError):
+        return
+    for name, value in fields.items():
+        if isinstance(value, str) and _SECRET_NAMES.search(str(name)):
+            yield value

@@ -1,8 +1,10 @@
-"""A string that no repr, log, pickle or traceback shows; used by `_credentials`, `naver` and `meloming`."""
+"""A string that no repr, log, pickle or traceback shows."""
 
 from __future__ import annotations
 
 from typing import NoReturn
+
+from .guard import know
 
 
 class Secret:
@@ -12,10 +14,12 @@ class Secret:
     error trackers) slices or formats strings, and so would show a masked subclass of `str`.
     """
 
-    __slots__ = ("__value",)
+    __slots__ = ("__known", "__value")
 
     def __init__(self, value: str) -> None:
         self.__value = value
+        #: Keeps the secret known to the guard, which blots it out of messages.
+        self.__known = know(value, short=True) if isinstance(value, str) and value else None
 
     def reveal(self) -> str:
         """Return the secret itself; do not keep it in a local variable of a function that may raise."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from .exceptions import ConfigurationError
+from .guard import Holder
 
 
 class TokenState(enum.Enum):
@@ -79,8 +80,8 @@ class RefreshPolicy:
         return window if window < lifetime else lifetime / 2
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Token:
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Token(Holder):
     """An access token as it was issued. Its repr shows lifetimes, never values.
 
     Attributes:
@@ -100,6 +101,9 @@ class Token:
     scope: str | None = None
     refresh_token: str | None = field(default=None)
     refresh_expires_at: float | None = None
+
+    def __post_init__(self) -> None:
+        self._hold(self.access_token, self.refresh_token)
 
     def expires_in(self, now: float) -> float:
         """Return the seconds that remain at `now` (seconds since the epoch); infinite when not known.
@@ -136,6 +140,18 @@ class Token:
         if self.refresh_token is not None:
             parts.append("with refresh token")
         return f"<Token {', '.join(parts)}>"
+
+    def __eq__(self, other: object) -> bool:
+        # Written out: where `dataclass` makes it, pytest shows the fields of two tokens that differ.
+        if not isinstance(other, Token):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in Token.__dataclass_fields__)
+
+    def __hash__(self) -> int:
+        return hash((self.access_token, self.refresh_token))
+
+    def __format__(self, format_spec: str) -> str:
+        raise TypeError("a Token is no text: write f'Bearer {token.access_token}' for the header, {token!r} for a log")
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Token is not pickled, so that no secret ends up in a cache or a queue; share a token store")
