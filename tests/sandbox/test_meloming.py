@@ -569,3 +569,122 @@ def test_echo_and_redirect_are_reads(sandbox):
 def test_challenge_of_the_rfc():
     """The tests' own pair is RFC 7636's."""
     assert base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode() == CHALLENGE
+
+
+# ---- as users of the API report it -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_redirect_uri_that_is_not_registered_is_a_401_without_a_code(sandbox, shape):
+    """Reported: 401 "Invalid redirect_uri". The code is not spent by it."""
+    sandbox.meloming.error_shape = shape
+    value = code(sandbox)
+    answer = exchange(sandbox, value, redirect_uri="https://not.registered/")
+    assert (answer.status_code, "Invalid redirect_uri" in answer.text) == (401, True)
+    body = answer.json()
+    assert body in (
+        {"message": "Invalid redirect_uri"},
+        {"error": "Invalid redirect_uri"},
+        {"error": {"message": "Invalid redirect_uri"}},
+    )
+    assert str(sandbox.meloming.requests[-1].wrong) == "redirect_uri is not registered."
+    assert exchange(sandbox, value).status_code == 200
+
+
+def test_an_application_that_is_not_active_is_a_500(sandbox):
+    """Reported: 500 INTERNAL_ERROR, for every grant, until it is active again; tokens live on."""
+    good, value = own_token(sandbox), code(sandbox)
+    sandbox.meloming.application_active = False
+    for answer in (ask(sandbox, {"grant_type": "client_credentials"}), exchange(sandbox, value)):
+        assert (answer.status_code, answer.json()["code"]) == (500, "INTERNAL_ERROR")
+    assert api(sandbox, "/v1/me", good).status_code == 200
+    sandbox.meloming.renew_application()
+    assert exchange(sandbox, value).status_code == 200
+
+
+def test_a_reissued_secret_is_dead_at_once(sandbox):
+    """Reported: the old one gets 500 INTERNAL_ERROR; one that was never right gets 401 invalid_client."""
+    old, good = sandbox.meloming_client_secret, own_token(sandbox)
+    new = sandbox.meloming.reissue_secret()
+    assert sandbox.meloming_client_secret == new != old
+    answer = ask(sandbox, {"grant_type": "client_credentials", "client_secret": old})
+    assert (answer.status_code, answer.json()["code"]) == (500, "INTERNAL_ERROR")
+    refused(ask(sandbox, {"grant_type": "client_credentials", "client_secret": "x"}), 401, "invalid_client")
+    assert own_token(sandbox) != good
+    assert api(sandbox, "/v1/me", good).status_code == 200
+
+
+def test_versions_are_recorded(sandbox):
+    """How many requests came with which Meloming-Version, at the API and at the OAuth endpoints alike."""
+    version = {"Meloming-Version": "2026-01-11"}
+    requests.get(sandbox.meloming_url + "/v1/echo", headers=version, timeout=5)
+    form = {"client_id": "x", "grant_type": "client_credentials"}
+    requests.post(sandbox.meloming_url + "/oauth/token", data=form, headers=version, timeout=5)
+    requests.post(sandbox.meloming_url + "/oauth/revoke", json={"token": "x"}, timeout=5)
+    assert sandbox.meloming.versions == {"2026-01-11": 2, "": 1}
+    assert sandbox.meloming.state()["versions"] == {"2026-01-11": 2, "": 1}
+    assert [record.headers.get("meloming-version") for record in sandbox.meloming.requests] == [
+        "2026-01-11",
+        "2026-01-11",
+        None,
+    ]
+
+
+def test_plans(sandbox):
+    """Free 60 a minute, pro 300; the month counts as well, and ends after 30 days."""
+    assert api(sandbox, "/v1/echo").headers["X-RateLimit-Limit"] == "60"
+    sandbox.meloming.plan = "pro"
+    assert api(sandbox, "/v1/echo").headers["X-RateLimit-Limit"] == "300"
+    assert sandbox.meloming.limits == (300, 100_000)
+    sandbox.meloming.enforce_rate_limit, sandbox.meloming.month_limit = True, 0
+    answer = api(sandbox, "/v1/echo")
+    assert (answer.status_code, answer.json()["code"]) == (429, "RATE_LIMIT_EXCEEDED")
+    assert int(answer.headers["Retry-After"]) > 60
+
+
+def test_lifetime_is_a_switch(sandbox):
+    """Another lifetime than the documented hour."""
+    sandbox.meloming.lifetime = 7_200
+    assert ask(sandbox, {"grant_type": "client_credentials"}).json()["expires_in"] == 7_200
+
+
+WRONGS = [
+    (lambda s: ask(s, {"grant_type": "client_credentials", "client_secret": "x"}), "client_secret is not that"),
+    (lambda s: ask(s, {"grant_type": "client_credentials", "client_secret": None}), "client_secret is missing."),
+    (lambda s: ask(s, {"grant_type": "client_credentials", "client_id": "x"}), "There is no application"),
+    (lambda s: ask(s, {}), "grant_type is missing"),
+    (lambda s: exchange(s, code(s), code_verifier=None), "code_verifier is missing or malformed"),
+    (lambda s: api(s, "/v1/me"), "There is no Authorization header."),
+    (lambda s: api(s, "/v1/me", "unknown"), "The token was not issued here."),
+    (lambda s: api(s, "/v1/me", (own_token(s), s.advance(3_601))[0]), "The token has expired."),
+    (lambda s: api(s, "/v1/me", (own_token(s), s.revoke_all())[0]), "The token was revoked."),
+    (lambda s: api(s, "/v1/echo", key="mlm_live_x"), "X-API-Key is not an API key"),
+    (lambda s: api(s, "/v1/channels/1", own_token(s, scope="read"), "PATCH"), "allows no writing"),
+    (lambda s: api(s, "/v1/channels/403", own_token(s), "PATCH"), "may not change this channel"),
+    (lambda s: api(s, "/v1/nothing"), "There is nothing at this path"),
+    (lambda s: page(requests, authorization_url(s, client_id="x")), "There is no application"),
+    (lambda s: page(requests, authorization_url(s, redirect_uri="https://evil.example/")), "not registered"),
+    (lambda s: page(requests, authorization_url(s, scope="a  b")), "scope is malformed"),
+]
+
+
+@pytest.mark.parametrize(("do", "text"), WRONGS, ids=[f"{number} {text}" for number, (_, text) in enumerate(WRONGS)])
+def test_the_record_says_what_was_wrong(sandbox, do, text):
+    """Each refusal is explained in a sentence that quotes nothing that was sent."""
+    assert do(sandbox).status_code >= 300
+    assert text in str(sandbox.meloming.requests[-1].wrong)
+    assert own_token(sandbox)
+    assert sandbox.meloming.requests[-1].wrong is None
+
+
+def test_the_consent_page_says_who_asks_whom(sandbox):
+    """The application asks for permissions on the user's account; Korean words are not torn; dark mode is followed."""
+    with requests.Session() as session:
+        text = page(session, authorization_url(sandbox), **{"Accept-Language": "ko"}).text
+    assert "회원님의 계정에 대한 다음 권한을 요청합니다" in text
+    assert "대신하여" not in text
+    assert "word-break:keep-all" in text
+    assert "color-scheme:light dark" in text
+    with requests.Session() as session:
+        text = page(session, authorization_url(sandbox), **{"Accept-Language": "en"}).text
+    assert "requests these permissions on your account" in text

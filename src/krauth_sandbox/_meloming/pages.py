@@ -24,7 +24,7 @@ _WORDS: Final[dict[str, dict[str, str]]] = {
     },
     "en": {
         "consent_title": "Meloming sandbox – permission request",
-        "consent_lead": "{client} asks to act on your behalf with these permissions.",
+        "consent_lead": "{client} requests these permissions on your account.",
         "username": "Username",
         "allow": "Allow",
         "deny": "Deny",
