@@ -33,27 +33,31 @@ def load_sandbox() -> type[Sandbox]:
 
 @click.command(cls=Command, short_help="Run both APIs on this machine.")
 @click.option(
-    "--naver-port", type=click.IntRange(0, 65535), default=0, help="Port of the Naver API.  [default: a free one]"
+    "--config", type=click.Path(dir_okay=False), metavar="FILE.toml", help="Settings; options win. See docs/sandbox.md."
 )
-@click.option(
-    "--meloming-port", type=click.IntRange(0, 65535), default=0, help="Port of the Meloming API.  [default: a free one]"
-)
+@click.option("--naver-port", type=click.IntRange(0, 65535), help="Port of the Naver API.  [default: a free one]")
+@click.option("--meloming-port", type=click.IntRange(0, 65535), help="Port of the Meloming API.  [default: a free one]")
 @click.option(
     "--speed",
-    type=click.FloatRange(min=0, min_open=True),
-    default=1.0,
-    show_default=True,
-    help="Token lifetimes are divided by this: at 1080 three hours pass in ten seconds.",
+    type=click.FloatRange(min=0, min_open=True, max=1e6),
+    help="Token lifetimes are divided by this: at 1080 three hours pass in ten seconds.  [default: 1]",
 )
+@click.option("--naver-client-id", metavar="ID", help="The Naver application.  [default: random]")
+@click.option("--seller", "sellers", multiple=True, metavar="ID[=UID]", help="A Naver seller; may be given again.")
+@click.option("--client", "clients", multiple=True, metavar="ID", help="A Meloming client, with a random secret.")
+@click.option("--public-client", "public_clients", multiple=True, metavar="ID", help="One without a secret (PKCE).")
+@click.option("--user", "users", multiple=True, metavar="NAME", help="A Meloming user; may be given again.")
+@click.option("--redirect-uri", "redirect_uris", multiple=True, metavar="URI", help="A registered redirect URI.")
+@click.option("--host", "hosts", multiple=True, metavar="NAME", help="A name of this machine that clients may use.")
 @click.option("--quiet", is_flag=True, help="Do not show the requests.")
-def sandbox(naver_port: int, meloming_port: int, speed: float, quiet: bool) -> None:
+def sandbox(config: str | None, quiet: bool, **options: Any) -> None:
     """Run both APIs on this machine, with credentials that are worth nothing.
 
-    How to use it is printed on stdout, every request on stderr: method, path and status, no secrets.
-    Ctrl-C or SIGTERM stops it.
+    How to use it is printed on stdout, every request on stderr: method, path and status, no secrets. The page at / of
+    either port shows tokens and requests, and has a button for each fault. Ctrl-C or SIGTERM stops it.
     """
-    # Faults, switches and a clock are at /_sandbox/…; the printed text shows how.
-    server = load_sandbox()(naver_port=naver_port, meloming_port=meloming_port, speed=speed)
+    # Secrets of one's own are in the file: arguments are seen by every user of the machine.
+    server = _make(config, _arguments(options))
     with _stopped_by_signal() as stop:
         try:
             server.start()
@@ -67,6 +71,33 @@ def sandbox(naver_port: int, meloming_port: int, speed: float, quiet: bool) -> N
         finally:
             server.stop()
     click.echo(f"\nsandbox stopped; it answered {seen} request{'' if seen == 1 else 's'}", err=True)
+
+
+def _arguments(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `Sandbox` for the options that were given."""
+    clients = dict.fromkeys(options.pop("clients"), True) | dict.fromkeys(options.pop("public_clients"), False)
+    sellers = [seller.partition("=") for seller in options.pop("sellers")]
+    if not all(account_id for account_id, _, _ in sellers):
+        raise Misuse("--seller needs an account id: --seller ID or --seller ID=UID")
+    arguments = {
+        "naver_accounts": {account_id: uid or f"ncp_{account_id}" for account_id, _, uid in sellers},
+        "meloming_clients": clients,
+        "meloming_users": options.pop("users"),
+        "meloming_redirect_uris": options.pop("redirect_uris"),
+        **options,
+    }
+    return {name: value for name, value in arguments.items() if value not in (None, (), {})}
+
+
+def _make(config: str | None, arguments: dict[str, Any]) -> Sandbox:
+    sandbox_class = load_sandbox()
+    try:
+        return sandbox_class(**arguments) if config is None else sandbox_class.from_file(config, **arguments)
+    except OSError as error:
+        raise Misuse(f"the settings file can't be read: {error.strerror}") from None
+    except ValueError as error:  # UnicodeDecodeError is one, and quotes what it could not read
+        text = "the file is not UTF-8" if isinstance(error, UnicodeDecodeError) else printable(error)
+        raise Misuse(text) from None
 
 
 @contextlib.contextmanager

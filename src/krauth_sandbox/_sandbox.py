@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import secrets
+import shlex
 import textwrap
-from typing import TYPE_CHECKING, Final, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import bcrypt
 
 from ._ground.clock import TokenClock
+from ._ground.settings import read_settings
 from ._meloming.emulator import MelomingEmulator
 from ._naver.emulator import NaverEmulator
 from ._server import control
@@ -16,6 +19,7 @@ from ._server.thread import HOST, ServerThread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from os import PathLike
 
 # Sellers that the SELLER type accepts: account id -> account uid.
 _ACCOUNTS: Final = {
@@ -30,10 +34,21 @@ _REDIRECT_URIS: Final = ("https://app.example/callback", "http://localhost:8000/
 class Sandbox:
     """Naver Commerce API and Meloming OpenAPI on two loopback ports, with credentials made for this instance.
 
-    Ports of 0 are chosen freely at the first start and kept for later ones. `speed` divides every documented
-    token lifetime: at 3600 an hour's token lives one second of real time. `naver_accounts` maps account id to
-    uid. Credentials not given are random. `hosts` are names that a Host header may have besides those of loopback.
-    Start raises OSError where a port is taken.
+    Args:
+        naver_port: 0 for a free one, chosen at the first start and kept for later ones; `meloming_port` likewise.
+        speed: Every documented token lifetime is divided by it: at 3600 an hour's token lives one second.
+        naver_client_id: Random where not given, like every other credential.
+        naver_accounts: The sellers that exist: account id → account uid.
+        meloming_clients: More clients: id → secret, True for a random secret, False or None for a public client.
+        meloming_users: Users that the consent page suggests; any other name does as well.
+        meloming_redirect_uris: The registered ones; loopback ones (RFC 8252 §7.3) need no registration.
+        rotation: A refresh brings a new refresh token.
+        reuse_detection: A spent refresh token ends what came of the same consent.
+        hosts: Names that a Host header may have besides those of loopback.
+
+    Raises:
+        ValueError: A setting can't be right.
+        OSError: From `start`, where a port is taken.
     """
 
     def __init__(
@@ -48,6 +63,8 @@ class Sandbox:
         meloming_client_id: str | None = None,
         meloming_client_secret: str | None = None,
         meloming_public_client_id: str | None = None,
+        meloming_clients: Mapping[str, str | bool | None] | None = None,
+        meloming_users: Iterable[str] = ("melo", "ming"),
         meloming_api_key: str | None = None,
         meloming_test_api_key: str | None = None,
         meloming_redirect_uris: Iterable[str] = _REDIRECT_URIS,
@@ -59,11 +76,10 @@ class Sandbox:
         if not accounts:
             raise ValueError("naver_accounts must name at least one seller")
         self.naver_client_id = naver_client_id or secrets.token_urlsafe(16).replace("-", "x").replace("_", "y")
-        # "Real secrets are cost 4": `$2a$04$` and 22 characters, 29 in all.
-        naver_client_secret = naver_client_secret or bcrypt.gensalt(4, prefix=b"2a").decode("ascii")
         self.naver_account_id, self.naver_account_uid = next(iter(accounts.items()))
-        self.meloming_client_id = meloming_client_id or f"mlm-app-{secrets.token_hex(6)}"
-        self.meloming_public_client_id = meloming_public_client_id or f"mlm-public-{secrets.token_hex(6)}"
+        clients = {name: _secret(value) for name, value in (meloming_clients or {}).items()}
+        self.meloming_client_id = meloming_client_id or _first(clients, public=False)
+        self.meloming_public_client_id = meloming_public_client_id or _first(clients, public=True)
         # "Live | mlm_live_", "Test | mlm_test_"
         self.meloming_api_key = meloming_api_key or f"mlm_live_{secrets.token_hex(16)}"
         self.meloming_test_api_key = meloming_test_api_key or f"mlm_test_{secrets.token_hex(16)}"
@@ -71,19 +87,23 @@ class Sandbox:
         self.naver = NaverEmulator(
             self._clock,
             client_id=self.naver_client_id,
-            client_secret=naver_client_secret,
+            # "Real secrets are cost 4": `$2a$04$` and 22 characters, 29 in all.
+            client_secret=naver_client_secret or bcrypt.gensalt(4, prefix=b"2a").decode("ascii"),
             accounts=accounts,
             own_account=_OWN_ACCOUNT,
             speed=speed,
         )
+        first_secret = meloming_client_secret or clients.get(self.meloming_client_id) or _secret(True)
         self.meloming = MelomingEmulator(
             self._clock,
             clients={
-                self.meloming_client_id: meloming_client_secret or secrets.token_urlsafe(32),
+                self.meloming_client_id: first_secret,
                 self.meloming_public_client_id: None,
+                **{name: secret for name, secret in clients.items() if name != self.meloming_client_id},
             },
             api_keys=(self.meloming_api_key, self.meloming_test_api_key),
             redirect_uris=meloming_redirect_uris,
+            usernames=meloming_users,
             speed=speed,
             rotation=rotation,
             reuse_detection=reuse_detection,
@@ -91,6 +111,20 @@ class Sandbox:
         self._ports = [naver_port, meloming_port]
         self._hosts = frozenset(hosts)
         self._server: ServerThread | None = None
+
+    @classmethod
+    def from_file(cls, path: str | PathLike[str], **settings: Any) -> Self:
+        """Make one as a settings file (TOML) says; docs/sandbox.md lists what may stand in it.
+
+        Args:
+            path: The file.
+            settings: Arguments of the class; they win over the file.
+
+        Raises:
+            ValueError: The file is not TOML, or sets what the sandbox does not know.
+            OSError: The file can't be read.
+        """
+        return cls(**{**read_settings(Path(path).read_text("utf-8")), **settings})
 
     # ---- lifecycle ---------------------------------------------------------------------------------------
 
@@ -191,45 +225,75 @@ class Sandbox:
     def describe(self) -> str:
         """Explain how to use a running sandbox, its (worthless) credentials included, for a terminal."""
         naver, meloming = self._origin(0), self._origin(1)
-        return textwrap.dedent(
+        clients = "".join(
+            f"\n#   {name}: {'a public client (PKCE)' if secret is None else secret}"
+            for name, secret in self.meloming.clients.items()
+            if name != self.meloming_client_id
+        )
+        text = textwrap.dedent(
             f"""\
             # krauth sandbox: loopback only, nothing here is real
+            # Open this page to look inside: {naver}/
             # Naver Commerce API: token endpoint {self.naver_url}/v1/oauth2/token
             #                     agencies use   {self.naver_partner_url}
             # Meloming OpenAPI:   consent page   {self.meloming_url}/oauth/authorize
 
             # Paste this. The single quotes matter: without them the shell eats the $ of the secret.
             export NAVER_COMMERCE_BASE_URL={self.naver_url}
-            export NAVER_COMMERCE_CLIENT_ID={self.naver_client_id}
+            export NAVER_COMMERCE_CLIENT_ID={shlex.quote(self.naver_client_id)}
             export NAVER_COMMERCE_CLIENT_SECRET='{self.naver_client_secret}'
-            export NAVER_COMMERCE_ACCOUNT_ID={self.naver_account_id}   # leave it out for type=SELF
+            export NAVER_COMMERCE_ACCOUNT_ID={shlex.quote(self.naver_account_id)}   # leave it out for type=SELF
             export MELOMING_BASE_URL={self.meloming_url}
-            export MELOMING_CLIENT_ID={self.meloming_client_id}
-            export MELOMING_CLIENT_SECRET='{self.meloming_client_secret}'
-            export MELOMING_API_KEY='{self.meloming_api_key}'   # test key: {self.meloming_test_api_key}
+            export MELOMING_CLIENT_ID={shlex.quote(self.meloming_client_id)}
+            export MELOMING_CLIENT_SECRET={_quoted(self.meloming_client_secret)}
+            export MELOMING_API_KEY={_quoted(self.meloming_api_key)}   # test key: {self.meloming_test_api_key}
 
-            # In Python: NaverAuth.from_env() or MelomingOAuth.from_env(), with base_url= as above.
-            # A client without a secret (PKCE only): {self.meloming_public_client_id}
+            # Naver sellers: @SELLERS
+            # Meloming users: @USERS
+            # More Meloming clients:@CLIENTS
 
             # Switches, on either port: every answer is the state that it led to. The header keeps web pages out.
             curl {naver}/_sandbox/state
             curl -H X-Krauth-Sandbox:1 -X POST {naver}/_sandbox/revoke
             curl -H X-Krauth-Sandbox:1 -X POST '{meloming}/_sandbox/revoke?what=access'
             curl -H X-Krauth-Sandbox:1 -X POST '{naver}/_sandbox/fail?where=token&status=503&times=2'
-            curl -H X-Krauth-Sandbox:1 -X POST '{naver}/_sandbox/fail?where=api&status=429&times=always&retry_after=3'
+            curl -H X-Krauth-Sandbox:1 -X POST '{naver}/_sandbox/fail?where=api&code=GW.PROXY.03&times=always'
             curl -H X-Krauth-Sandbox:1 -X POST '{naver}/_sandbox/drop?where=token&times=1'
             curl -H X-Krauth-Sandbox:1 -X POST '{naver}/_sandbox/delay?where=token&seconds=2'
             curl -H X-Krauth-Sandbox:1 -X POST {naver}/_sandbox/clear
             curl -H X-Krauth-Sandbox:1 -X POST '{naver}/_sandbox/clock?offset=400'
             curl -H X-Krauth-Sandbox:1 -X POST '{naver}/_sandbox/advance?seconds=9001'
-            curl -H X-Krauth-Sandbox:1 -X POST '{naver}/_sandbox/switch?ip_allowed=false&punish_malformed=true&speed=60'
-            curl -H X-Krauth-Sandbox:1 -X POST '{meloming}/_sandbox/switch?rotation=false&reuse_detection=false'
-            curl -H X-Krauth-Sandbox:1 -X POST '{meloming}/_sandbox/switch?error_shape=nested&send_iss=true'
+            curl -H X-Krauth-Sandbox:1 -X POST '{naver}/_sandbox/switch?ip_allowed=false&punish_malformed=true'
+            curl -H X-Krauth-Sandbox:1 -X POST '{meloming}/_sandbox/switch?rotation=false&error_shape=nested'
+            curl -H X-Krauth-Sandbox:1 -X POST {naver}/_sandbox/reissue
             curl -H X-Krauth-Sandbox:1 -X POST {naver}/_sandbox/reset
             """
         )
+        # After dedent: names may hold anything.
+        for gap, words in (
+            ("@SELLERS", ", ".join(self.naver.accounts)),
+            ("@USERS", ", ".join(self.meloming.usernames)),
+            ("@CLIENTS", clients),
+        ):
+            text = text.replace(gap, words)
+        return text
 
     def __repr__(self) -> str:
         if self._server is None:
             return "<Sandbox stopped>"
         return f"<Sandbox naver={self.naver_url} meloming={self.meloming_url}>"
+
+
+def _secret(value: str | bool | None) -> str | None:
+    return secrets.token_urlsafe(32) if value is True else value or None
+
+
+def _first(clients: Mapping[str, str | None], *, public: bool) -> str:
+    """Return the first client of a kind, or a new name for one."""
+    found = (name for name, secret in clients.items() if (secret is None) == public)
+    return next(found, f"mlm-{'public' if public else 'app'}-{secrets.token_hex(6)}")
+
+
+def _quoted(value: str) -> str:
+    """Return a value in single quotes for a POSIX shell, whether it needs them or not."""
+    return "'" + value.replace("'", "'\"'\"'") + "'"

@@ -116,3 +116,43 @@ def test_what_arrives_is_found_again_after_a_reset():
     assert _after([one, two, three], three) == []
     assert _after([three], two) == [three]
     assert _after([one], None) == [one]
+
+
+def test_sellers_users_clients_by_option(tmp_path):
+    """Options and a settings file say who exists; options win; the printed text names them."""
+    (tmp_path / "s.toml").write_text('[naver.sellers]\nold = "x"\n[meloming]\nusers = ["melo", "밍밍"]\n', "utf-8")
+    options = ["--seller", "shop", "--seller", "b=uid-b", "--client", "web", "--public-client", "spa"]
+    options += ["--redirect-uri", "https://mine.example/cb", "--naver-client-id", "my-app", "--host", "box.internal"]
+    with started("--config", str(tmp_path / "s.toml"), *options) as (_, said):
+        assert "# Naver sellers: shop, b\n" in said
+        assert "export NAVER_COMMERCE_CLIENT_ID=my-app\n" in said
+        assert "export NAVER_COMMERCE_ACCOUNT_ID=shop " in said
+        assert "export MELOMING_CLIENT_ID=web\n" in said
+        assert "spa: a public client" in said
+        assert "# Meloming users: melo, 밍밍\n" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--config", "nothing.toml"], "can't be read"),
+        (["--seller", "=uid"], "needs an account id"),
+        (["--speed", "0.0000000001"], "between"),
+    ],
+)
+def test_options_that_can_not_be_right(run, arguments, word):
+    """Exit code 2 and one line."""
+    result = run("sandbox", *arguments)
+    assert result.exit_code == 2
+    assert word in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_file_that_is_not_utf_8_is_not_quoted(run, tmp_path):
+    """Nor is one that is not TOML."""
+    path = tmp_path / "s.toml"
+    for content in (b"C4NARY\xff", b"C4NARY"):
+        path.write_bytes(content)
+        result = run("sandbox", "--config", str(path))
+        assert result.exit_code == 2
+        assert "C4NARY" not in result.stderr
