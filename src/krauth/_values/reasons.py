@@ -92,7 +92,7 @@ def _chain(error: BaseException) -> list[BaseException]:
             continue
         found.append(link)
         queue += [*link.args, getattr(link, "reason", None), getattr(link, "os_error", None)]
-        queue += [link.__cause__, link.__context__]
+        queue += [link.__cause__, link.__context__, *getattr(link, "exceptions", ())]
     return found
 
 
