@@ -305,15 +305,15 @@ DRIPS: dict[str, Fault] = {
     ),
     "drip in chunk": _drips(lambda reply: _chunked(reply) + b"ffff\r\n", b"  "),
     "drip in chunk size": _drips(_chunked, b"1;a=bbbb"),
-    "storm of 100": _pours(_nothing, _interim(100) * 50),
-    "storm of 103": _pours(_nothing, _interim(103) * 50),
-    "slow storm of 102": lambda peer, reply: _slow_storm(peer),
+    "storm of 100": lambda peer, reply: _storm(peer, _interim(100) * 50, 0.001),
+    "storm of 103": lambda peer, reply: _storm(peer, _interim(103) * 50, 0.001),
+    "slow storm of 102": lambda peer, reply: _storm(peer, _interim(102), PAUSE),
 }
 
 
-def _slow_storm(peer: Peer) -> None:
-    while not peer.stop.wait(PAUSE):
-        peer.send(_interim(102))
+def _storm(peer: Peer, data: bytes, pause: float) -> None:
+    while not peer.stop.wait(pause):
+        peer.send(data)
     raise Gone
 
 
