@@ -1,4 +1,4 @@
-"""What SQLite's errors mean to whoever runs the program; for `sqlite`."""
+"""What SQLite's errors mean to the person who runs the program; for `sqlite`."""
 
 from __future__ import annotations
 
@@ -28,6 +28,18 @@ _CAUSES = {
 def is_busy(error: Exception) -> bool:
     """Tell whether another connection is in the way."""
     return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def is_read_only(error: sqlite3.Error) -> bool:
+    """Tell whether the file was opened for writing where only reading is possible."""
+    return _code(error) in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
+
+
+def is_missing_schema(error: sqlite3.Error) -> bool:
+    """Tell whether a table or column of ours is not there yet."""
+    return _code(error) == sqlite3.SQLITE_ERROR and any(
+        part in str(error) for part in ("no such table: krauth_", "no such column: ", "has no column named ")
+    )
 
 
 def _code(error: Exception) -> int | None:

@@ -1,28 +1,31 @@
-"""`sqlite:///tokens.db`: one file for all threads and processes of a machine; `salvage` mends a damaged one.
+"""`sqlite:///tokens.db`: one file for all threads and processes of a machine; `repair` mends a damaged one.
 
-A connection lives for one operation (0.1 to 0.3 ms, a few times per renewal). So a fork finds none open, a file that
-was replaced or restored is noticed at once, and nothing is left to close.
+A connection lives for one operation (about 1 ms, two or three times per refresh). So a fork finds none open, a file
+that was replaced or restored is noticed at once, and nothing is left to close.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import shlex
+import random
 import sqlite3
-import threading
 import time
 import uuid
 import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from krauth import ConfigurationError, StoreConflict, TokenStore, TokenStoreError
 from krauth.stores import ANY, Lease, Stored
 
-from ._causes import cause, is_busy
+from . import _boot, _files
+from ._causes import cause, is_busy, is_missing_schema, is_read_only
+from ._texts import refuse_surrogates
+from ._turns import Forked, turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _T = TypeVar("_T")
 
@@ -32,31 +35,36 @@ SCHEMA = (
     " (key TEXT PRIMARY KEY NOT NULL, version TEXT NOT NULL, expires_at REAL, checksum INTEGER NOT NULL,"
     " value TEXT NOT NULL)",
     "CREATE INDEX IF NOT EXISTS krauth_tokens_expiry ON krauth_tokens (expires_at)",
-    # `seconds` is how long the lease was granted for; `owner` is NULL once it was given back.
+    # `seconds` is how long the lease was granted for; `owner` is NULL once it was given back. `ends_at` is a time of
+    # the wall clock; `ends_up` the same moment on the clock of `_boot`, which counts where `boot` is this machine's.
     "CREATE TABLE IF NOT EXISTS krauth_leases"
     " (key TEXT PRIMARY KEY NOT NULL, owner TEXT, fence INTEGER NOT NULL, ends_at REAL NOT NULL,"
-    " seconds REAL NOT NULL)",
+    " seconds REAL NOT NULL, boot TEXT, ends_up REAL)",
 )
+#: Columns that files of older versions lack.
+_ADDED = {"krauth_leases": {"boot": "TEXT", "ends_up": "REAL"}}
 _PRAGMAS = (
     "PRAGMA journal_mode = WAL",  # stays as it is where the file system can't do it (network drives)
     "PRAGMA synchronous = FULL",  # a commit is on the disk before anybody uses the token
     "PRAGMA fullfsync = ON",  # macOS: fsync alone does not reach the disk
     "PRAGMA secure_delete = ON",  # no dead token stays readable in the file
 )
+#: For a lease: it need not survive a power failure, after which its holder is gone. The file survives in any case.
+_BRIEF = "PRAGMA synchronous = NORMAL"
 INSERT = "INSERT INTO krauth_tokens (key, version, expires_at, checksum, value) VALUES (?, ?, ?, ?, ?)"
 _LIVE = "(expires_at IS NULL OR expires_at > ?)"
+_PURGE = (
+    "DELETE FROM krauth_tokens WHERE rowid IN"
+    " (SELECT rowid FROM krauth_tokens WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)"
+)
+#: Dead entries that one save drops; and what one step of `vacuum` drops, in a transaction of some 10 ms.
+_FEW, _MANY = 64, 1000
+#: Free pages that stay in the file, and free pages that one save or one step gives back.
+_SPARE, _PAGES = 64, 256
 #: Seconds after its end when the row of a lease is dropped.
 _FORGOTTEN = 86_400.0
-
-#: Held during every operation, and by whoever forks: SQLite keeps its file locks per process and would be wrong about
-#: them in a child that was born in the middle of one. Also, closing any descriptor of a file drops the process's locks.
-_lock = threading.RLock()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=lambda: _lock.acquire() and None,
-        after_in_parent=lambda: _lock.release(),
-        after_in_child=lambda: _lock.release(),
-    )
+#: Seconds between two attempts while another process writes: a random time up to this.
+_PAUSE = 0.02
 
 
 def open_url(url: str) -> SQLiteStore:
@@ -76,17 +84,18 @@ class SQLiteStore(TokenStore):
     """Keeps tokens in a SQLite file that only its owner can read (0600, in a folder made 0700).
 
     Args:
-        path: The file; made when it is first needed. Not on a network drive: SQLite's locks don't work there.
+        path: The file; made when the first token is saved. Symbolic links are followed once, when the store is made.
+            Not on a network drive: SQLite's locks don't work there.
         timeout: Seconds to wait while another process writes.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, timeout: float = 5.0) -> None:
-        self.path: str = os.path.abspath(os.path.expanduser(os.fspath(path)))
+        self.path: str = _files.resolve(path)
         self._timeout = timeout
 
     def load(self, key: str) -> Stored | None:
         """Return the entry, or `None`."""
-        return self._run("BEGIN", lambda db: _load(db, key))
+        return self._read(lambda db: _load(db, key), None)
 
     def save(
         self,
@@ -98,111 +107,265 @@ class SQLiteStore(TokenStore):
         expires_at: float | None = None,
     ) -> str:
         """Save an entry and return its new version; see `TokenStore.save`."""
+        return self._saved(key, value, version, lease, expires_at, release=False)
+
+    def save_and_release(
+        self, key: str, value: str, *, version: str | None, lease: Lease, expires_at: float | None = None
+    ) -> str:
+        """Save an entry under a lease and give the lease back, in one transaction."""
+        return self._saved(key, value, version, lease, expires_at, release=True)
+
+    def _saved(
+        self, key: str, value: str, version: str | None, lease: Lease | None, expires_at: float | None, *, release: bool
+    ) -> str:
+        new = uuid.uuid4().hex  # random, so that none comes back after a deletion or in a repaired file
+        refuse_surrogates(value)
+        row = (key, new, expires_at, checksum(key, value), value)
 
         def work(db: sqlite3.Connection) -> str:
             if lease is not None:
-                row = db.execute("SELECT owner FROM krauth_leases WHERE key = ?", (key,)).fetchone()
-                if row is None or row[0] != lease.owner:
+                held = db.execute("SELECT owner FROM krauth_leases WHERE key = ?", (key,)).fetchone()
+                if held is None or held[0] != lease.owner:
                     raise StoreConflict("the lease was lost before the token could be saved")
             if version != ANY:
                 present = _load(db, key)
                 if (present.version if present else None) != version:
                     raise StoreConflict("another process saved a token in the meantime")
-            new = uuid.uuid4().hex  # random, so that none comes back after a deletion or in a salvaged file
             db.execute(
                 f"{INSERT} ON CONFLICT (key) DO UPDATE SET version = excluded.version,"
                 " expires_at = excluded.expires_at, checksum = excluded.checksum, value = excluded.value",
-                (key, new, expires_at, checksum(key, value), value),
+                row,
             )
-            db.execute("DELETE FROM krauth_tokens WHERE expires_at <= ?", (time.time(),))
+            if release and lease is not None:
+                db.execute(_RELEASE, (key, lease.owner))
+            if db.execute(_PURGE, (time.time(), _FEW)).rowcount:
+                _give_back(db)
             return new
 
-        return self._run("BEGIN IMMEDIATE", work)
+        return self._write(work)
 
     def delete(self, key: str) -> None:
         """Delete the entry, if there is one."""
-        self._run("BEGIN IMMEDIATE", lambda db: db.execute("DELETE FROM krauth_tokens WHERE key = ?", (key,)))
+        if self.missing() is None:
+            self._write(lambda db: db.execute("DELETE FROM krauth_tokens WHERE key = ?", (key,)))
 
     def acquire(self, key: str, seconds: float) -> Lease | None:
         """Return a lease on `key`, or `None` while another holds it."""
+        return self._write(lambda db: _acquire(db, key, seconds), brief=True, unless=lambda db: (_held(db, key), None))
 
-        def work(db: sqlite3.Connection) -> Lease | None:
-            now = time.time()
-            row = db.execute(
-                "SELECT owner, fence, ends_at, seconds FROM krauth_leases WHERE key = ?", (key,)
-            ).fetchone()
-            # One that ends later than it could have been granted for: the clock was set back, its owner may be dead.
-            if row is not None and row[0] is not None and now < row[2] <= now + row[3] + 1.0:
-                return None
-            # Grows with the clock too, also past a row that was dropped or a file that was restored.
-            lease = Lease(key, uuid.uuid4().hex, max(row[1] + 1 if row else 1, int(now * 1000)))
-            db.execute(
-                "INSERT OR REPLACE INTO krauth_leases (key, owner, fence, ends_at, seconds) VALUES (?, ?, ?, ?, ?)",
-                (key, lease.owner, lease.fence, now + seconds, seconds),
-            )
-            db.execute("DELETE FROM krauth_leases WHERE ends_at < ?", (now - _FORGOTTEN,))
-            return lease
-
-        return self._run("BEGIN IMMEDIATE", work)
+    def acquire_and_load(self, key: str, seconds: float) -> tuple[Lease | None, Stored | None]:
+        """Ask for a lease and return the entry, in one transaction; in none that writes while another holds it."""
+        return self._write(
+            lambda db: (_acquire(db, key, seconds), _load(db, key)),
+            brief=True,
+            unless=lambda db: (_held(db, key), (None, _load(db, key))),
+        )
 
     def release(self, lease: Lease) -> None:
         """Give a lease back."""
-        statement = "UPDATE krauth_leases SET owner = NULL WHERE key = ? AND owner = ?"
-        self._run("BEGIN IMMEDIATE", lambda db: db.execute(statement, (lease.key, lease.owner)))
+        if self.missing() is None:
+            self._write(lambda db: db.execute(_RELEASE, (lease.key, lease.owner)), brief=True)
 
     def keys(self) -> list[str]:
         """Return all keys."""
         query = f"SELECT key FROM krauth_tokens WHERE {_LIVE} ORDER BY key"  # noqa: S608  a constant
-        return self._run("BEGIN", lambda db: [row[0] for row in db.execute(query, (time.time(),))])
+        return self._read(lambda db: [row[0] for row in db.execute(query, (time.time(),))], [])
+
+    def missing(self) -> str | None:
+        """Return the path where there is no file yet."""
+        return None if os.path.lexists(self.path) else self.path
+
+    def vacuum(self) -> Iterator[tuple[int, int]]:
+        """Drop dead entries and give their space back to the file system, in short transactions."""
+        if self.missing() is not None:
+            return
+        count = "SELECT COUNT(*) FROM krauth_tokens WHERE expires_at <= ?"
+        dead: int = self._read(lambda db: db.execute(count, (time.time(),)).fetchone()[0], 0)
+        done = 0
+        while dropped := self._write(lambda db: db.execute(_PURGE, (time.time(), _MANY)).rowcount):
+            done += dropped
+            yield done, max(dead, done)
+        if self._read(lambda db: db.execute("PRAGMA auto_vacuum").fetchone()[0], 0) != 2:
+            # A file of an older version: once, in one transaction as long as the file is large.
+            self._write(_rebuild, begin=None)
+        while self._write(lambda db: _give_back(db, spare=0)):
+            yield done, max(dead, done)
 
     def __repr__(self) -> str:
         return f"<SQLiteStore {self.path}>"
 
-    def _run(self, begin: str, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        deadline = time.monotonic() + self._timeout
-        with _lock:
-            while True:
+    def _read(self, work: Callable[[sqlite3.Connection], _T], nothing: _T) -> _T:
+        """Do what only reads; where there is no file or no table, return `nothing` and make none."""
+
+        def attempt() -> _T:
+            if not _files.check(self.path):
+                return nothing
+            for how in ("mode=rw", "mode=ro", "immutable=1"):
+                with contextlib.closing(self._connect(how)) as db:
+                    try:
+                        db.execute("BEGIN")
+                        return work(db)
+                    except sqlite3.Error as error:
+                        if is_missing_schema(error):
+                            return nothing
+                        # A file system that can't be written has no room for the log; without one, none is needed.
+                        if how == "immutable=1" or not is_read_only(error) or not _no_log(self.path):
+                            raise
+            raise AssertionError
+
+        return self._in_turn(attempt)
+
+    def _write(
+        self,
+        work: Callable[[sqlite3.Connection], _T],
+        *,
+        brief: bool = False,
+        begin: str | None = "BEGIN IMMEDIATE",
+        unless: Callable[[sqlite3.Connection], tuple[bool, _T]] | None = None,
+    ) -> _T:
+        """Do `work` in one transaction, if not `unless` finds, without locking anything, that there is no need."""
+
+        def attempt() -> _T:
+            if not _files.check(self.path):
+                _files.make(self.path)
+                _files.check(self.path)
+            fresh = not os.path.getsize(self.path)
+            with contextlib.closing(self._connect("mode=rw")) as db:  # rolls back what was not committed
+                if fresh:
+                    db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # while there is no table, and no log
+                for statement in (*_PRAGMAS, *([_BRIEF] if brief else [])):
+                    db.execute(statement)
                 try:
-                    return self._attempt(begin, work, max(0.05, deadline - time.monotonic()))
-                except (sqlite3.Error, OSError) as error:
-                    # Switching to WAL, and opening while another process closes, are refused without waiting.
-                    if is_busy(error) and time.monotonic() < deadline:
-                        time.sleep(0.01)
-                        continue
-                    raise TokenStoreError(f"the token store {self.path} {cause(error, self.path)}") from error
+                    return _transaction(db, work, begin, unless)
+                except sqlite3.OperationalError as error:
+                    if not is_missing_schema(error):
+                        raise
+                    if db.in_transaction:
+                        db.execute("ROLLBACK")
+                _transaction(db, _migrate, "BEGIN IMMEDIATE", None)
+                return _transaction(db, work, begin, unless)
 
-    def _attempt(self, begin: str, work: Callable[[sqlite3.Connection], _T], timeout: float) -> _T:
-        self._make_private()
-        db = sqlite3.connect(self.path, timeout=timeout, isolation_level=None)
-        try:
-            for statement in (*_PRAGMAS, *SCHEMA, begin):
-                db.execute(statement)
-            result = work(db)
-            db.execute("COMMIT")
-            return result
-        finally:
-            db.close()  # rolls back what was not committed
+        return self._in_turn(attempt)
 
-    def _make_private(self) -> None:
-        if not os.path.exists(self.path):
-            os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
-            # Before SQLite does: it would ask for 0644. What it makes besides (-wal, -shm) gets the file's mode.
-            with contextlib.suppress(FileExistsError):  # another process was faster
-                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        if not hasattr(os, "geteuid"):
-            return
-        for path in (self.path, f"{self.path}-wal", f"{self.path}-shm"):
+    def _connect(self, how: str) -> sqlite3.Connection:
+        # No timeout: who waits for another process waits outside, see `_in_turn`.
+        db = sqlite3.connect(f"{Path(self.path).as_uri()}?{how}", uri=True, timeout=0, isolation_level=None)
+        # A byte that is no UTF-8 makes a wrong checksum, not an error that quotes the text.
+        db.text_factory = _text
+        return db
+
+    def _in_turn(self, attempt: Callable[[], _T]) -> _T:
+        end = time.monotonic() + self._timeout
+        while True:
             try:
-                info = os.stat(path)
-            except FileNotFoundError:
-                continue
-            if info.st_mode & 0o077 and info.st_uid == os.geteuid():
-                os.chmod(path, info.st_mode & 0o700)
-            elif info.st_mode & 0o007:
-                raise TokenStoreError(
-                    f"the token store {path} is open to every user of this machine, and belongs to another one:"
-                    f" its owner has to run chmod 600 {shlex.quote(path)}"
+                with turns.take(self.path, end - time.monotonic()):
+                    return attempt()
+            except TimeoutError:
+                problem: str | None = "is kept locked by another thread of this program, or its disk hangs"
+            except Forked:
+                problem = (
+                    "can't be used in this process: it was forked while another thread was in the middle of an"
+                    " operation on the file that did not end; start worker processes before using the store"
                 )
+            except (sqlite3.Error, OSError) as error:
+                if is_busy(error) and time.monotonic() < end:
+                    problem = None
+                else:
+                    raise TokenStoreError(f"the token store {self.path} {cause(error, self.path)}") from error
+            if problem is not None:
+                raise TokenStoreError(f"the token store {self.path} {problem}")
+            time.sleep(random.uniform(0.001, _PAUSE))  # noqa: S311  no secret
+
+
+_RELEASE = "UPDATE krauth_leases SET owner = NULL WHERE key = ? AND owner = ?"
+
+
+def _transaction(
+    db: sqlite3.Connection,
+    work: Callable[[sqlite3.Connection], _T],
+    begin: str | None,
+    unless: Callable[[sqlite3.Connection], tuple[bool, _T]] | None,
+) -> _T:
+    if unless is not None:
+        db.execute("BEGIN")
+        needless, answer = unless(db)
+        db.execute("COMMIT")
+        if needless:
+            return answer
+    if begin is not None:
+        db.execute(begin)
+    result = work(db)
+    if begin is not None:
+        db.execute("COMMIT")
+    return result
+
+
+def _migrate(db: sqlite3.Connection) -> None:
+    for statement in SCHEMA:
+        db.execute(statement)
+    for table, columns in _ADDED.items():
+        present = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
+        for column in columns.keys() - present:
+            db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {columns[column]}")
+
+
+def _acquire(db: sqlite3.Connection, key: str, seconds: float) -> Lease | None:
+    if _held(db, key):
+        return None
+    row = db.execute("SELECT fence FROM krauth_leases WHERE key = ?", (key,)).fetchone()
+    now, up = time.time(), _boot.now()
+    # Grows with the clock too, also past a row that was dropped or a file that was restored.
+    lease = Lease(key, uuid.uuid4().hex, max(row[0] + 1 if row else 1, int(now * 1000)))
+    db.execute(
+        "INSERT OR REPLACE INTO krauth_leases (key, owner, fence, ends_at, seconds, boot, ends_up)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (key, lease.owner, lease.fence, now + seconds, seconds, _boot.name(), up + seconds),
+    )
+    # Each lease has a new rowid, so that the oldest come first.
+    db.execute(
+        "DELETE FROM krauth_leases WHERE ends_at < ? AND (boot IS NOT ? OR ends_up < ?) AND rowid IN"
+        " (SELECT rowid FROM krauth_leases ORDER BY rowid LIMIT ?)",
+        (now - _FORGOTTEN, _boot.name(), up, _FEW),
+    )
+    return lease
+
+
+def _held(db: sqlite3.Connection, key: str) -> bool:
+    query = "SELECT owner, ends_at, seconds, boot, ends_up FROM krauth_leases WHERE key = ?"
+    row = db.execute(query, (key,)).fetchone()
+    if row is None or row[0] is None:
+        return False
+    _, ends_at, seconds, boot, ends_up = row
+    # One that ends later than it could have been granted for: that clock was set back, its owner may be dead.
+    if boot == _boot.name() and ends_up is not None and ends_up <= _boot.now() + seconds + 1.0:
+        return bool(_boot.now() < ends_up)
+    now = time.time()  # it was granted before the machine was started anew, or by an older version
+    return bool(now < ends_at <= now + seconds + 1.0)
+
+
+def _give_back(db: sqlite3.Connection, spare: int = _SPARE) -> int:
+    """Give some free pages back to the file system, and return how many are left that may be given back."""
+    (free,) = db.execute("PRAGMA freelist_count").fetchone()
+    if free <= spare or db.execute("PRAGMA auto_vacuum").fetchone()[0] != 2:
+        return 0
+    for _ in range(min(_PAGES, free - spare)):
+        db.execute("PRAGMA incremental_vacuum(1)")  # of more pages, the sqlite3 module gives back the first alone
+    return int(max(0, free - spare - _PAGES))
+
+
+def _rebuild(db: sqlite3.Connection) -> None:
+    db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    db.execute("VACUUM")
+
+
+def _no_log(path: str) -> bool:
+    with contextlib.suppress(OSError):
+        return os.path.getsize(f"{path}-wal") == 0
+    return True
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
 
 
 def _load(db: sqlite3.Connection, key: str) -> Stored | None:
@@ -210,7 +373,7 @@ def _load(db: sqlite3.Connection, key: str) -> Stored | None:
     row = db.execute(query, (key, time.time())).fetchone()
     if row is None:
         return None
-    if checksum(key, row[0]) != row[2]:
+    if not isinstance(row[0], str) or not isinstance(row[1], str) or checksum(key, row[0]) != row[2]:
         error = sqlite3.DatabaseError("wrong checksum")
         error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
         raise error

@@ -72,7 +72,7 @@ def place(request, tmp_path):
 
         def end_lease(key):
             with closing(sqlite3.connect(path, isolation_level=None)) as db:
-                db.execute("UPDATE krauth_leases SET ends_at = 0 WHERE key = ?", (key,))
+                db.execute("UPDATE krauth_leases SET ends_at = 0, ends_up = 0 WHERE key = ?", (key,))
 
         return Place(f"sqlite:///{path}", end_lease)
     server, url = request.getfixturevalue("redis_server"), request.getfixturevalue("redis_url")

@@ -11,12 +11,15 @@ import sys
 import tempfile
 import textwrap
 import time
+import traceback
+import types
 
 import pytest
 
 from krauth import ConfigurationError, StoreConflict, TokenStoreError
 from krauth._plugins import plugins
-from krauth_stores import sqlite
+from krauth.stores import Lease
+from krauth_stores import _boot, sqlite
 from krauth_stores.salvage import salvage
 from krauth_stores.sqlite import SQLiteStore
 
@@ -186,21 +189,63 @@ def test_a_file_that_disappears(what, path):
     assert store.load("key").value == "new"
 
 
-def test_a_clock_set_back(path, monkeypatch):
-    """It does not prolong the lease of a holder that died."""
+@pytest.fixture
+def clocks(monkeypatch):
+    """The wall clock, the clock of the machine, and which start of the machine it is: moved by hand."""
+    clocks = types.SimpleNamespace(wall=1_800_000_000.0, up=5000.0, boot="one")
+    monkeypatch.setattr(sqlite.time, "time", lambda: clocks.wall)
+    monkeypatch.setattr(_boot, "now", lambda: clocks.up)
+    monkeypatch.setattr(_boot, "name", lambda: clocks.boot)
+    return clocks
 
-    class Clock:
-        now = 1_800_000_000.0
-        monotonic, sleep = staticmethod(time.monotonic), staticmethod(time.sleep)
-        time = staticmethod(lambda: Clock.now)
 
-    monkeypatch.setattr(sqlite, "time", Clock)
-    store = SQLiteStore(path)
+@pytest.mark.parametrize("jump", [0.5, 3600, 90_000, -0.5, -3600])
+def test_a_clock_that_is_set(jump, path, clocks):
+    """A wall clock that jumps by an hour or a day neither ends a lease nor prolongs it."""
+
+    clocks.wall, store = 1_800_000_000.0, SQLiteStore(path)
     lost = store.acquire("key", 15)
-    Clock.now -= 0.5  # what NTP does every day ends no lease
+    clocks.wall += jump
     assert store.acquire("key", 15) is None
-    Clock.now -= 3600
+    assert store.acquire("other", 15)  # which drops old leases
+    store.save("key", "value", lease=lost)
+    clocks.up += 14.9
+    assert store.acquire("key", 15) is None
+    clocks.up += 0.2
     assert store.acquire("key", 15).fence > lost.fence
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_a_lease_from_before_a_restart(back, path, clocks):
+    """After the machine was started anew the wall clock decides, and a lease it would prolong is over."""
+    clocks.wall, store = 1_800_000_000.0, SQLiteStore(path)
+    lost = store.acquire("key", 15)
+    clocks.up, clocks.boot = 3.0, "another"
+    clocks.wall += 5 if not back else -3600
+    if not back:
+        assert store.acquire("key", 15) is None
+        clocks.wall += 11
+    assert store.acquire("key", 15).fence > lost.fence
+
+
+def test_a_file_of_an_older_version(path):
+    """Its tables get what they lack; its leases and entries count; an older program goes on using the file."""
+    with connected(path) as db:
+        for statement in sqlite.SCHEMA:
+            db.execute(statement.replace(", boot TEXT, ends_up REAL", ""))
+        now = time.time()
+        db.execute("INSERT INTO krauth_leases VALUES ('held', 'other', 7, ?, 15)", (now + 15,))
+        db.execute("INSERT INTO krauth_leases VALUES ('ended', 'other', 7, ?, 15)", (now - 1,))
+    store = SQLiteStore(path)
+    assert store.acquire("held", 15) is None
+    lease = store.acquire("ended", 15)
+    store.save("ended", "value", lease=lease)
+    with connected(path) as db:  # as the older program does
+        db.execute(
+            "INSERT OR REPLACE INTO krauth_leases (key, owner, fence, ends_at, seconds) VALUES ('x', 'a', 1, ?, 15)",
+            (now + 15,),
+        )
+    assert store.acquire("x", 15) is None
 
 
 def test_old_leases_are_forgotten(path):
@@ -209,7 +254,7 @@ def test_old_leases_are_forgotten(path):
     for number in range(5):
         store.release(store.acquire(f"key{number}", 60))
     with connected(path) as db:
-        db.execute("UPDATE krauth_leases SET ends_at = ends_at - 90000")
+        db.execute("UPDATE krauth_leases SET ends_at = ends_at - 90000, ends_up = ends_up - 90000")
     store.acquire("another", 60)
     with connected(path) as db:
         assert db.execute("SELECT key FROM krauth_leases").fetchall() == [("another",)]
@@ -246,6 +291,321 @@ def test_fork(path):
     assert len(SQLiteStore(path).keys()) == 24
     with connected(path) as db:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+# ---- who may own and change it --------------------------------------------------------------------------------
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to make what belongs to somebody else")
+
+
+@needs_root
+@pytest.mark.parametrize("suffix", ["", "-wal", "-shm", "-journal"])
+def test_what_another_user_owns_is_refused(suffix, path):
+    """The file, or what SQLite would read beside it, belongs to another user: it is not opened, even by root."""
+    SQLiteStore(path).save("key", SECRET)
+    with open(path + suffix, "ab"):
+        os.chown(path + suffix, 65534, 65534)
+    for use in (lambda store: store.load("key"), lambda store: store.save("key", SECRET), lambda store: store.keys()):
+        with pytest.raises(TokenStoreError, match=f"{path}{suffix} belongs to user 65534"):
+            use(SQLiteStore(path))
+
+
+@pytest.mark.parametrize("suffix", ["-wal", "-shm", "-journal"])
+def test_a_link_beside_the_file_is_refused(suffix, path, tmp_path):
+    """SQLite would follow it."""
+    SQLiteStore(path).save("key", SECRET)
+    os.symlink(tmp_path / "elsewhere", path + suffix)
+    with pytest.raises(TokenStoreError, match=f"{path}{suffix} can't be opened: it is no ordinary file"):
+        SQLiteStore(path).save("key", SECRET)
+    assert not os.path.exists(tmp_path / "elsewhere")
+
+
+@pytest.mark.parametrize(("bits", "safe"), [(0o777, False), (0o757, False), (0o755, True), (0o1777, True)])
+@pytest.mark.parametrize("made", [True, False])
+def test_a_folder_that_others_may_write(bits, safe, made, tmp_path):
+    """Others could put another file in its place: refused before a file is made, with the way out; that works."""
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    path = folder / "tokens.db"
+    if made:
+        SQLiteStore(path).save("key", "value")
+    folder.chmod(bits)
+    if safe:
+        SQLiteStore(path).save("key", "value")
+        return
+    with pytest.raises(TokenStoreError, match="other users may write to its folder") as caught:
+        SQLiteStore(path).save("key", SECRET)
+    assert path.exists() == made
+    better = str(caught.value).partition("for example ")[2].partition(" (")[0]
+    SQLiteStore(better).save("key", SECRET)
+    assert mode(os.path.dirname(better)) == 0o700
+
+
+@needs_root
+def test_a_folder_of_another_user(tmp_path):
+    """Its owner could replace the file."""
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    os.chown(folder, 65534, 65534)
+    with pytest.raises(TokenStoreError, match="user 65534 owns its folder"):
+        SQLiteStore(folder / "tokens.db").save("key", SECRET)
+    assert not list(folder.iterdir())
+
+
+def test_a_group_of_one(tmp_path, monkeypatch):
+    """Where each user has a group of the same name (umask 002), a folder that this group may write is private."""
+    user = types.SimpleNamespace(pw_name="seller", pw_gid=os.stat(tmp_path).st_gid)
+    members = []
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: user)
+    monkeypatch.setattr("grp.getgrgid", lambda gid: types.SimpleNamespace(gr_name="seller", gr_mem=members))
+    tmp_path.chmod(0o775)
+    SQLiteStore(tmp_path / "tokens.db").save("key", SECRET)
+    members.append("somebody-else")
+    with pytest.raises(TokenStoreError, match="other users may write to its folder"):
+        SQLiteStore(tmp_path / "tokens.db").save("key", SECRET)
+
+
+def test_every_folder_that_is_made_is_private(tmp_path):
+    """All of them, not the last one alone."""
+    before = os.umask(0)
+    try:
+        SQLiteStore(tmp_path / "a" / "b" / "c" / "tokens.db").save("key", SECRET)
+    finally:
+        os.umask(before)
+    assert [mode(tmp_path / "a" / rest) for rest in ("", "b", "b/c")] == [0o700] * 3
+
+
+def test_a_dangling_link(tmp_path):
+    """The file that it names is made, private, and the link stays."""
+    link, target = tmp_path / "link.db", tmp_path / "deep" / "real.db"
+    link.symlink_to(target)
+    before = os.umask(0)
+    try:
+        SQLiteStore(link).save("key", SECRET)
+    finally:
+        os.umask(before)
+    assert link.is_symlink()
+    assert mode(target) == 0o600
+    assert mode(target.parent) == 0o700
+
+
+@needs_root
+@pytest.mark.parametrize("where", ["file", "folder", "behind another link"])
+def test_a_link_of_another_user(where, tmp_path):
+    """Its owner could point it elsewhere: refused when the store is opened."""
+    (tmp_path / "real").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / ("real/tokens.db" if where == "file" else "real"))
+    os.chown(link, 65534, 65534, follow_symlinks=False)
+    (tmp_path / "ours").symlink_to("link")
+    path = {"file": link, "folder": link / "tokens.db", "behind another link": tmp_path / "ours" / "tokens.db"}[where]
+    with pytest.raises(ConfigurationError, match=f"{link} is a symbolic link that belongs to user 65534"):
+        plugins().open(f"sqlite:///{path}")
+
+
+# ---- looking ---------------------------------------------------------------------------------------------------
+
+
+def test_looking_makes_nothing(tmp_path):
+    """Neither file nor folder, whatever is asked; `missing` says what is not there."""
+    store = SQLiteStore(tmp_path / "sub" / "typo.db")
+    assert store.load("key") is None
+    assert store.keys() == []
+    assert list(store.vacuum()) == []
+    store.delete("key")
+    store.release(Lease("key", "owner", 1))
+    assert store.missing() == str(tmp_path / "sub" / "typo.db")
+    assert not list(tmp_path.iterdir())
+
+
+def test_looking_changes_no_byte(path):
+    """An entry is read, and all are listed, without any change to the file; also in one of somebody else's tables."""
+    store = SQLiteStore(path)
+    store.save("key", "value")
+    with connected(f"{path}.other") as db:
+        db.execute("CREATE TABLE orders (id)")
+    os.chmod(f"{path}.other", 0o600)
+    for one, there in ((path, 1), (f"{path}.other", 0)):
+        with open(one, "rb") as file:
+            before = file.read()
+        assert len(SQLiteStore(one).keys()) == there
+        assert (SQLiteStore(one).load("key") is not None) == bool(there)
+        with open(one, "rb") as file:
+            assert file.read() == before
+
+
+def test_a_read_only_file_system(small_disk):
+    """What is on it can be read; saving says what is the matter."""
+    store = SQLiteStore(f"{small_disk}/tokens.db")
+    version = store.save("key", "value")
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    assert store.load("key") == ("value", version)
+    assert store.keys() == ["key"]
+    with pytest.raises(TokenStoreError, match=r"tokens\.db can't be (written|opened|used)"):
+        store.save("key", SECRET)
+
+
+@pytest.mark.parametrize("value", [b"\xff", b"caf\xe9", b"\xed\xa0\x80"])
+def test_a_byte_that_is_no_text(value, path):
+    """The error names the file, and never the token in which the byte is; other entries are listed and read."""
+    store = SQLiteStore(path)
+    store.save("key", "value")
+    store.save("other", "value")
+    with connected(path) as db:
+        db.execute("UPDATE krauth_tokens SET value = CAST(? AS TEXT) WHERE key = 'key'", (SECRET.encode() + value,))
+    with pytest.raises(TokenStoreError, match="is damaged") as caught:
+        store.load("key")
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+    assert store.keys() == ["key", "other"]
+    assert store.load("other").value == "value"
+    store.save("key", "new")
+    assert store.load("key").value == "new"
+
+
+def test_a_text_that_is_no_text(path):
+    """A lone surrogate is refused; neither the error nor anything behind it holds the text."""
+    with pytest.raises(TokenStoreError, match="lone surrogate") as caught:
+        SQLiteStore(path).save("key", f"{SECRET}\ud800")
+    error = caught.value
+    assert SECRET not in "".join(traceback.format_exception(error)) + repr(getattr(error.__context__, "object", ""))
+
+
+# ---- short turns -----------------------------------------------------------------------------------------------
+
+
+def traced(store):
+    """Return a list that every statement of the store goes to."""
+    statements = []
+    connect = store._connect
+
+    def connect_and_trace(how):
+        db = connect(how)
+        db.set_trace_callback(statements.append)
+        return db
+
+    store._connect = connect_and_trace
+    return statements
+
+
+def test_one_refresh_is_two_transactions(path):
+    """The lease with the entry, and the token with the release; a process that waits makes none."""
+    store = SQLiteStore(path)
+    store.save("key", "old")
+    statements = traced(store)
+    lease, stored = store.acquire_and_load("key", 15)
+    other = SQLiteStore(path)
+    waiting = traced(other)
+    assert other.acquire_and_load("key", 15) == (None, stored)
+    assert other.acquire("key", 15) is None
+    assert not any("IMMEDIATE" in statement for statement in waiting)
+    version = store.save_and_release("key", "new", version=stored.version, lease=lease)
+    assert sum("IMMEDIATE" in statement for statement in statements) == 2
+    assert other.acquire_and_load("key", 15)[1] == ("new", version)
+
+
+def test_a_foreign_lock_harms_its_own_file_alone(path, tmp_path):
+    """While one file is locked by another program, other files are used and the process forks without waiting."""
+    script = """
+        import os, sqlite3, sys, threading, time
+        from krauth_stores.sqlite import SQLiteStore
+        a, b = SQLiteStore(sys.argv[1], timeout=30), SQLiteStore(sys.argv[2])
+        a.save("key", "value"), b.save("key", "value")
+        foreign = sqlite3.connect(sys.argv[1], isolation_level=None)
+        foreign.execute("BEGIN EXCLUSIVE")
+        threads = [threading.Thread(target=a.save, args=("key", "waits")) for _ in range(8)]
+        for thread in threads: thread.start()
+        time.sleep(0.2)
+        began = time.monotonic()
+        b.save("key", "at once")
+        child = os.fork()
+        if not child:
+            os._exit(0 if b.load("key").value == "at once" and a.load("key").value == "value" else 1)
+        took = time.monotonic() - began
+        assert os.waitpid(child, 0)[1] == 0
+        assert took < 1, took
+        foreign.execute("ROLLBACK")
+        for thread in threads: thread.join()
+        assert a.load("key").value == "waits"
+    """
+    run = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", textwrap.dedent(script), path, tmp_path / "b.db"]
+    subprocess.run(run, check=True, timeout=60)
+
+
+def test_a_fork_does_not_wait_for_a_disk_that_hangs(path, tmp_path):
+    """It waits a second; then that file, and no other, can't be used in the child, which is told so."""
+    script = """
+        import os, sys, threading, time
+        from krauth import TokenStoreError
+        from krauth_stores import sqlite
+        a, b = sqlite.SQLiteStore(sys.argv[1]), sqlite.SQLiteStore(sys.argv[2])
+        a.save("key", "value"), b.save("key", "value")
+        inside, done = threading.Event(), threading.Event()
+        thread = threading.Thread(target=a._write, args=(lambda db: (inside.set(), done.wait(30)),))
+        thread.start()
+        inside.wait(10)
+        began = time.monotonic()
+        child = os.fork()
+        if not child:
+            b.save("key", "child")
+            try: a.load("key")
+            except TokenStoreError as error: os._exit(0 if "was forked while" in str(error) else 1)
+            os._exit(2)
+        assert 0.9 < time.monotonic() - began < 3
+        assert os.waitpid(child, 0)[1] == 0
+        done.set()
+        thread.join()
+        a.save("key", "later")
+    """
+    run = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", textwrap.dedent(script), path, tmp_path / "b.db"]
+    subprocess.run(run, check=True, timeout=60)
+
+
+def dead_rows(path, count):
+    with connected(path) as db:
+        db.execute("BEGIN")
+        rows = ((f"dead{number}", "1", 1.0, 0, "v" * 400) for number in range(count))
+        db.executemany(sqlite.INSERT, rows)
+        db.execute("COMMIT")
+
+
+def count_rows(path):
+    with connected(path) as db:
+        return db.execute("SELECT COUNT(*) FROM krauth_tokens").fetchone()[0]
+
+
+def test_dead_entries_go_in_small_steps(path):
+    """A save drops some dead entries, not all at once; saves go on dropping them, and the file shrinks."""
+    store = SQLiteStore(path)
+    store.save("key", "value")
+    dead_rows(path, 3000)
+    size = os.path.getsize(path)
+    store.save("key", "value")
+    assert 2900 < count_rows(path) < 3001
+    for _ in range(3000 // 64 + 1):
+        store.save("key", "value")
+    assert count_rows(path) == 1
+    assert os.path.getsize(path) < size * 0.8
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_vacuum(older, path):
+    """All dead entries go in bounded steps, each a transaction; the space goes back, in older files too."""
+    if older:
+        with connected(path) as db:
+            for statement in sqlite.SCHEMA:
+                db.execute(statement)
+    store = SQLiteStore(path)
+    store.save("key", "value")
+    dead_rows(path, 3500)
+    statements = traced(store)
+    steps = list(store.vacuum())
+    assert [done for done, _ in steps[:4]] == [1000, 2000, 3000, 3500]
+    assert all(total == 3500 for _, total in steps)
+    assert sum("COMMIT" in statement for statement in statements) >= 4
+    assert count_rows(path) == 1
+    assert os.path.getsize(path) < 65536
+    assert store.load("key").value == "value"
 
 
 # ---- when the disk is at fault --------------------------------------------------------------------------------
@@ -329,12 +689,12 @@ def test_a_folder_that_may_not_be_written(unprivileged):
     os.chmod(folder, 0o555)
     drop()
     with pytest.raises(TokenStoreError, match=f"Permission denied .{folder}/sub"):
-        SQLiteStore(f"{folder}/sub/tokens.db").load("key")
+        SQLiteStore(f"{folder}/sub/tokens.db").save("key", SECRET)
 
 
 def test_a_folder_in_its_place(tmp_path):
     """A path that is a folder is said to be one."""
-    with pytest.raises(TokenStoreError, match="is it a folder"):
+    with pytest.raises(TokenStoreError, match="can't be opened: it is a folder"):
         SQLiteStore(tmp_path).load("key")
 
 
@@ -437,6 +797,63 @@ def test_a_damaged_text(path):
     result = salvage(path)
     assert result.lost == [damaged]
     assert len(result.keys) == 19
+
+
+def test_row_numbers_that_outgrow_the_file(path):
+    """Of a sound file nothing is lost: numbers grow with every new key, those of deleted ones do not come back."""
+    store, texts = fill(path, 60)
+    with connected(path) as db:
+        for number, key in enumerate(texts):
+            db.execute("UPDATE krauth_tokens SET rowid = ? WHERE key = ?", (10 ** (3 + number // 4) + number, key))
+    assert salvage(path).keys == sorted(texts)
+    assert {key: store.load(key).value for key in texts} == texts
+
+
+def test_gaps_between_damaged_pages(path):
+    """A damaged page in a file of scattered row numbers costs the rows that were on it, and no others."""
+    store, texts = fill(path, 200)
+    with connected(path) as db:
+        for number, key in enumerate(texts):
+            db.execute("UPDATE krauth_tokens SET rowid = ? WHERE key = ?", (number * 10**9 + 10**12, key))
+    overwrite(path, *pages(path, LEAF)[5:25:8])
+    result = salvage(path)
+    assert len(result.keys) >= 175
+    assert all(store.load(key).value == texts[key] for key in result.keys)
+
+
+def test_a_link_to_a_damaged_file(path, tmp_path):
+    """The file is repaired, with its log; the link stays, and there is one store afterwards, not two."""
+    texts = fill(path, 5)[1]
+    script = (
+        "import os, sqlite3, sys; from krauth_stores.sqlite import SQLiteStore;"
+        "db = sqlite3.connect(sys.argv[1]); db.execute('SELECT * FROM krauth_tokens').fetchone();"
+        "[SQLiteStore(sys.argv[1]).save(f'late{number}', 'committed') for number in range(5)];"
+        "os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", script, path], check=False)
+    link = tmp_path / "link" / "tokens.db"
+    link.parent.mkdir(mode=0o700)
+    link.symlink_to(path)
+    result = salvage(link)
+    assert len(result.keys) == 10
+    assert link.is_symlink()
+    assert os.listdir(link.parent) == ["tokens.db"]
+    assert (
+        sorted(SQLiteStore(link).keys())
+        == SQLiteStore(path).keys()
+        == sorted([*texts, *(f"late{n}" for n in range(5))])
+    )
+
+
+def test_a_file_with_tables_of_another_program(path):
+    """It is not replaced: their tables would be gone."""
+    fill(path, 5)
+    with connected(path) as db:
+        db.execute("CREATE TABLE orders (id)")
+    before = os.listdir(os.path.dirname(path))
+    with pytest.raises(TokenStoreError, match=r"tables of another program too \(orders\)"):
+        salvage(path)
+    assert os.listdir(os.path.dirname(path)) == before
 
 
 @pytest.mark.parametrize("content", [b"", b"no database at all\n" * 1000, b"SQLite format 3\0" + b"\0" * 9000])
