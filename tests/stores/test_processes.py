@@ -186,7 +186,7 @@ def test_a_holder_that_wakes_late(fleet, place, opened):
     eventually(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T")
     os.kill(pid, signal.SIGCONT)
     assert fleet.answer() == "refused"
-    assert store.load("key") == ("newer", version)
+    assert store.load("key") == Stored("newer", version)
 
 
 def test_killed_at_any_moment(fleet, sandbox, place, opened):

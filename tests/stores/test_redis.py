@@ -12,6 +12,7 @@ import trustme
 
 from krauth import ConfigurationError, StoreConflict, TokenStoreError
 from krauth._plugins import plugins
+from krauth.stores import Stored
 from krauth_stores.redis import RedisStore
 
 from .conftest import QUOTED, eventually
@@ -56,7 +57,7 @@ def test_a_restart(store, redis_server):
     with pytest.raises(TokenStoreError, match=f"Redis at 127.0.0.1:{redis_server.port} can't be reached"):
         store.load("key")
     redis_server.start()
-    assert store.load("key") == ("value", version)
+    assert store.load("key") == Stored("value", version)
     store.save("key", "newer", version=version, lease=lease)
 
 
@@ -156,7 +157,7 @@ def test_an_answer_that_is_lost(opened, redis_server, redis_url):
         cutter.cuts = 2
         version = store.save("key", "second", version=version, lease=lease)
         assert cutter.cuts == 0
-        assert store.load("key") == ("second", version)
+        assert store.load("key") == Stored("second", version)
         store.release(lease)
     finally:
         store.close()
@@ -281,7 +282,7 @@ def test_over_tls(opened, tls_port, tmp_path):
     base = f"rediss://:{QUOTED}@127.0.0.1:{tls_port}/0"
     store = opened(f"{base}?ssl_ca_certs={tmp_path / 'ca.pem'}")
     version = store.save("key", "value")
-    assert store.load("key") == ("value", version)
+    assert store.load("key") == Stored("value", version)
     lease = store.acquire("key", 5.0)
     store.save("key", "newer", version=version, lease=lease)
     store.release(lease)

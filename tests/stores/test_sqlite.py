@@ -18,7 +18,7 @@ import pytest
 
 from krauth import ConfigurationError, StoreConflict, TokenStoreError
 from krauth._plugins import plugins
-from krauth.stores import Lease
+from krauth.stores import Lease, Stored
 from krauth_stores import _boot, sqlite
 from krauth_stores.salvage import salvage
 from krauth_stores.sqlite import SQLiteStore
@@ -146,7 +146,7 @@ def test_write_ahead_log(path):
     with connected(path) as writer:
         assert writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         writer.execute("BEGIN IMMEDIATE")
-        assert store.load("key") == ("value", version)
+        assert store.load("key") == Stored("value", version)
         assert store.keys() == ["key"]
 
 
@@ -440,7 +440,7 @@ def test_a_read_only_file_system(small_disk):
     store = SQLiteStore(f"{small_disk}/tokens.db")
     version = store.save("key", "value")
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
-    assert store.load("key") == ("value", version)
+    assert store.load("key") == Stored("value", version)
     assert store.keys() == ["key"]
     with pytest.raises(TokenStoreError, match=r"tokens\.db can't be (written|opened|used)"):
         store.save("key", SECRET)
@@ -501,7 +501,7 @@ def test_one_refresh_is_two_transactions(path):
     assert not any("IMMEDIATE" in statement for statement in waiting)
     version = store.save_and_release("key", "new", version=stored.version, lease=lease)
     assert sum("IMMEDIATE" in statement for statement in statements) == 2
-    assert other.acquire_and_load("key", 15)[1] == ("new", version)
+    assert other.acquire_and_load("key", 15)[1] == Stored("new", version)
 
 
 def test_a_foreign_lock_harms_its_own_file_alone(path, tmp_path):
@@ -636,7 +636,7 @@ def test_a_full_disk(small_disk):
         store.save("key", SECRET * 100)
     assert SECRET not in str(caught.value)
     os.remove(f"{small_disk}/ballast")
-    assert store.load("key") == ("before", version)
+    assert store.load("key") == Stored("before", version)
     store.save("key", "after")
 
 
@@ -651,7 +651,7 @@ def test_a_limit_on_file_size(path):
             store.save("key", SECRET * 10_000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert store.load("key") == ("before", version)
+    assert store.load("key") == Stored("before", version)
 
 
 def test_a_read_only_file(unprivileged):
@@ -680,7 +680,7 @@ def test_a_read_only_file_in_a_folder_of_ours(unprivileged):
     drop()
     with pytest.raises(TokenStoreError, match=r"tokens\.db can't be written: it, its folder or its file system is"):
         SQLiteStore(path).save("key", SECRET)
-    assert SQLiteStore(path).load("key") == ("before", version)
+    assert SQLiteStore(path).load("key") == Stored("before", version)
 
 
 def test_a_folder_that_may_not_be_written(unprivileged):
