@@ -21,6 +21,7 @@ import krauth_requests
 from krauth import AuthorizationRequired
 from krauth._plugins import plugins
 from krauth._values.record import Record
+from krauth.stores import Stored
 
 from .conftest import eventually
 
