@@ -1,15 +1,19 @@
 """What one client may prove at one provider, as data and pure functions: no I/O, no clock.
 
-`Credentials` is what the engine (`_flow`, `_source`) and the adapters know of a provider. `naver`, `meloming` and
-`oauth2` fill it in; adding a provider touches no other module.
+`Credentials` is what the engine and the adapters know of a provider. `naver`, `meloming` and `oauth2` fill it in;
+adding a provider touches no other module. Here are also the keys of stores, and what binds a user's entry to a client.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import hmac
+import os
 from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 from .._values.exceptions import AuthorizationRequired
+from .._values.guard import shown_key
 from .._values.origin import Origin, parse_origin
 from .error_table import ErrorTable, Rule, Verdict, judge_refusal
 from .grants import process_token_response
@@ -22,7 +26,18 @@ if TYPE_CHECKING:
     from .._values.token import Token
     from .error_table import FieldNames
 
-__all__ = ["Credentials", "ErrorTable", "Rule", "Verdict", "fingerprint", "make_key"]
+__all__ = [
+    "Credentials",
+    "ErrorTable",
+    "Rule",
+    "Verdict",
+    "endpoint_parts",
+    "fingerprint",
+    "former_fingerprint",
+    "make_key",
+    "make_proof",
+    "matches_proof",
+]
 
 
 class Credentials:
@@ -47,7 +62,7 @@ class Credentials:
         trace_header: The header field that the vendor's support asks for, or `None`.
     """
 
-    __slots__ = ("_key", "client_id", "origins", "token_endpoint")
+    __slots__ = ("_former_keys", "_key", "client_id", "origins", "token_endpoint")
 
     provider: str = "oauth2"
     window: float | None = None
@@ -62,6 +77,7 @@ class Credentials:
     trace_header: str | None = None
 
     _key: str
+    _former_keys: tuple[str, ...]
     client_id: str
     origins: tuple[Origin, ...]
     token_endpoint: str
@@ -70,6 +86,28 @@ class Credentials:
     def key(self) -> str:
         """The key in token stores: who, where and for what; never a secret."""
         return self._key
+
+    @property
+    def former_keys(self) -> tuple[str, ...]:
+        """The keys under which older versions of krauth saved the same token; read where `key` has no entry."""
+        return getattr(self, "_former_keys", ())
+
+    @property
+    def proof_secret(self) -> Secret | None:
+        """The secret whose proof is saved with a user's token; `None` where there is none, or the key tells it."""
+        return None
+
+    @property
+    def audience(self) -> str:
+        """The origins that the access token may be sent to, as they are saved with a user's token."""
+        return " ".join(sorted(map(str, self.origins)))
+
+    def is_audience(self, audience: str | None) -> bool:
+        """Whether a token that was saved for `audience` may be sent to all of these origins.
+
+        An entry of an older krauth names none (`None`): it may.
+        """
+        return audience is None or set(self.audience.split()) <= set(audience.split())
 
     @property
     def identity(self) -> object:
@@ -153,13 +191,60 @@ class Credentials:
         raise TypeError("credentials are not pickled; make them anew from the environment where they are needed")
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {getattr(self, '_key', 'unfinished')}>"  # an error tracker looks at any time
+        # An error tracker looks at any time, also before there is a key.
+        return f"<{type(self).__name__} {shown_key(getattr(self, '_key', 'unfinished'))}>"
 
 
-def fingerprint(*secrets: str) -> str:
-    """Return 16 hex digits that tell secrets apart without giving them away (SHA-256, truncated)."""
-    digest = hashlib.sha256(b"krauth secret\0" + "\0".join(secrets).encode())
-    return digest.hexdigest()[:16]
+def fingerprint(*secrets: str, salt: str = "") -> str:
+    """Return 24 hex digits that tell secrets apart without giving them away, for a store key.
+
+    A secret that people chose ("tulip42") has few alternatives. SHA-256 tries millions of them in a second; scrypt
+    takes about 10 ms and 4 MiB for each. Done once for each secret of the process.
+
+    Args:
+        secrets: The secrets.
+        salt: What the secret is for, such as the client_id: no table of fingerprints then serves for all clients.
+    """
+    return _stretch(_digest(*secrets), f"krauth fingerprint\0{salt}")[:24]
+
+
+def former_fingerprint(*secrets: str) -> str:
+    """Return the fingerprint that krauth 0.1 put into store keys, so that its entries are found: truncated SHA-256."""
+    return hashlib.sha256(b"krauth secret\0" + "\0".join(secrets).encode()).hexdigest()[:16]
+
+
+def make_proof(secret: Secret | None, salt: str | None = None) -> str:
+    """Return what proves, in a stored entry, which secret its token was obtained with, and does not tell it.
+
+    Args:
+        secret: The client's secret; `None`: a public client.
+        salt: Printable text without `.`; `None`: random.
+    """
+    salt = os.urandom(12).hex() if salt is None else salt
+    digest = _digest("public client" if secret is None else f"secret {secret.reveal()}")
+    return f"{salt}.{_stretch(digest, f'krauth proof{chr(0)}{salt}')[:32]}"
+
+
+def matches_proof(proof: str | None, secret: Secret | None) -> bool:
+    """Whether a stored entry was made with this secret. An entry of an older krauth has no proof (`None`): it matches."""
+    return proof is None or hmac.compare_digest(proof.encode(), make_proof(secret, proof.partition(".")[0]).encode())
+
+
+def _digest(*secrets: str) -> bytes:
+    return hashlib.sha256("\0".join(secrets).encode(errors="surrogatepass")).digest()
+
+
+@functools.lru_cache(maxsize=1024)
+def _stretch(digest: bytes, salt: str) -> str:
+    return hashlib.scrypt(digest, salt=salt.encode(errors="surrogatepass"), n=2**12, r=8, p=1, dklen=16).hex()
+
+
+def endpoint_parts(endpoint: str) -> tuple[tuple[str, str | None], ...]:
+    """Return path and query of an endpoint as parts of a store key; `None` where there is no query."""
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(endpoint)
+    return ("path", parts.path.removeprefix("/")), ("query", parts.query or None)
 
 
 def make_key(provider: str, endpoint: str, *parts: tuple[str, str | None]) -> str:

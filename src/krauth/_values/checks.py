@@ -4,10 +4,63 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from typing import Any
 
 from .exceptions import ConfigurationError
+from .guard import MAX_WORDS, words
 from .secret import Secret, hide
+
+#: Characters of a token, of any other text that a server sends, and of a setting, at most.
+MAX_TOKEN, MAX_SERVER_TEXT, MAX_SETTING = 16_384, 4096, 1024
+#: Seconds since the epoch, both ways: the year 5138. What is beyond is no time but a mistake, or an attack.
+MAX_TIME = 1e11
+
+#: A bcrypt salt, a prefixed API key, a JSON Web Token, a private key, an `Authorization` header field.
+_SECRET_SHAPES = re.compile(
+    r"\$2[abxy]?\$\d\d\$|[a-z]{2,8}_(live|test|secret)_|eyJ[\w-]+\.[\w-]+\.|-----BEGIN|(Bearer|Basic) ", re.ASCII
+)
+
+
+def is_time(value: object) -> bool:
+    """Whether a value is a number of seconds since the epoch, or a span of seconds; bounded, and never NaN."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MAX_TIME
+
+
+def is_count(value: object) -> bool:
+    """Whether a value is a whole number from 0, of a size that every program reads alike (RFC 8259 §6)."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53
+
+
+def is_access_token(value: object) -> bool:
+    """Whether a value may stand in a header field: RFC 6750 §2.1, read generously as visible ASCII; bounded."""
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= MAX_TOKEN
+        and value.isascii()
+        and value.isprintable()
+        and " " not in value
+    )
+
+
+def is_line(value: object, limit: int = MAX_SERVER_TEXT) -> bool:
+    """Whether a value is a text of one line without control characters: a refresh token, a scope, a name."""
+    return isinstance(value, str) and 0 < len(value) <= limit and value.isprintable()
+
+
+def require_client_id(value: object, hint: str = "") -> str:
+    """Return a client_id, or raise `ConfigurationError` when it can't be one, or has the shape of a secret.
+
+    Raises:
+        ConfigurationError: It is no text of one line, or a secret in the wrong place. It is never quoted.
+    """
+    value = hide(value)
+    client_id = Secret(require_text(value, "client_id", hint))
+    if _SECRET_SHAPES.match(client_id.reveal()):
+        raise ConfigurationError(
+            "client_id looks like a secret: are client_id and client_secret, or an API key, in each other's place?"
+        )
+    return client_id.reveal()
 
 
 def require_text(value: object, name: str, hint: str = "") -> str:
@@ -34,6 +87,8 @@ def _fault(text: object) -> str | None:
         return "begins or ends with white space (a line break from a file?); strip it"
     if not text.isprintable():
         return "holds a line break, a NUL byte or another control character"
+    if len(text) > MAX_SETTING:
+        return f"is longer than {MAX_SETTING} characters"
     return None
 
 
@@ -60,9 +115,6 @@ def read_json_object(body: bytes) -> dict[str, Any] | None:
     return data if isinstance(data, dict) else None
 
 
-def printable(value: object, limit: int = 300) -> str | None:
-    """Return a server's words fit for a log line: one line, bounded, no control characters; `None` if not text."""
-    if not isinstance(value, str) or not value.strip():
-        return None
-    text = " ".join("".join(char if char.isprintable() else " " for char in value).split())
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+def printable(value: object, limit: int = MAX_WORDS) -> str | None:
+    """Return a server's words fit for people: one line, bounded, without secret or control character; see `words`."""
+    return words(value, limit)

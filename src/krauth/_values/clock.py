@@ -3,6 +3,19 @@
 from __future__ import annotations
 
 import time as _time
+from typing import NamedTuple
+
+#: Seconds that a server's clock is believed to be ahead of ours, or behind it, at most: a day covers each time zone.
+MAX_SKEW = 86400.0
+#: No server has a clock of before 2020, or of after 2100: such a `Date` says nothing. A clock of ours of before 2020 is
+#: that of a machine without a battery: then the server's `Date` is believed whatever it says.
+EARLIEST, LATEST = 1_577_836_800.0, 4_102_444_800.0
+#: Seconds for which a measurement that no other confirms is believed: long enough to sign a request anew.
+UNCONFIRMED = 60.0
+#: Seconds that two measurements may differ and still confirm each other.
+AGREEMENT = 5.0
+#: Servers whose clocks are remembered at most.
+MAX_SERVERS = 256
 
 
 class Clock:
@@ -51,6 +64,68 @@ def measure_skew(date: str | None, sent_at: float, received_at: float) -> float 
     return 0.0
 
 
+class _Skew(NamedTuple):
+    """What is known of one server's clock, in seconds ahead of ours; `newest` counts until `until` (monotonic)."""
+
+    confirmed: float = 0.0
+    newest: float = 0.0
+    until: float = float("-inf")
+
+
+class Skews:
+    """How far the clocks of servers are ahead of ours. Bounded in number and size; may be shared by threads.
+
+    One measurement is believed for a minute, which is long enough to sign a refused request anew. It lasts only when
+    the next one agrees with it, so that one wrong `Date` never outvotes the clock for good.
+    """
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[str, _Skew] = {}
+
+    def ahead(self, server: str, now: float) -> float:
+        """Return how many seconds a server's clock is ahead of ours.
+
+        Args:
+            server: The URL of its endpoint.
+            now: Monotonic seconds.
+        """
+        known = self._known.get(server)
+        if known is None:
+            return 0.0
+        return known.newest if now < known.until else known.confirmed
+
+    def measure(self, server: str, date: str | None, sent_at: float, received_at: float, now: float) -> None:
+        """Learn from an answer.
+
+        Args:
+            server: The URL of the endpoint that answered.
+            date: Its `Date` header field, or `None`.
+            sent_at: When the request was sent, by the wall clock, seconds since the epoch.
+            received_at: When the answer came, by the wall clock.
+            now: Monotonic seconds.
+        """
+        sample = measure_skew(date, sent_at, received_at)
+        if sample is None or not EARLIEST <= received_at + sample <= LATEST:
+            return
+        if received_at >= EARLIEST:
+            sample = min(max(sample, -MAX_SKEW), MAX_SKEW)
+        before = self._known.get(server, _Skew())
+        if abs(sample - before.confirmed) <= AGREEMENT or abs(sample - before.newest) <= AGREEMENT:
+            learnt = _Skew(sample, sample)
+        else:
+            learnt = _Skew(before.confirmed, sample, now + UNCONFIRMED)
+        self._known.pop(server, None)  # the dict is in the order of the last measurements
+        if learnt != _Skew():
+            self._known[server] = learnt
+            for oldest in list(self._known)[:-MAX_SERVERS]:
+                self._known.pop(oldest, None)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+
 def parse_retry_after(value: str | None, now: float) -> float | None:
     """Return `Retry-After` (RFC 9110 §10.2.3: seconds or an HTTP date) as seconds from `now`, never negative."""
     if not value:
@@ -58,7 +133,7 @@ def parse_retry_after(value: str | None, now: float) -> float | None:
     if value.strip().isdecimal():
         return float(min(int(value.strip()[:12]), 10**9))
     at = parse_http_date(value)
-    return None if at is None else max(0.0, at - now)
+    return None if at is None else min(max(0.0, at - now), 1e9)
 
 
 _current: Clock = SYSTEM

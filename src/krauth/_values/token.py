@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import enum
-import math
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
+from .checks import MAX_TOKEN, is_access_token, is_line, is_time
 from .exceptions import ConfigurationError
 from .guard import Holder
 
@@ -24,8 +24,12 @@ class TokenState(enum.Enum):
     EXPIRED = "expired"
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+#: Seconds, about 30 years: no thread can wait for much longer.
+_LONGEST = 1e9
+
+
+def _is_span(value: object) -> bool:
+    return is_time(value) and 0 <= value <= _LONGEST  # type: ignore[operator]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +63,12 @@ class RefreshPolicy:
     def __post_init__(self) -> None:
         for name in ("window", "jitter"):
             value = getattr(self, name)
-            if value is not None and not (_is_number(value) and value >= 0):
-                raise ConfigurationError(f"RefreshPolicy({name}=…) must be a number of seconds, 0 or more")
+            if value is not None and not _is_span(value):
+                raise ConfigurationError(f"RefreshPolicy({name}=…) must be a number of seconds, 0 or more, at most 1e9")
         for name in ("timeout", "attempt_timeout"):
-            if not (_is_number(getattr(self, name)) and getattr(self, name) > 0):
-                raise ConfigurationError(f"RefreshPolicy({name}=…) must be a number of seconds above 0")
-        if not _is_number(self.attempts) or self.attempts < 1 or self.attempts != int(self.attempts):
+            if not (_is_span(getattr(self, name)) and getattr(self, name) > 0):
+                raise ConfigurationError(f"RefreshPolicy({name}=…) must be a number of seconds above 0, at most 1e9")
+        if not _is_span(self.attempts) or self.attempts < 1 or self.attempts != int(self.attempts):
             raise ConfigurationError("RefreshPolicy(attempts=…) must be a whole number, 1 or more")
 
     def window_for(self, lifetime: float, documented: float | None = None) -> float:
@@ -103,6 +107,22 @@ class Token(Holder):
     refresh_expires_at: float | None = None
 
     def __post_init__(self) -> None:
+        # Here, so that no way in goes round it: an answer, a record of a store, a token that a user brings.
+        fits = {
+            "access_token": is_access_token(self.access_token),
+            "refresh_token": self.refresh_token is None or is_line(self.refresh_token, MAX_TOKEN),
+            "expires_at": self.expires_at is None or is_time(self.expires_at),
+            "obtained_at": is_time(self.obtained_at),
+            "refresh_expires_at": self.refresh_expires_at is None or is_time(self.refresh_expires_at),
+            "token_type": is_line(self.token_type, 64),
+            "scope": self.scope is None or self.scope == "" or is_line(self.scope),
+        }
+        if not all(fits.values()):
+            wrong = ", ".join(name for name, is_right in fits.items() if not is_right)
+            raise ConfigurationError(
+                f"a Token with this {wrong} can't be used: tokens are texts of one line, fit for a header field, and times"
+                " are seconds since the epoch"
+            )
         self._hold(self.access_token, self.refresh_token)
 
     def expires_in(self, now: float) -> float:
