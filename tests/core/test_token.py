@@ -184,15 +184,16 @@ def test_secret():
 
 # Records.
 
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+VISIBLE = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=20)
+LINES = st.text(st.characters(categories=["L", "M", "N", "P", "S"]), min_size=1, max_size=20)
 TOKENS = st.builds(
     Token,
-    access_token=TEXTS,
+    access_token=VISIBLE,
     expires_at=st.none() | TIMES,
     obtained_at=TIMES,
     token_type=st.just("Bearer"),
-    scope=st.none() | TEXTS,
-    refresh_token=st.none() | TEXTS,
+    scope=st.none() | LINES,
+    refresh_token=st.none() | LINES,
     refresh_expires_at=st.none() | TIMES,
 )
 

@@ -226,7 +226,7 @@ def make_proof(secret: Secret | None, salt: str | None = None) -> str:
 
 
 def matches_proof(proof: str | None, secret: Secret | None) -> bool:
-    """Whether a stored entry was made with this secret. An entry of an older krauth has no proof (`None`): it matches."""
+    """Whether a stored entry was made with this secret; true of an older krauth's, which has no proof (`None`)."""
     return proof is None or hmac.compare_digest(proof.encode(), make_proof(secret, proof.partition(".")[0]).encode())
 
 

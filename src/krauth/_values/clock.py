@@ -122,9 +122,6 @@ class Skews:
             for oldest in list(self._known)[:-MAX_SERVERS]:
                 self._known.pop(oldest, None)
 
-    def __len__(self) -> int:
-        return len(self._known)
-
 
 def parse_retry_after(value: str | None, now: float) -> float | None:
     """Return `Retry-After` (RFC 9110 §10.2.3: seconds or an HTTP date) as seconds from `now`, never negative."""

@@ -120,8 +120,8 @@ class Token(Holder):
         if not all(fits.values()):
             wrong = ", ".join(name for name, is_right in fits.items() if not is_right)
             raise ConfigurationError(
-                f"a Token with this {wrong} can't be used: tokens are texts of one line, fit for a header field, and times"
-                " are seconds since the epoch"
+                f"a Token with this {wrong} can't be used: tokens are texts of one line, fit for a header field, and"
+                " times are seconds since the epoch"
             )
         self._hold(self.access_token, self.refresh_token)
 
