@@ -82,7 +82,9 @@ class Receiver(ThreadingHTTPServer):
         try:
             super().__init__((address, port), _Handler)
         except OSError as error:
-            raise Misuse(f"can't listen on port {port}: {error.strerror}; choose another, or use --paste") from None
+            raise Misuse(
+                "can't listen on port {port}: {why}; choose another, or use --paste", port=port, why=error.strerror
+            ) from None
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         actual = self.server_address[1]
         self.host = host if actual == 80 else f"{host}:{actual}"  # as a browser writes it

@@ -113,7 +113,7 @@ class Client:
         self._settings = options
         if self.is_meloming:
             if extra := sorted(options.keys() - {"client_id", "scope", "client_secret_env"}):
-                raise Misuse(f"meloming takes no {', '.join(extra)}: its endpoints are known")
+                raise Misuse("meloming takes no {names}: its endpoints are known", names=", ".join(extra))
             if base_url is not None:
                 self._settings["base_url"] = base_url
 
@@ -125,7 +125,7 @@ class Client:
         variable = settings.pop("client_secret_env", None)
         secret = os.environ.get(variable or SECRET_VARIABLE) or None
         if variable is not None and secret is None:
-            raise Misuse(f"the environment variable {printable(variable, 60)} is not set")
+            raise Misuse("the environment variable {name} is not set", name=printable(variable, 60))
         if self.is_meloming:
             given = {} if variable is None else {"client_secret": secret}
             auth: UserAuth = package.MelomingOAuth.from_env(**settings, **given, **more)
@@ -175,7 +175,8 @@ class Client:
             scopes = sorted(scope for other in store.keys() if (scope := _scope_apart(other, key)))  # noqa: SIM118
             if len(scopes) > 1:
                 raise Failure(
-                    f"there are several tokens, one for each of these scopes: {', '.join(scopes)}; use --scope"
+                    "there are several tokens, one for each of these scopes: {scopes}; use --scope",
+                    scopes=", ".join(scopes),
                 )
             if scopes:
                 self._settings["scope"] = scopes[0]
@@ -205,21 +206,23 @@ def read_file(target: str) -> dict[str, Any]:
     except (FileNotFoundError, IsADirectoryError):
         raise Misuse("name the server: meloming, or a TOML file; there is no file of that name") from None
     except OSError as error:
-        raise Misuse(f"the file can't be read: {error.strerror}") from None
+        raise Misuse("the file can't be read: {why}", why=error.strerror) from None
     except ValueError as error:  # not UTF-8, or not TOML: neither quotes what is there
-        raise Misuse(f"the file is no TOML: {type(error).__name__}") from None
+        raise Misuse("the file is no TOML: {why}", why=type(error).__name__) from None
     if found := sorted(set(_SECRETS) & data.keys()):
         raise Misuse(
-            f"{', '.join(found)} must not be in a file, which ends up in a repository one day: put the secret into an"
-            ' environment variable, and its name into the file: client_secret_env = "EXAMPLE_CLIENT_SECRET"'
+            "{names} must not be in a file, which ends up in a repository one day: put the secret into an"
+            ' environment variable, and its name into the file: client_secret_env = "EXAMPLE_CLIENT_SECRET"',
+            names=", ".join(found),
         )
     known = {*_SETTINGS, *_MORE}
     if unknown := sorted(data.keys() - known):
-        raise Misuse(f"the file sets {printable(', '.join(unknown))}; known are {', '.join(sorted(known))}")
+        names = printable(", ".join(unknown))
+        raise Misuse("the file sets {names}; known are {known}", names=names, known=", ".join(sorted(known)))
     for name, value in data.items():
         wanted = (bool,) if name == "requires_issuer" else (str, list) if name == "api_origins" else (str,)
         if not isinstance(value, wanted):
-            raise Misuse(f"{name} in the file must be a {wanted[0].__name__}")
+            raise Misuse("{name} in the file must be a {kind}", name=name, kind=wanted[0].__name__)
     return data
 
 

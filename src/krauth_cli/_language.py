@@ -1,9 +1,12 @@
-"""Which language the command line speaks: English or Korean, as the locale says."""
+"""Which language the command line speaks, and its words: English in the code, Korean beside it in `_korean`."""
 
 from __future__ import annotations
 
 import os
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from krauth import Token
 
 LANGUAGES: Final = ("en", "ko")
 
@@ -12,3 +15,63 @@ def default_language() -> str:
     """Return `ko` where the locale's messages are Korean, else `en`; the order is POSIX's."""
     locale = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
     return "ko" if locale.lower().startswith("ko") else "en"
+
+
+def say(english: str, **values: object) -> str:
+    """Return a sentence in the language of the locale, its gaps (`{name}`) filled."""
+    return translated(english).format(**values)
+
+
+def translated(english: str) -> str:
+    """Return a sentence in the language of the locale as it is, gaps and braces included."""
+    if default_language() == "en":
+        return english
+    from ._korean import KOREAN
+
+    return KOREAN.get(english, english)
+
+
+def remedies(message: str, kinds: tuple[str, ...]) -> list[str]:
+    """Return what to do about a library's error, in Korean; nothing where the locale is not Korean.
+
+    Args:
+        message: The error's English text; what it holds of the library's remedies is said in Korean.
+        kinds: The names of the error's classes, the nearest first: for an error without a remedy in the list.
+    """
+    if default_language() == "en":
+        return []
+    from ._remedies import KINDS, REMEDIES
+
+    found = [korean for english, korean in REMEDIES.items() if english in message]
+    return found or [KINDS[kind] for kind in kinds if kind in KINDS][:1]
+
+
+def labelled(name: str, value: object, width: int) -> str:
+    """Return a line of output: a translated label, as wide as `width` cells of a terminal, and a value."""
+    label = say(name)
+    # The terminal shows a Korean syllable two cells wide.
+    cells = sum(2 if "가" <= char <= "힣" else 1 for char in label)
+    return f"{label}{' ' * max(1, width - cells)}{value}"
+
+
+def renewable_for(token: Token, now: float) -> str:
+    """Return whether, and for how long, a token can be refreshed."""
+    if token.refresh_token is None:
+        return say("no: sign in again when it has expired")
+    if token.refresh_expires_at is None:
+        return say("yes")
+    return say("yes, within {time}", time=duration(token.refresh_expires_at - now))
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as `2 h 59 min`, `59 min 30 s` or `12 s`."""
+    whole = max(0, int(seconds))
+    hours, rest = divmod(whole, 3600)
+    minutes, left = divmod(rest, 60)
+    if hours >= 48:
+        return say("{days} d {hours} h", days=hours // 24, hours=hours % 24)
+    if hours:
+        return say("{hours} h {minutes} min", hours=hours, minutes=minutes)
+    if minutes:
+        return say("{minutes} min {seconds} s", minutes=minutes, seconds=left)
+    return say("{seconds} s", seconds=left)

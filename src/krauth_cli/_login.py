@@ -12,7 +12,7 @@ from krauth import AuthorizationError
 
 from ._client import Client, client_options
 from ._failure import Command, Failure, Misuse, printable
-from ._token import duration
+from ._language import duration, labelled, renewable_for, say
 
 if TYPE_CHECKING:
     from krauth import AuthorizationRequest, Token
@@ -84,8 +84,9 @@ def _receive(client: Client, redirect_uri: str | None, port: int, no_browser: bo
         came = receiver.wait(timeout)
     if not came:
         raise Failure(
-            f"the browser did not come back within {timeout:.0f} s; run it again, with --timeout for more time, or with"
-            " --paste if the browser runs on another machine"
+            "the browser did not come back within {seconds} s; run it again, with --timeout for more time, or with"
+            " --paste if the browser runs on another machine",
+            seconds=f"{timeout:.0f}",
         )
     if isinstance(outcome[0], Exception):
         raise outcome[0]
@@ -97,8 +98,10 @@ def _paste(client: Client, redirect_uri: str | None, port: int) -> Token:
     request = auth.authorization_request()
     _show(request.url, client, browser=False)
     click.echo(
-        "The browser will end up at an address that it may not be able to open. Copy it from the address bar,"
-        " all of it, and paste it here.",
+        say(
+            "The browser will end up at an address that it may not be able to open. Copy it from the address bar,"
+            " all of it, and paste it here."
+        ),
         err=True,
     )
     for _ in range(_ATTEMPTS - 1):
@@ -119,7 +122,7 @@ def _ready(client: Client, redirect_uri: str) -> UserAuth:
 
 
 def _pasted(auth: UserAuth, request: AuthorizationRequest) -> Token:
-    click.echo("Address: ", nl=False, err=True)
+    click.echo(say("Address: "), nl=False, err=True)
     line = sys.stdin.readline()
     if not line:
         raise Failure("no address was pasted")
@@ -131,33 +134,26 @@ def _show(url: str, client: Client, *, browser: bool) -> None:
     if browser:
         import webbrowser
 
-        click.echo(f"Opening a browser to sign in to {client.name}.", err=True)
+        click.echo(say("Opening a browser to sign in to {server}.", server=client.name), err=True)
         try:
             opened = webbrowser.open(url)
         except (webbrowser.Error, OSError):
             opened = False
         if not opened:
-            click.echo("No browser could be opened.", err=True)
-    click.echo(f"{'If none appears, open' if opened else 'Open'} this address:\n\n    {url}\n", err=True)
+            click.echo(say("No browser could be opened."), err=True)
+    text = say("If none appears, open this address:") if opened else say("Open this address:")
+    click.echo(f"{text}\n\n    {url}\n", err=True)
 
 
 def _report(client: Client, token: Token) -> None:
     now = time.time()
     lines = {
-        "signed in": f"{printable(client.user, 100)} at {client.name}",
+        "signed in": say("{user} at {server}", user=printable(client.user, 100), server=client.name),
         "scope": None if token.scope is None else printable(token.scope),
-        "expires": None if token.expires_at is None else f"in {duration(token.expires_in(now))}",
-        "renewable": _renewable(token, now),
+        "expires": None if token.expires_at is None else say("in {time}", time=duration(token.expires_in(now))),
+        "renewable": renewable_for(token, now),
         "store": client.shown_store,
     }
     for name, value in lines.items():
         if value is not None:
-            click.echo(f"{name:<11}{value}")
-
-
-def _renewable(token: Token, now: float) -> str:
-    if token.refresh_token is None:
-        return "no: sign in again when it has expired"
-    if token.refresh_expires_at is None:
-        return "yes"
-    return f"yes, within {duration(token.refresh_expires_at - now)}"
+            click.echo(labelled(name, value, 14))

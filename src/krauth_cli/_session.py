@@ -10,14 +10,14 @@ import click
 
 from ._client import Client, client_options
 from ._failure import Command, Failure, printable
-from ._token import duration
+from ._language import duration, labelled, renewable_for, say
 
 if TYPE_CHECKING:
     from krauth._values.record import Record
     from krauth._values.token import Token
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Say who is signed in.")
 @client_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def whoami(target: str | None, as_json: bool, **options: Any) -> None:
@@ -43,15 +43,16 @@ def whoami(target: str | None, as_json: bool, **options: Any) -> None:
     if as_json:
         click.echo(json.dumps(facts, ensure_ascii=False))
     else:
-        left = "" if token.expires_at is None or not usable else f", for {duration(token.expires_in(now))}"
-        week = token.refresh_expires_at
-        within = "" if week is None or not renewable else f", within {duration(week - now)}"
-        lines = {**facts, "state": f"{facts['state']}{left}", "renewable": f"{'yes' if renewable else 'no'}{within}"}
+        has_end = token.expires_at is not None and usable
+        state = say("usable, for {time}", time=duration(token.expires_in(now))) if has_end else say(str(facts["state"]))
+        lines = {**facts, "state": state, "renewable": renewable_for(token, now) if renewable else say("no")}
         for name, value in lines.items():
             if value is not None and not name.endswith("_at"):
-                click.echo(f"{name:<11}{printable(value)}")
+                click.echo(labelled(name, printable(value), 14))
     if not usable and not renewable:
-        raise Failure(f"the token has expired and can't be refreshed; sign in again: {client.command('login')}")
+        raise Failure(
+            "the token has expired and can't be refreshed; sign in again: {command}", command=client.command("login")
+        )
 
 
 @click.command(cls=Command)
@@ -69,14 +70,16 @@ def introspect(target: str | None, as_json: bool, **options: Any) -> None:
     if as_json:
         click.echo(json.dumps({**info.claims, "active": info.active}, ensure_ascii=False))
     else:
-        click.echo(f"{'active':<11}{'yes' if info.active else 'no'}")
+        click.echo(labelled("active", say("yes" if info.active else "no"), 14))
         for name in ("username", "sub", "client_id", "scope"):
             if (value := getattr(info, name)) is not None:
-                click.echo(f"{name:<11}{printable(value)}")
+                click.echo(labelled(name, printable(value), 14))
         if info.exp is not None:
-            click.echo(f"{'expires':<11}in {duration(info.exp - time.time())}")
+            click.echo(labelled("expires", say("in {time}", time=duration(info.exp - time.time())), 14))
     if not info.active:
-        raise Failure(f"the server does not accept this token; sign in again: {client.command('login')}")
+        raise Failure(
+            "the server does not accept this token; sign in again: {command}", command=client.command("login")
+        )
 
 
 @click.command(cls=Command)
@@ -87,18 +90,23 @@ def logout(target: str | None, local: bool, **options: Any) -> None:
     client = Client(target, options)
     auth, record = client.stored()
     if record is None or record.token is None:
-        click.echo(f"no user {printable(client.user, 100)} is signed in to {client.name}")
+        click.echo(say("no user {user} is signed in to {server}", user=printable(client.user, 100), server=client.name))
         return
     if local:
         auth._tokens.store.delete(auth._tokens.credentials.key)
-        click.echo("forgotten here; at the server the token lives until it expires")
+        click.echo(say("forgotten here; at the server the token lives until it expires"))
         return
     auth.revoke()
-    click.echo(f"signed out {printable(client.user, 100)} at {client.name}")
+    click.echo(say("signed out {user} at {server}", user=printable(client.user, 100), server=client.name))
 
 
 def _token_of(client: Client, record: Record | None) -> Token:
     if record is None or record.token is None:
         user, sign_in = printable(client.user, 100), client.command("login")
-        raise Failure(f"no user {user} is signed in to {client.name}; sign in: {sign_in}")
+        raise Failure(
+            "no user {user} is signed in to {server}; sign in: {command}",
+            user=user,
+            server=client.name,
+            command=sign_in,
+        )
     return record.token

@@ -12,6 +12,7 @@ import click
 from krauth.naver import sign as make_signature
 
 from ._failure import Command
+from ._language import say
 
 _ENV = "NAVER_COMMERCE_CLIENT_SECRET"
 
@@ -50,5 +51,5 @@ def _read_secret(from_stdin: bool) -> str:
         return os.environ[_ENV]
     if not _is_terminal():
         return sys.stdin.readline().rstrip("\r\n")
-    secret: str = click.prompt("client_secret (not shown)", hide_input=True, err=True)
+    secret: str = click.prompt(say("client_secret (not shown)"), hide_input=True, err=True)
     return secret

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from ._failure import Command, Group, Misuse
+from ._language import duration, labelled, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,16 +116,18 @@ def _obtain(
         return
     expires_in = facts["expires_in"]
     lines = {
-        "token": found.access_token if show else f"{facts['access_token_masked']}  (--show prints it)",
-        "expires": "the server does not say"
+        "token": found.access_token if show else f"{facts['access_token_masked']}  ({say('--show prints it')})",
+        "expires": say("the server does not say")
         if expires_in is None
-        else f"in {duration(expires_in)}, at {time.strftime('%Y-%m-%d %H:%M:%S %Z', time.localtime(found.expires_at))}",
+        else say("in {time}, at {date}", time=duration(expires_in), date=_date(found.expires_at)),
         "scope": found.scope,
-        "from": f"the token store, obtained {duration(began - found.obtained_at)} ago" if from_store else endpoint,
+        "from": say("the token store, obtained {time} ago", time=duration(began - found.obtained_at))
+        if from_store
+        else endpoint,
     }
     for name, value in lines.items():
         if value is not None:
-            click.echo(f"{name:<9}{value}")
+            click.echo(labelled(name, value, 9))
 
 
 def _facts(found: Token, endpoint: str, from_store: bool, show: bool) -> dict[str, Any]:
@@ -143,18 +146,11 @@ def _facts(found: Token, endpoint: str, from_store: bool, show: bool) -> dict[st
     }
 
 
+def _date(at: float | None) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(at))
+
+
 def mask(value: str) -> str:
     """Return what tells two tokens apart and opens nothing; of a short one only the length."""
-    return f"{value[:4] if len(value) >= 16 else ''}… ({len(value)} characters)"
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as `2 h 59 min`, `59 min 30 s` or `12 s`."""
-    whole = max(0, int(seconds))
-    hours, rest = divmod(whole, 3600)
-    minutes, left = divmod(rest, 60)
-    if hours >= 48:
-        return f"{hours // 24} d {hours % 24} h"
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {left} s" if minutes else f"{left} s"
+    start = value[:4] if len(value) >= 16 else ""
+    return say("{start}… ({length} characters)", start=start, length=len(value))
