@@ -117,7 +117,7 @@ def _window(key: str, expires_at: float | None, obtained_at: float) -> float:
 
 
 def _print(row: dict[str, Any]) -> None:
-    from ._token import duration
+    from ._language import duration
 
     state = row["state"]
     facts = []
