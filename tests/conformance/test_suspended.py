@@ -34,7 +34,7 @@ with stack.client() as client:
 
 
 @pytest.mark.parametrize(("given", "tls"), [("own", True), ("given", False)])
-def test_an_answer_that_has_arrived_is_taken(stack, given, tls, server_tls, _world):
+def test_an_answer_that_has_arrived_is_taken(stack, given, tls, server_tls, world):
     """A process is stopped after its token request and goes on after `attempt_timeout`: it uses the answer, and asks once."""
     asked, answered = threading.Event(), threading.Event()
     stopped = threading.Event()
@@ -57,7 +57,7 @@ def test_an_answer_that_has_arrived_is_taken(stack, given, tls, server_tls, _wor
             env={
                 **os.environ,
                 "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path]),
-                **dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), _world.ca_file),
+                **dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), world.ca_file),
             },
         ) as child,
     ):
