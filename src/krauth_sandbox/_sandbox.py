@@ -12,6 +12,7 @@ import bcrypt
 
 from ._ground.clock import TokenClock
 from ._ground.settings import read_settings
+from ._inspector.desk import Inspector
 from ._meloming.emulator import MelomingEmulator
 from ._naver.emulator import NaverEmulator
 from ._server import control
@@ -108,6 +109,7 @@ class Sandbox:
             rotation=rotation,
             reuse_detection=reuse_detection,
         )
+        self._inspector = Inspector([self.naver, self.meloming], self._addresses)
         self._ports = [naver_port, meloming_port]
         self._hosts = frozenset(hosts)
         self._server: ServerThread | None = None
@@ -133,7 +135,7 @@ class Sandbox:
         if self._server is not None:
             raise RuntimeError("this sandbox is already running")
         applications = [
-            (emulator.application(control.routes(emulator), self._hosts), port)
+            (emulator.application([*control.routes(emulator), *self._inspector.routes()], self._hosts), port)
             for emulator, port in zip((self.naver, self.meloming), self._ports, strict=True)
         ]
         server = ServerThread(applications)
@@ -187,6 +189,9 @@ class Sandbox:
     def meloming_redirect_uris(self) -> list[str]:
         """Registered redirect URIs, open to change; loopback ones (RFC 8252 §7.3) are accepted besides."""
         return self.meloming.redirect_uris
+
+    def _addresses(self) -> dict[str, str]:
+        return {"NAVER_COMMERCE_BASE_URL": self.naver_url, "MELOMING_BASE_URL": self.meloming_url}
 
     def _origin(self, index: int) -> str:
         if not self._ports[index]:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _VERSION: Final = "Meloming-Version"
 _MONTH: Final = 30 * 86_400.0
+# Reported with status 401 from the token endpoint: a message, and no code.
+_INVALID_REDIRECT_URI: Final = "Invalid redirect_uri"
 
 
 class MelomingEmulator(MelomingSettings, Emulator):
@@ -41,6 +43,14 @@ class MelomingEmulator(MelomingSettings, Emulator):
 
     provider: ClassVar[str] = "meloming"
     codes: ClassVar[Mapping[str, int]] = {code: status for code, (status, _) in ERRORS.items()}
+    token_codes: ClassVar[Mapping[str, int]] = {
+        "invalid_grant": 400,
+        "unsupported_grant_type": 400,
+        "invalid_client": 401,
+        _INVALID_REDIRECT_URI: 401,
+        "server_error": 500,
+        "temporarily_unavailable": 503,
+    }
 
     def __init__(
         self,
@@ -204,6 +214,10 @@ class MelomingEmulator(MelomingSettings, Emulator):
         return self._refuse("NOT_FOUND", wrong("There is nothing at this path, or not for this method."))
 
     def _fault_response(self, kind: Kind, status: int, code: str | None) -> Reply:
+        if code == _INVALID_REDIRECT_URI:
+            return self._refused_redirect_uri()
+        if code is not None and code in self.token_codes:
+            return _oauth_error(OAuthError(code, "ordered by the sandbox", status))
         if code is not None:
             return self._refuse(code, status=status)
         if status < 400:
@@ -257,8 +271,7 @@ class MelomingEmulator(MelomingSettings, Emulator):
         return None
 
     def _refused_redirect_uri(self) -> Reply:
-        # Reported: 401 "Invalid redirect_uri", without a code.
-        body = SHAPES[self.error_shape](None, "Invalid redirect_uri")
+        body = SHAPES[self.error_shape](None, _INVALID_REDIRECT_URI)
         return answer_json(body, status=401, wrong=wrong("redirect_uri is not registered."))
 
     def _authenticate(self, request: web.Request, fields: Mapping[str, str]) -> str:
@@ -417,7 +430,7 @@ def _token_parameter(content_type: str, body: bytes) -> str:
 
 def _needed(fields: Mapping[str, str], name: str) -> str:
     if not fields.get(name):
-        raise OAuthError("invalid_request", f"{name} is missing")
+        raise OAuthError("invalid_request", f"{name} is missing", problem=wrong("{name} is missing.", name=name))
     return fields[name]
 
 

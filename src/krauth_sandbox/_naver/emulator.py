@@ -54,6 +54,7 @@ class NaverEmulator(Emulator):
 
     provider: ClassVar[str] = "naver"
     codes: ClassVar[Mapping[str, int]] = {code: status for code, (status, _) in ERRORS.items()}
+    token_codes: ClassVar[Mapping[str, int]] = {"BAD_REQUEST": 400}
 
     ip_allowed = Switch(True, boolean, choices=_YES_NO)
     """False: 403 GW.IP_NOT_ALLOWED at the token endpoint and the API alike."""
@@ -275,7 +276,7 @@ class NaverEmulator(Emulator):
         return self._error("GW.NOT_FOUND", wrong("There is nothing at this path, or not for this method."))
 
     def _fault_response(self, kind: Kind, status: int, code: str | None) -> Reply:
-        if code is None and kind == "token" and status == 400:
+        if code == "BAD_REQUEST" or (code is None and kind == "token" and status == 400):
             return self._invalid(wrong("Nothing: this fault was switched on here."), "client_secret_sign")
         if status < 400:
             return answer_json({}, status=status)
@@ -399,7 +400,11 @@ class NaverEmulator(Emulator):
             return wrong("timestamp is in seconds; it must be in milliseconds.")
         if age < 0:
             return wrong("timestamp lies {seconds} s in the future.", seconds=f"{-age:.0f}")
-        return wrong("timestamp is {seconds} s old; it may be 300 s old.", seconds=f"{age:.0f}")
+        return wrong(
+            "timestamp is {seconds} s old; {limit} s are allowed.",
+            seconds=f"{age:.0f}",
+            limit=f"{self.timestamp_window:.0f}",
+        )
 
     def _sign_fault(self, fields: Mapping[str, str]) -> Wrong | None:
         *old, good = self._secrets

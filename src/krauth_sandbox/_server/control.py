@@ -61,8 +61,9 @@ def _fail(emulator: Emulator, call: Call) -> None:
     where = call.read("where", _where, "token")
     code: str | None = call.parameters.get("code")
     if code is not None:
-        code = choice(*emulator.codes)(code)
-    status = emulator.codes[code] if code and "status" not in call.parameters else call.read("status", whole(200, 599))
+        known = {**emulator.codes, **(emulator.token_codes if where == "token" else {})}
+        code = choice(*known)(code)
+    status = known[code] if code and "status" not in call.parameters else call.read("status", whole(200, 599))
     # The request's own body, where it has one, becomes the body of the failure.
     body: Any = None
     if call.body:

@@ -71,6 +71,8 @@ class Emulator(Switches):
     provider: ClassVar[str]
     codes: ClassVar[Mapping[str, int]]
     """Every error code of the provider's API, with its status."""
+    token_codes: ClassVar[Mapping[str, int]] = {}
+    """Errors that only the token endpoint answers, with their statuses."""
 
     speed = Switch(1.0, number(1e-6, 1e6), check=_check_speed)
     """Token lifetimes are the documented ones divided by this."""
