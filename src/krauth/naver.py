@@ -10,9 +10,11 @@ import re
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from ._auth.origin_auth import OriginAuth
-from ._oauth.credentials import Credentials, ErrorTable, Rule, fingerprint, make_key
+from ._auth.settings import REPLACING, Fixed
+from ._oauth.client_secret import SecretSource
+from ._oauth.credentials import ErrorTable, Rule, SecretCredentials, fingerprint, former_fingerprint, make_key
 from ._oauth.grants import prepare_form_request
-from ._values.checks import read_env, read_json_object, require_env, require_text
+from ._values.checks import read_env, read_json_object, refuse_quotes, require_env, require_text
 from ._values.exceptions import (
     ConfigurationError,
     InvalidClientError,
@@ -25,6 +27,7 @@ from ._values.origin import check_base_url, parse_origin
 from ._values.secret import Secret, hide
 
 if TYPE_CHECKING:
+    from ._oauth.client import SecretSetting
     from ._values.messages import HTTPRequest, HTTPResponse
     from ._values.token import RefreshPolicy, Token
     from .stores import TokenStore
@@ -112,12 +115,38 @@ _BCRYPT_ALPHABET = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345
 # have a cost of 4; one of 16 takes seconds, one of 31 would take days.
 _SALT = r"\$2[aby]\$(?:0[4-9]|1[0-6])\$[./A-Za-z0-9]{22}"
 _WRONG_SHAPE = (
-    "client_secret does not look like one: it must be the 29 characters of a bcrypt salt, $2a$04$ and 22 more."
-    " A shell or .env file eats the $ signs: put it in single quotes, NAVER_COMMERCE_CLIENT_SECRET='$2a$04$…'"
+    "client_secret does not look like one: it must be the 29 characters of a bcrypt salt, $2a$04$ and 22 letters or"
+    " digits; copy it again from the API center"
+)
+_SINGLE_QUOTES = "put it in single quotes there, NAVER_COMMERCE_CLIENT_SECRET='$2a$04$…'"
+#: What is wrong with a secret of the wrong shape: a pattern that finds it, and what to do. `{n}`: its length.
+_FAULTS = (
+    (
+        r"\\\$",
+        "client_secret holds \\$: the backslashes are for a shell, and the program that read the secret keeps them;"
+        " write each $ without a backslash there",
+    ),
+    (
+        r"\$\$",
+        "client_secret holds $$, which is how docker compose writes one $, and the program that read the secret keeps"
+        " both; write each $ once there",
+    ),
+    (r"%24", "client_secret holds %24, which is a $ in a URL; copy it again from the API center"),
+    (
+        r"^\$2.{0,26}$",
+        "client_secret is cut off: {n} of the 29 characters of a bcrypt salt. It was not copied whole, or a"
+        f" program that fills in variables took the part after a $ for one: then {_SINGLE_QUOTES}",
+    ),
+    (r"^\$2.{28,}$", "client_secret is too long: {n} characters, and a bcrypt salt has 29 characters; copy it again"),
+    (
+        r"^(?!\$2).{0,28}$",
+        "client_secret has lost its beginning, $2a$04$: a shell or a .env file took that for variables;"
+        f" {_SINGLE_QUOTES}",
+    ),
 )
 
 
-def sign(client_id: str, client_secret: str, timestamp: int) -> str:
+def sign(client_id: str | Secret, client_secret: str | Secret, timestamp: int) -> str:
     """Return the signature (`client_secret_sign`) of a token request.
 
     Base64 of the bcrypt hash of `{client_id}_{timestamp}`, with the client secret as its salt: 80 characters.
@@ -131,10 +160,11 @@ def sign(client_id: str, client_secret: str, timestamp: int) -> str:
     Raises:
         ConfigurationError: An argument can't be right. The message says which and how to mend it, never the value.
     """
-    secret = hide(client_secret)
-    del client_secret
+    secret, identifier = hide(client_secret), hide(client_id)
+    del client_secret, client_id
+    check_not_swapped(identifier)
     salt = check_secret(secret)
-    password = check_password(client_id, timestamp)
+    password = check_password(identifier, timestamp)
     import bcrypt  # only here: most processes that import an adapter sign nothing for hours
 
     try:
@@ -157,20 +187,29 @@ def check_secret(value: object) -> Secret:
         raise ConfigurationError("client_secret holds a NUL byte; copy it again from the API center")
     if value.reveal() != value.reveal().strip():
         raise ConfigurationError("client_secret begins or ends with white space or a line break; strip it")
+    refuse_quotes(value, "client_secret")
     if not re.fullmatch(_SALT, value.reveal()):
-        raise ConfigurationError(_WRONG_SHAPE)
+        advice = (advice for pattern, advice in _FAULTS if re.search(pattern, value.reveal()))
+        raise ConfigurationError(next(advice, _WRONG_SHAPE).replace("{n}", str(len(value.reveal()))))
     return value
 
 
-def check_password(client_id: str, timestamp: int) -> bytes:
+def check_not_swapped(client_id: Secret | None) -> None:
+    """Raise `ConfigurationError` when a client_id is a client secret; never quotes it."""
+    if client_id is not None and re.match(r"\$2[a-z]?\$\d\d\$.{12}", str(client_id.reveal())):
+        raise ConfigurationError("client_id holds a client secret: client_id and client_secret are swapped")
+
+
+def check_password(client_id: str | Secret | None, timestamp: int) -> bytes:
     """Return the bytes that are hashed, or raise `ConfigurationError` when no server could verify them."""
+    client_id = hide(client_id)
     if isinstance(timestamp, bool) or not isinstance(timestamp, int):
         raise ConfigurationError("timestamp must be a whole number of milliseconds: int(time.time() * 1000)")
     if 10**8 <= timestamp < 10**11:
         raise ConfigurationError("timestamp is in seconds; it must be in milliseconds: int(time.time() * 1000)")
     if not 10**12 <= timestamp < 10**13:
         raise ConfigurationError("timestamp must be milliseconds since the epoch, 13 digits: int(time.time() * 1000)")
-    if isinstance(client_id, str) and "\0" in client_id:
+    if client_id is not None and "\0" in str(client_id.reveal()):
         raise ConfigurationError("client_id holds a NUL byte, at which some bcrypt implementations stop reading")
     password = f"{require_text(client_id, 'client_id')}_{timestamp}".encode()
     if len(password) > 72:
@@ -190,12 +229,13 @@ def canonical_salt(secret: str) -> bytes:
     return (secret[:-1] + _BCRYPT_ALPHABET[last]).encode("ascii")
 
 
-class NaverCredentials(Credentials):
+class NaverCredentials(SecretCredentials):
     """Client credentials for one resource: the own shop (`SELF`), or one seller of a solution (`SELLER`).
 
     Args:
         client_id: The application's ID.
-        client_secret: The application's secret.
+        client_secret: The application's secret: a string, an object with `get_secret_value()`, or a callable that
+            returns either; read again when the server says that the client is invalid.
         account_id: The seller's ID or UID: makes the type `SELLER`. `None`: `SELF`.
         base_url: Ends in `/external`, or `/partner` for agencies.
 
@@ -203,7 +243,7 @@ class NaverCredentials(Credentials):
         ConfigurationError: An argument can't be right.
     """
 
-    __slots__ = ("account_id", "base_url", "client_secret")
+    __slots__ = ("account_id", "base_url")
 
     provider = "naver"
     window = REFRESH_WINDOW
@@ -215,16 +255,19 @@ class NaverCredentials(Credentials):
 
     def __init__(
         self,
-        client_id: str,
-        client_secret: str | Secret,
+        client_id: str | Secret,
+        client_secret: SecretSetting,
         account_id: str | None = None,
         base_url: str = BASE_URL,
     ) -> None:
-        secret = hide(client_secret)
-        del client_secret
-        self.client_id = require_text(client_id, "client_id", "set NAVER_COMMERCE_CLIENT_ID")
-        self.client_secret = check_secret(secret)
-        check_password(client_id, 10**12)  # the length, before any request
+        secret = client_secret if isinstance(client_secret, SecretSource) else hide(client_secret)
+        identifier = hide(client_id)
+        del client_secret, client_id
+        check_not_swapped(identifier)
+        refuse_quotes(identifier, "client_id")
+        self.client_id = require_text(identifier, "client_id", "set NAVER_COMMERCE_CLIENT_ID")
+        source = secret if isinstance(secret, SecretSource) else SecretSource(secret, check_secret)
+        check_password(identifier, 10**12)  # the length, before any request
         if account_id is not None:
             account_id = require_text(account_id, "account_id", "leave it out for your own shop")
         self.account_id = account_id
@@ -232,23 +275,48 @@ class NaverCredentials(Credentials):
         self.token_endpoint = self.base_url + "/v1/oauth2/token"
         origin = parse_origin(self.base_url)
         self.origins = (origin,) if origin else ()
-        self._key = make_key(
-            "naver",
-            self.base_url,
-            ("client_id", client_id),
-            ("type", self.type),
-            ("account_id", account_id),
-            ("path", self.base_url.partition("://")[2].partition("/")[2]),
-            ("secret", fingerprint(self.client_secret.reveal())),
-        )
+        self._take_secret(source)
+
+    def _make_keys(self) -> tuple[str, ...]:
+        whose = (("client_id", self.client_id), ("type", self.type), ("account_id", self.account_id))
+        where = ("path", self.base_url.partition("://")[2].partition("/")[2])
+        secret = self.client_secret.reveal()
+        proofs = (fingerprint(secret, salt=self.client_id), former_fingerprint(secret))
+        return tuple(make_key("naver", self.base_url, *whose, where, ("secret", proof)) for proof in proofs)
+
+    @property
+    def client_secret(self) -> Secret:
+        """The secret in force."""
+        assert self._secret is not None
+        return self._secret.current
 
     @property
     def type(self) -> str:
         """`"SELLER"` with an account_id, else `"SELF"`."""
         return "SELF" if self.account_id is None else "SELLER"
 
+    @property
+    def is_agency(self) -> bool:
+        """Whether the base URL is that of agencies, which may use `SELLER` only."""
+        return self.base_url.endswith("/partner")
+
+    def for_account(self, account_id: str | None) -> NaverCredentials:
+        """Return the same credentials for another seller; a secret that one reads again is new for the other, too."""
+        assert self._secret is not None
+        return NaverCredentials(self.client_id, self._secret, account_id, self.base_url)
+
     def prepare_token_request(self, now: float, token: Token | None = None) -> HTTPRequest:
-        """Return the signed token request; parameters in the body only, since a query string gets 415 and a penalty."""
+        """Return the signed token request; parameters in the body only, since a query string gets 415 or a penalty.
+
+        Raises:
+            ConfigurationError: An agency's object without account_id was used itself. Nothing is sent: a malformed
+                token request is punished.
+        """
+        if self.is_agency and self.account_id is None:
+            raise ConfigurationError(
+                "an agency (base_url …/partner) has no tokens of its own, only its sellers' (type SELLER): give"
+                " account_id=…, or use for_account('<seller>') of this object"
+            )
         # A machine without a clock thinks it is 1970: the refusal brings the server's time, and is signed anew.
         timestamp = max(int((now - BACKDATING) * 1000), 10**12)
         return prepare_form_request(
@@ -298,7 +366,7 @@ class NaverAuthBase(OriginAuth):
     def __init__(
         self,
         client_id: str,
-        client_secret: str,
+        client_secret: SecretSetting,
         *,
         account_id: str | None = None,
         base_url: str = BASE_URL,
@@ -310,8 +378,11 @@ class NaverAuthBase(OriginAuth):
 
         Args:
             client_id: The application's ID.
-            client_secret: The application's secret: `$2a$04$` and 22 more characters.
-            account_id: The seller's ID or UID: tokens of type `SELLER`. `None`: the own shop, `SELF`.
+            client_secret: The application's secret, `$2a$04$` and 22 more characters: a string, an object with
+                `get_secret_value()`, or a callable that returns either. It is read again when the server says that the
+                client is invalid, so that a secret that was replaced needs no restart.
+            account_id: The seller's ID or UID: tokens of type `SELLER`. `None`: the own shop, `SELF`; for an agency,
+                which has no tokens of its own, a base for `for_account(…)`.
             base_url: Ends in `/external`, or `/partner` for agencies. The token endpoint is `/v1/oauth2/token` below.
             store: A `TokenStore` or the URL of one; `None`: the process's memory.
             refresh: When to renew, and how long to wait; by default 30 minutes before expiry.
@@ -321,14 +392,19 @@ class NaverAuthBase(OriginAuth):
         Raises:
             ConfigurationError: A setting can't be right.
         """
-        secret = hide(client_secret)
-        del client_secret
-        credentials = NaverCredentials(client_id, secret, account_id, base_url)  # type: ignore[arg-type]
+        secret, identifier = hide(client_secret), hide(client_id)
+        del client_secret, client_id
+        credentials = NaverCredentials(cast("Secret", identifier), secret, account_id, base_url)
         self._set_source(credentials, store, refresh, token_transport)
+
+    client_id = Fixed(lambda auth: auth._tokens.credentials.client_id)
+    client_secret = Fixed(None, REPLACING)
+    account_id = Fixed(lambda auth: auth._tokens.credentials.account_id, "use for_account(…)")
 
     @classmethod
     def from_env(cls, **settings: Any) -> Self:
-        """Make one from `NAVER_COMMERCE_CLIENT_ID`, `NAVER_COMMERCE_CLIENT_SECRET` and `NAVER_COMMERCE_ACCOUNT_ID`.
+        """Make one from `NAVER_COMMERCE_CLIENT_ID`, `NAVER_COMMERCE_CLIENT_SECRET` and, if set,
+        `NAVER_COMMERCE_ACCOUNT_ID` and `NAVER_COMMERCE_BASE_URL`.
 
         Args:
             settings: Keyword arguments of the class; they win over the environment.
@@ -336,15 +412,15 @@ class NaverAuthBase(OriginAuth):
         Raises:
             ConfigurationError: A variable is missing or can't be right.
         """
-        account_id = settings.pop("account_id", read_env("NAVER_COMMERCE_ACCOUNT_ID"))
-        secret = hide(settings.pop("client_secret", None))
-        client_id = settings.pop("client_id", None)
-        return cls(
-            require_env("NAVER_COMMERCE_CLIENT_ID").reveal() if client_id is None else client_id,
-            cast("str", require_env("NAVER_COMMERCE_CLIENT_SECRET") if secret is None else secret),
-            account_id=account_id,
-            **settings,
-        )
+        settings.update({name: hide(settings[name]) for name in ("client_id", "client_secret") if name in settings})
+        if settings.get("client_id") is None:
+            settings["client_id"] = require_env("NAVER_COMMERCE_CLIENT_ID")
+        if settings.get("client_secret") is None:
+            settings["client_secret"] = require_env("NAVER_COMMERCE_CLIENT_SECRET")
+        for name in ("account_id", "base_url"):
+            if name not in settings and (value := read_env(f"NAVER_COMMERCE_{name.upper()}")) is not None:
+                settings[name] = value
+        return cls(**settings)
 
     def for_account(self, account_id: str | None) -> Self:
         """Return a sibling for another seller (or, with `None`, the own shop) that shares everything else.
@@ -356,6 +432,6 @@ class NaverAuthBase(OriginAuth):
         mine = source.credentials
         assert isinstance(mine, NaverCredentials)
         sibling = object.__new__(type(self))
-        credentials = NaverCredentials(mine.client_id, mine.client_secret, account_id, mine.base_url)
-        sibling._set_source(credentials, source.store, source.policy, self._transport)
+        sibling.__dict__.update(self.__dict__)
+        sibling._set_source(mine.for_account(account_id), source.store, source.policy, self._transport)
         return sibling

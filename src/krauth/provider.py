@@ -43,10 +43,10 @@ from urllib.parse import SplitResult, urlsplit
 from ._auth.origin_auth import OriginAuth
 from ._auth.user_auth import UserAuth
 from ._oauth.client import OAuth2Credentials, check_api_origins
+from ._oauth.client_auth import authenticate_client
 from ._oauth.credentials import Credentials, ErrorTable, Rule, Verdict, fingerprint, make_key
 from ._oauth.error_table import error_code, find_rule
 from ._oauth.grants import (
-    authenticate_client,
     prepare_form_request,
     prepare_json_request,
     process_token_response,

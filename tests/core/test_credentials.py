@@ -88,7 +88,7 @@ def test_naver_timestamp_is_not_in_the_future():
 )
 def test_naver_base_url(base_url, endpoint, origin):
     """The token endpoint lies below the base URL, and the token belongs to the base URL's origin."""
-    credentials = NaverCredentials("client", NAVER_SECRET, base_url=base_url)
+    credentials = NaverCredentials("client", NAVER_SECRET, "ncp_1", base_url)  # an agency has none of its own
     assert credentials.prepare_token_request(NOW).url == credentials.token_endpoint == endpoint
     expected = Origin("http", *origin) if origin else Origin("https", "api.commerce.naver.com", 443)
     assert credentials.origins == (expected,)

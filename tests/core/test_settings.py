@@ -8,6 +8,7 @@ import pytest
 import krauth
 from krauth import ConfigurationError, KrauthError, RefreshPolicy
 from krauth.naver import NaverCredentials
+from krauth.provider import hide
 
 NAVER_SECRET = "$2a$04$abcdefghijklmnopqrstuu"
 SECRET = "s3cr3t-value"
@@ -92,7 +93,7 @@ def refused(make, *secrets, name, word, hidden):
     assert name in message
     assert word in message, message
     assert len(message) > len(name) + 10
-    if secrets:
+    if secrets and hidden:
         hidden(caught.value, *secrets)
     return message
 
@@ -198,10 +199,10 @@ def test_plain_http_says_why(core):
         ("", "empty"),
         (None, "empty"),
         ("a4bcdefghijklmnopqrstuu", "single quotes"),
-        ("$2a$03$abcdefghijklmnopqrstuu", "single quotes"),
+        ("$2a$03$abcdefghijklmnopqrstuu", "bcrypt salt"),
         (NAVER_SECRET + "\n", "strip"),
         (NAVER_SECRET.encode(), "not bytes"),
-        ("'" + NAVER_SECRET + "'", "29 characters"),
+        ("'" + NAVER_SECRET + "'", "without quotes"),
     ],
 )
 def test_naver_secret(secret, word, core, assert_hidden):
@@ -254,6 +255,208 @@ def test_api_key(key, word, core, assert_hidden):
         refused(make, "s3cr3tkey", SECRET, name="api_key", word=word, hidden=assert_hidden)
 
 
+QUOTED = ["'{}'", '"{}"', "`{}`", "\u2018{}\u2019", "\u201c{}\u201d", "'{}\""]
+
+
+@pytest.mark.parametrize("quotes", QUOTED)
+@pytest.mark.parametrize(
+    ("kind", "name", "value"),
+    [
+        ("NaverAuth", "client_id", "5gv2kWj7lB1c"),
+        ("NaverAuth", "client_secret", NAVER_SECRET),
+        ("MelomingOAuth", "client_id", "5gv2kWj7lB1c"),
+        ("MelomingOAuth", "client_secret", SECRET),
+        ("MelomingOAuth", "api_key", KEY),
+        ("MelomingAPIKey", "api_key", KEY),
+    ],
+)
+def test_quotes_around_a_value(kind, name, value, quotes, core, assert_hidden):
+    """A value that a program read with its quotes (docker --env-file) is refused with the cure, before any request."""
+    quoted = quotes.format(value)
+    refused(lambda: MAKERS[kind](core, **{name: quoted}), value, name=name, word="without quotes", hidden=assert_hidden)
+
+
+def test_a_quote_in_a_value(core):
+    """A password of another server may hold any quote, and one of Meloming may begin with one."""
+    assert core.MelomingOAuth("client", "'" + SECRET)
+    for quotes in QUOTED:
+        assert core.OAuth2Auth(**oauth2_settings(client_secret=quotes.format(SECRET)))
+
+
+@pytest.mark.parametrize("version", ["", " 2026", "2026\n", "2026-01-11; x", "x" * 65, 2026, "버전", b"2026-01-11"])
+def test_bad_version(version, core, assert_hidden):
+    """A version that could not stand in a header field is refused by both of Meloming's classes."""
+    for kind in ("MelomingOAuth", "MelomingAPIKey"):
+        refused(lambda kind=kind: MAKERS[kind](core, version=version), name="version", word="ersion", hidden=None)
+
+
+@pytest.mark.parametrize("kind", ["MelomingOAuth", "MelomingAPIKey"])
+def test_version_of_the_api(kind, core):
+    """`version=` is the Meloming-Version of every request, named so that no redirect carries it elsewhere."""
+    auth = MAKERS[kind](core, version="2026-01-11")
+    assert dict(auth.extra_headers("GET", "")) == {"Meloming-Version": "2026-01-11", "X-API-Key": KEY}
+    assert set(auth.extra_names) == {"Meloming-Version", "X-API-Key"}
+    assert auth.version == "2026-01-11"
+    assert MAKERS[kind](core).version is None
+    assert set(MAKERS[kind](core).extra_names) == {"X-API-Key"}
+    assert dict(core.MelomingOAuth("client", SECRET, version="1").extra_headers("GET", "")) == {"Meloming-Version": "1"}
+
+
+def test_an_agency_has_sellers_only(core):
+    """An agency's object is a base for `for_account`; used itself it says so, and nothing is sent or signed."""
+    sent = []
+
+    def answer(request):
+        sent.append(request)
+        return krauth.HTTPResponse(200, {}, b'{"access_token": "t", "token_type": "Bearer", "expires_in": 10800}')
+
+    for host in ("https://api.commerce.naver.com", "http://127.0.0.1:5"):
+        base = core.NaverAuth(
+            "client", NAVER_SECRET, base_url=f"{host}/partner/", token_transport=answer, store=krauth.MemoryStore()
+        )
+        with pytest.raises(ConfigurationError, match=r"agency.*SELLER.*for_account\("):
+            base.token()
+        assert not sent
+        assert base.for_account("ncp_1").token().access_token == "t"
+        assert b"type=SELLER&account_id=ncp_1" in sent.pop().body
+    own = core.NaverAuth("client", NAVER_SECRET, token_transport=answer, store=krauth.MemoryStore())
+    assert own.token().access_token == "t"
+
+
+# Secrets that are read where they are kept.
+
+
+class SecretStr:
+    """What pydantic's looks like."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def get_secret_value(self):
+        return self.value
+
+    def __repr__(self):
+        return "SecretStr('**********')"
+
+
+GIVEN = {
+    "a string": lambda value: value,
+    "an object": SecretStr,
+    "a function": lambda value: lambda: value,
+    "a function that returns an object": lambda value: lambda: SecretStr(value),
+    "a function that returns a hidden one": lambda value: lambda: hide(value),
+}
+NAMED = {"NaverAuth": NAVER_SECRET, "MelomingOAuth": SECRET, "OAuth2Auth": SECRET}
+
+
+@pytest.mark.parametrize("given", GIVEN)
+@pytest.mark.parametrize("kind", NAMED)
+def test_how_a_secret_may_be_given(kind, given, core):
+    """A client secret may be a string, anything with get_secret_value(), or a callable that returns either."""
+    auth = MAKERS[kind](core, client_secret=GIVEN[given](NAMED[kind]))
+    assert credentials(auth).client_secret.reveal() == NAMED[kind]
+    assert credentials(auth).key == credentials(MAKERS[kind](core)).key
+    assert NAMED[kind] not in repr(vars(auth)) + repr(auth)
+
+
+def fail():
+    raise LookupError("no such entry")
+
+
+async def coroutine():
+    return SECRET
+
+
+@pytest.mark.parametrize(
+    ("given", "word"),
+    [
+        (lambda: None, "empty"),
+        (lambda: "", "empty"),
+        (lambda: 7, "not int"),
+        (lambda: NAVER_SECRET.encode(), "not bytes"),
+        (lambda: SecretStr(None), "empty"),
+        (SecretStr(NAVER_SECRET + "\n"), "strip"),
+        (fail, "could not be read: LookupError"),
+        (coroutine, "coroutine function"),
+    ],
+)
+@pytest.mark.parametrize("kind", NAMED)
+def test_a_secret_that_can_not_be_had(kind, given, word, core, assert_hidden):
+    """What comes out of a callable is checked as a string would be, when the auth object is made."""
+    refused(
+        lambda: MAKERS[kind](core, client_secret=given),
+        NAVER_SECRET,
+        SECRET,
+        name="client_secret",
+        word=word,
+        hidden=assert_hidden,
+    )
+
+
+OTHERS = {"NaverAuth": "$2a$04$ABCDEFGHIJKLMNOPQRSTUu", "MelomingOAuth": "an0ther", "OAuth2Auth": "an0ther"}
+
+
+@pytest.mark.parametrize("kind", NAMED)
+def test_a_secret_is_read_again(kind, core, caplog, assert_hidden):
+    """After a refusal the secret is read again: a new one makes another identity and key; a bad one changes nothing."""
+    kept = SecretStr(NAMED[kind])
+    mine = credentials(MAKERS[kind](core, client_secret=lambda: kept))
+    before, key = mine.identity, mine.key
+    assert not mine.reread_secret(before)
+    for bad in (None, "", 7):
+        kept.value = bad
+        assert not mine.reread_secret(before)
+        assert "could not be read again" in caplog.records[-1].message
+        assert NAMED[kind] not in caplog.text
+    kept.value = OTHERS[kind]
+    assert mine.reread_secret(before)
+    assert mine.reread_secret(before)  # another thread was faster
+    assert mine.client_secret.reveal() == OTHERS[kind]
+    assert (mine.identity, mine.key) == (
+        credentials(MAKERS[kind](core, client_secret=OTHERS[kind])).identity,
+        credentials(MAKERS[kind](core, client_secret=OTHERS[kind])).key,
+    )
+    assert mine.key != key
+    fixed = credentials(MAKERS[kind](core))
+    assert not fixed.reread_secret(fixed.identity)
+
+
+def test_siblings_share_a_secret(core):
+    """A secret that one seller's object has read again is in force for the sellers beside it."""
+    kept = SecretStr(NAVER_SECRET)
+    base = core.NaverAuth("client", kept)
+    one, other = (credentials(base.for_account(name)) for name in "12")
+    kept.value = OTHERS["NaverAuth"]
+    before = other.identity
+    assert one.reread_secret(one.identity)
+    assert other.client_secret.reveal() == kept.value
+    assert other.identity != before
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        *((kind, name) for kind in NAMED for name in ("client_secret", "client_id")),
+        ("NaverAuth", "account_id"),
+        ("MelomingOAuth", "api_key"),
+        ("MelomingOAuth", "version"),
+        ("MelomingAPIKey", "api_key"),
+    ],
+)
+def test_a_setting_is_not_assigned(kind, name, core):
+    """Assigning a setting, which would change nothing, is refused with what to do instead."""
+    auth = MAKERS[kind](core)
+    with pytest.raises(AttributeError, match=f"{name} can't be assigned"):
+        setattr(auth, name, "x")
+    if name == "client_secret":
+        with pytest.raises(AttributeError, match="callable"):
+            auth.client_secret = "x"
+    if name in ("client_secret", "api_key"):
+        assert not hasattr(auth, name)
+    else:
+        getattr(auth, name)
+
+
 def test_client_secret_may_be_left_out_with_a_user_only(core):
     """A client without a secret can't act for itself."""
     for make in (
@@ -269,10 +472,28 @@ def test_client_secret_may_be_left_out_with_a_user_only(core):
     ("settings", "match"),
     [
         (
-            {"client_auth": "private_key_jwt"},
-            "client_auth must be one of client_secret_post, client_secret_basic, none",
+            {"client_auth": "client_secret"},
+            "client_auth must be one of client_secret_post, client_secret_basic, .*private_key_jwt, none",
         ),
         ({"client_auth": None}, "client_auth must be one of"),
+        ({"client_auth": "client_secret_basic_unencoded", "client_id": "a:b"}, "client_id must not hold a colon"),
+        ({"client_auth": "private_key_jwt"}, "client_secret does not hold a private key"),
+        ({"client_auth": "private_key_jwt", "client_secret": "-----BEGIN PRIVATE KEY-----\nx"}, "private key"),
+        ({"client_auth": "private_key_jwt", "client_secret": "{}"}, "private key"),
+        ({"client_auth": "client_secret_jwt", "assertion_algorithm": "none"}, "HS256"),
+        ({"client_auth": "client_secret_jwt", "assertion_algorithm": "RS256"}, "HS256"),
+        ({"token_parameters": ["audience"]}, "token_parameters must be a dict"),
+        ({"token_parameters": {"scope": "read"}}, "token_parameters must not set scope"),
+        ({"token_parameters": {"grant_type": "password"}}, "token_parameters must not set grant_type"),
+        ({"token_parameters": {"audience": None}}, "token_parameters.'audience'. is empty"),
+        ({"token_parameters": {"resource": ["a", 7]}}, "token_parameters.'resource'. must be a string"),
+        ({"token_parameters": {"": "x"}}, "token_parameter is empty"),
+        ({"token_headers": "X: y"}, "token_headers must be a dict"),
+        ({"token_headers": {"X Y": "z"}}, "token_headers holds a name"),
+        ({"token_headers": {"Authorization": "x"}}, "token_headers must not set Authorization"),
+        ({"token_headers": {"content-TYPE": "x"}}, "token_headers must not set content-TYPE"),
+        ({"token_headers": {"X-Y": "a\r\nZ: 1"}}, "token_headers.'X-Y'. holds a line break"),
+        ({"token_headers": {"X-Y": "가"}}, "must be ASCII"),
         ({"client_auth": ["none"]}, "client_auth must be one of"),
         ({"client_auth": "none"}, "client_auth='none'.*leave client_secret out"),
         ({"api_origins": []}, "api_origins is empty"),
@@ -319,7 +540,7 @@ VARIABLES = {
 
 @pytest.fixture
 def env(monkeypatch):
-    for name in (*VARIABLES, "NAVER_COMMERCE_ACCOUNT_ID"):
+    for name in (*VARIABLES, "NAVER_COMMERCE_ACCOUNT_ID", "NAVER_COMMERCE_BASE_URL", "MELOMING_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
     for name, value in VARIABLES.items():
         monkeypatch.setenv(name, value)
@@ -348,6 +569,23 @@ def test_from_env_account(env, core):
     assert credentials(core.NaverAuth.from_env(account_id=None)).type == "SELF"
     env.setenv("NAVER_COMMERCE_ACCOUNT_ID", "")
     assert credentials(core.NaverAuth.from_env()).type == "SELF"
+
+
+def test_from_env_base_url(env, core):
+    """NAVER_COMMERCE_BASE_URL and MELOMING_BASE_URL say where the APIs are, and an argument wins over them."""
+    env.setenv("NAVER_COMMERCE_BASE_URL", "http://127.0.0.1:5/external")
+    env.setenv("MELOMING_BASE_URL", "http://127.0.0.1:6")
+    assert credentials(core.NaverAuth.from_env()).token_endpoint == "http://127.0.0.1:5/external/v1/oauth2/token"
+    assert credentials(core.MelomingOAuth.from_env()).token_endpoint == "http://127.0.0.1:6/oauth/token"
+    assert str(core.MelomingAPIKey.from_env()._origins[0]) == "http://127.0.0.1:6"
+    other = "http://127.0.0.1:7"
+    for auth in (kind.from_env(base_url=other) for kind in (core.NaverAuth, core.MelomingOAuth, core.MelomingAPIKey)):
+        assert str(auth._origins[0]) == other
+    env.setenv("NAVER_COMMERCE_BASE_URL", "http://api.example.com")
+    with pytest.raises(ConfigurationError, match="base_url must use https"):
+        core.NaverAuth.from_env()
+    env.setenv("NAVER_COMMERCE_BASE_URL", "")
+    assert credentials(core.NaverAuth.from_env()).base_url == "https://api.commerce.naver.com/external"
 
 
 def test_from_env_arguments_win(env, core):

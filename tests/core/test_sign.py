@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from krauth import ConfigurationError
-from krauth.naver import canonical_salt, check_password, check_secret, sign
+from krauth.naver import NaverCredentials, canonical_salt, check_password, check_secret, sign
 
 DATA = Path(__file__).parent.parent / "data" / "naver_signatures.json"
 VECTORS = json.loads(DATA.read_text(encoding="utf-8"))["vectors"]
@@ -113,7 +113,21 @@ MALFORMED_SECRETS = {
     SECRET.replace("abc", "ab가"): "bcrypt salt",
     SECRET.replace("abc", "a c"): "bcrypt salt",
     SECRET[:-1] + "\0": "NUL",
-    f"'{SECRET}'": "bcrypt salt",
+    f"'{SECRET}'": "without quotes",
+    f'"{SECRET}"': "without quotes",
+    f"`{SECRET}`": "without quotes",
+    f"\u201c{SECRET}\u201d": "without quotes",
+    f"'{SECRET}": "without quotes",
+    f"{SECRET}'": "without quotes",
+    SECRET.replace("$", "\\$"): "without a backslash",
+    SECRET.replace("$", "$$"): "docker compose",
+    SECRET.replace("$", "%24"): "API center",
+    SECRET[:20]: "20 of the 29 characters",
+    SECRET[:4]: "4 of the 29 characters",
+    "$2a$04": "6 of the 29 characters",  # docker compose took $abcdefghijklmnopqrstuu for a variable
+    SECRET * 2: "58 characters",
+    "a$04$abcdefghijklmnopqrstuu": "lost its beginning",  # a shell took $2
+    SECRET[7:]: "lost its beginning",
     SECRET.encode(): "must be a string, not bytes",
     5: "must be a string, not int",
 }
@@ -126,8 +140,32 @@ def test_malformed_secret(secret, assert_hidden):
         sign("client", secret, NOW)
     assert MALFORMED_SECRETS[secret] in str(caught.value)
     text = secret.decode() if isinstance(secret, bytes) else str(secret)
-    if len(text) > 20:
+    if len(text) > 19:
         assert_hidden(caught.value, text.strip("\0\r\n '"))
+    advice = {"single quotes", "without quotes", "without a backslash", "docker compose"}
+    assert len([word for word in advice if word in str(caught.value)]) <= 1, "advice that contradicts itself"
+
+
+@pytest.mark.parametrize(
+    ("client_id", "secret", "word"),
+    [
+        (SECRET, "client", "swapped"),
+        (SECRET, SECRET, "swapped"),
+        (SECRET[:20], "client", "swapped"),
+        ("'client'", SECRET, "without quotes"),
+        ('client"', SECRET, "without quotes"),
+    ],
+)
+def test_faults_of_a_client_id(client_id, secret, word, assert_hidden):
+    """A client_id that is the secret, or has quotes around it, is refused as that, and shown nowhere."""
+    makers = [lambda: NaverCredentials(client_id, secret)]
+    if word == "swapped":
+        makers.append(lambda: sign(client_id, secret, NOW))
+    for make in makers:
+        with pytest.raises(ConfigurationError, match="client_id") as caught:
+            make()
+        assert word in str(caught.value)
+        assert_hidden(caught.value, client_id)
 
 
 def test_bcrypts_own_error_is_not_shown(monkeypatch, assert_hidden):

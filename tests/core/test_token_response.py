@@ -597,7 +597,7 @@ def test_numeric_codes():
 def test_end_of_a_refresh_token(field, value, end):
     """A server may say how long its refresh token lives; 0 means that it does not."""
     person = OAuth2Credentials(
-        "c", "s", token_endpoint="https://a.example.com/t", api_origins="https://a.example.com", user="kim"
+        "c", "s3cr3t", token_endpoint="https://a.example.com/t", api_origins="https://a.example.com", user="kim"
     )
     token = person.process_token_response(respond({**GOOD, "refresh_token": "r", field: value}), NOW)
     assert (token.refresh_token, token.refresh_expires_at) == ("r", end)

@@ -2,9 +2,15 @@
 
 import base64
 import json
+import sys
+import time
+from email.utils import formatdate
 from urllib.parse import parse_qs, unquote_plus
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from krauth import ConfigurationError, KrauthError, MemoryStore, TokenTransportError
 from loopback import Reply, Server
@@ -101,6 +107,172 @@ def test_public_client(server, stack, make):
         assert seen.header("Authorization") is None
 
 
+def test_client_secret_basic_unencoded(server, stack, make):
+    """`client_secret_basic_unencoded`: user name and password as they are, for servers that decode nothing."""
+    everywhere(stack, make("a b+c", ODD_SECRET, client_auth="client_secret_basic_unencoded"))
+    for seen in server.seen:
+        value = seen.header("Authorization").removeprefix("Basic ")
+        assert base64.b64decode(value).decode() == f"a b+c:{ODD_SECRET}"
+        assert not {"client_id", "client_secret"} & form(seen).keys()
+
+
+def pem(key):
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+
+
+@pytest.fixture(scope="module")
+def keys():
+    """Private keys of all kinds, by the algorithm that suits them: `(private in some form, public)`."""
+    made = {
+        "RS256": rsa.generate_private_key(65537, 2048),
+        "ES256": ec.generate_private_key(ec.SECP256R1()),
+        "ES384": ec.generate_private_key(ec.SECP384R1()),
+        "ES512": ec.generate_private_key(ec.SECP521R1()),
+        "EdDSA": ed25519.Ed25519PrivateKey.generate(),
+    }
+    return {algorithm: (pem(key), key.public_key()) for algorithm, key in made.items()}
+
+
+def assertions(server):
+    """The client assertions that came, and their claims once the signature is gone."""
+    for seen in server.seen:
+        assert form(seen)["client_assertion_type"] == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+        assert "client_secret" not in form(seen)
+        assert seen.header("Authorization") is None
+        yield form(seen)["client_assertion"]
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "ES256", "ES384", "ES512", "EdDSA"])
+def test_private_key_jwt(server, stack, make, keys, algorithm):
+    """`private_key_jwt` (RFC 7523): a new signed assertion with every request, by the algorithm that suits the key."""
+    private, public = keys[algorithm]
+    everywhere(stack, make("app", private, client_auth="private_key_jwt", key_id="key-1"))
+    tokens = list(assertions(server))
+    assert len(tokens) == 3
+    for token in tokens:
+        claims = jwt.decode(token, public, algorithms=[algorithm], audience=f"{server.url}/token")
+        assert (claims["iss"], claims["sub"]) == ("app", "app")
+        assert claims["exp"] - claims["iat"] == 60
+        assert jwt.get_unverified_header(token)["kid"] == "key-1"
+    assert len({jwt.decode(token, options={"verify_signature": False})["jti"] for token in tokens}) == 3
+
+
+def test_forms_of_a_private_key(server, stack, make, keys):
+    """A private key may be a JWK, or PEM in one line as a .env file holds it; algorithm and audience may be chosen."""
+    private, public = keys["RS256"]
+    loaded = serialization.load_pem_private_key(private.encode(), None)
+    jwk = {**jwt.algorithms.RSAAlgorithm.to_jwk(loaded, as_dict=True), "kid": "from-jwk", "alg": "RS256"}
+    for given in (json.dumps(jwk), private.replace("\n", "\\n"), lambda: private):
+        server.seen.clear()
+        chosen = {"assertion_algorithm": "PS256", "assertion_audience": "https://as.example"}
+        stack.token(make("app", given, client_auth="private_key_jwt", **chosen))
+        (token,) = assertions(server)
+        assert jwt.decode(token, public, algorithms=["PS256"], audience="https://as.example")["iss"] == "app"
+
+
+def test_client_secret_jwt(server, stack, make):
+    """`client_secret_jwt` (RFC 7523): the secret signs, and is never sent."""
+    secret = "a secret of at least thirty-two bytes"
+    everywhere(stack, make("app", secret, client_auth="client_secret_jwt"))
+    for token in assertions(server):
+        assert jwt.decode(token, secret, algorithms=["HS256"], audience=f"{server.url}/token")["sub"] == "app"
+        assert secret not in server.seen[0].everything
+
+
+def test_an_assertion_is_signed_anew_when_the_clock_is_wrong(server, stack, make, keys):
+    """An assertion that is refused while the server's clock differs is made once more by the server's time."""
+    private, _ = keys["ES256"]
+    ahead = 7200
+    plain = server.answer
+
+    def answer(seen):
+        claims = jwt.decode(form(seen)["client_assertion"], options={"verify_signature": False})
+        now = time.time() + ahead
+        date = {"Date": formatdate(now, usegmt=True)}
+        if not claims["iat"] - 5 <= now <= claims["exp"]:
+            return Reply(401, date, b'{"error": "invalid_client"}')
+        return plain(seen)
+
+    server.answer = answer
+    assert stack.token(make("app", private, client_auth="private_key_jwt")).access_token == "t"
+    assert len(server.seen) == 2
+
+
+def test_without_pyjwt(make, monkeypatch, keys):
+    """Where PyJWT is not installed, an assertion is refused at construction with the extra that brings it."""
+    monkeypatch.setitem(sys.modules, "jwt", None)
+    with pytest.raises(ConfigurationError, match=r"krauth\[jwt\]"):
+        make("app", keys["ES256"][0], client_auth="private_key_jwt")
+
+
+PARAMETERS = {"audience": "https://api.example", "resource": ["https://a.example", "https://b.example"]}
+
+
+def test_token_parameters(server, stack, make):
+    """`token_parameters` go with token requests of every grant, several values of one name (RFC 8707) included."""
+    stack.token(make(token_parameters=PARAMETERS))
+    auth = make(user="mina", redirect_uri="http://127.0.0.1:1/cb", token_parameters=PARAMETERS)
+    signed_in(stack, auth)
+    auth._tokens.snapshot = None
+    stack.method(auth, "introspect")
+    for seen in server.seen:
+        values = parse_qs(seen.body.decode())
+        if seen.path == "/token":
+            assert (values["audience"], values["resource"]) == (["https://api.example"], PARAMETERS["resource"])
+            assert len(values["grant_type"]) == 1
+        else:
+            assert "audience" not in values
+    assert {form(seen).get("grant_type") for seen in server.seen} >= {"client_credentials", "authorization_code"}
+
+
+def test_token_headers(server, stack, make):
+    """`token_headers` go with every request to the server's endpoints, and with none to the API."""
+    auth = make(token_headers={"X-Tenant": "acme", "X-Key": "k3y-of-the-gateway"}, client_auth="client_secret_basic")
+    everywhere(stack, auth)
+    assert {seen.path for seen in server.seen} == {"/token", "/introspect", "/revoke"}
+    for seen in server.seen:
+        assert (seen.header("X-Tenant"), seen.header("X-Key")) == ("acme", "k3y-of-the-gateway")
+        assert seen.header("Authorization").startswith("Basic ")
+    with stack.client(make(token_headers={"X-Tenant": "acme"})) as client:
+        client.get(f"{server.url}/x")
+    assert server.seen[-1].header("X-Tenant") is None
+    assert "k3y" not in repr(auth) + repr(vars(auth)) + repr(auth._client)
+
+
+def test_a_token_belongs_to_its_parameters(make):
+    """Tokens of different audiences have different keys; a user's key outlives a header's value, which may rotate."""
+    person = {"user": "mina", "redirect_uri": "http://127.0.0.1:1/cb"}
+    several = [
+        {},
+        {"token_parameters": {"audience": "a"}},
+        {"token_parameters": {"audience": "b"}},
+        {"token_parameters": {"audience": ["b"]}},
+        {"token_headers": {"X-Tenant": "a"}},
+        {"token_headers": {"X-Tenant": "b"}},
+    ]
+    for more, distinct in (({}, 6), (person, 4)):
+        made = [make(**settings, **more)._client for settings in several]
+        assert len({one.key for one in made}) == distinct
+        assert len({one.identity for one in made}) == 6
+
+
+def test_insufficient_scope_costs_no_refresh(server, stack, make):
+    """A 401 whose WWW-Authenticate says that the scope is too small is handed back at once (RFC 6750 §3)."""
+    plain = server.answer
+    challenge = {"WWW-Authenticate": 'Bearer realm="x", error="insufficient_scope", scope="write"'}
+
+    def answer(seen):
+        return plain(seen) if seen.path == "/token" else Reply(401, challenge, b"<html>")
+
+    server.answer = answer
+    auth = signed_in(stack, make(user="mina", redirect_uri="http://127.0.0.1:1/cb"))
+    with stack.client(auth) as client:
+        assert [client.get(f"{server.url}/x").status for _ in range(3)] == [401] * 3
+    assert [seen.path for seen in server.seen].count("/token") == 1
+
+
 def test_introspection_is_a_form(server, stack, make):
     """Elsewhere than at Meloming introspection and revocation are the RFCs' forms."""
     auth = make()
@@ -114,7 +286,10 @@ def test_introspection_is_a_form(server, stack, make):
     [
         {"client_secret": None},
         {"client_auth": "private_key_jwt"},
+        {"client_auth": "client_secret_basic_unencoded", "client_id": "a:b"},
         {"client_auth": "none"},
+        {"token_parameters": {"code": "x"}},
+        {"token_headers": {"Host": "x"}},
         {"token_endpoint": "http://login.example.com/token"},
         {"token_endpoint": "https://user:password@login.example.com/token"},
         {"token_endpoint": "https://login.example.com/token#x"},

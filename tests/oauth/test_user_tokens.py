@@ -719,3 +719,34 @@ def test_patience(sandbox, stack, make):
 def _sign_in(sandbox, stack, auth, username="melo"):
     request = auth.authorization_request()
     return stack.method(auth, "authorize", sandbox.meloming.approve(request.url, username), request)
+
+
+def test_version_of_the_api(sandbox, stack, make, sign_in):
+    """`version=` is sent as Meloming-Version on API, token, revocation and introspection requests alike."""
+    auth = make(version="2026-01-11")
+    sign_in(auth)
+    stack.method(auth, "introspect")
+    with stack.client(auth) as client:
+        client.get(f"{sandbox.meloming_url}/v1/channels")
+    stack.method(auth, "revoke")
+    stack.token(make(user=None, version="2026-01-11"))
+    seen = [record for record in sandbox.meloming.requests if record.path != "/oauth/authorize"]
+    assert {record.path for record in seen} >= {"/oauth/token", "/oauth/introspect", "/oauth/revoke", "/v1/channels"}
+    for record in seen:
+        assert record.headers.get("Meloming-Version") == "2026-01-11", record.path
+    stack.token(make(user=None, store=MemoryStore()))
+    assert "Meloming-Version" not in sandbox.meloming.requests[-1].headers
+
+
+def test_an_api_key_with_a_version(sandbox, stack):
+    """An API key's requests carry the version too."""
+    auth = stack.MelomingAPIKey(sandbox.meloming_api_key, base_url=sandbox.meloming_url, version="2026-01-11")
+    with stack.client(auth) as client:
+        client.get(f"{sandbox.meloming_url}/v1/channels")
+    (record,) = sandbox.meloming.requests
+    assert record.headers["Meloming-Version"] == "2026-01-11"
+
+
+def test_a_version_signs_nobody_out(make):
+    """A user's token stays where it is when the version is changed."""
+    assert make(version="2026-01-11")._client.key == make()._client.key

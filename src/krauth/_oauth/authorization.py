@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from .._values.checks import printable
 from .._values.exceptions import AccessDenied, AuthorizationError, ConfigurationError, StateMismatch
 from .._values.origin import parse_origin
-from .grants import authenticate_client, prepare_form_request
+from .grants import prepare_form_request
 from .pkce import METHODS, make_code_challenge, make_code_verifier
 
 if TYPE_CHECKING:
@@ -174,14 +174,15 @@ def process_authorization_response(
 
 def prepare_code_request(credentials: OAuth2Credentials, code: str, request: AuthorizationRequest) -> HTTPRequest:
     """Return the request that exchanges a code for a token (RFC 6749 §4.1.3, RFC 7636 §4.5)."""
-    fields, headers = authenticate_client(credentials.client_auth, credentials.client_id, credentials.client_secret)
-    grant = {
+    fields, headers = credentials.authenticate()
+    grant: dict[str, str | None] = {
         "grant_type": "authorization_code",
         "code": code,
         "redirect_uri": request.redirect_uri,
         "code_verifier": request.code_verifier,
     }
-    return prepare_form_request(credentials.token_endpoint, {**grant, **fields}, headers)
+    given = {**credentials.token_parameters, **grant, **fields}
+    return prepare_form_request(credentials.token_endpoint, given, headers)
 
 
 def _check_issuer(credentials: OAuth2Credentials, issuer: str | None) -> None:

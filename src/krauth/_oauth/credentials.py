@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from .._values.messages import HTTPRequest, HTTPResponse
     from .._values.secret import Secret
     from .._values.token import Token
+    from .client_secret import SecretSource
     from .error_table import FieldNames
 
 __all__ = [
     "Credentials",
     "ErrorTable",
     "Rule",
+    "SecretCredentials",
     "Verdict",
     "endpoint_parts",
     "fingerprint",
@@ -114,6 +116,17 @@ class Credentials:
         """What makes two credentials interchangeable in this process: the key, and every secret."""
         return self._key
 
+    def reread_secret(self, identity: object) -> bool:
+        """Read the client secret again, after the server said that the client is invalid; blocks while that takes.
+
+        Args:
+            identity: `identity` as it was when the refused request was made.
+
+        Returns:
+            Whether `identity` is another now, so that a new request may succeed.
+        """
+        return False
+
     def prepare_token_request(self, now: float, token: Token | None) -> HTTPRequest:
         """Return the request that obtains the next token.
 
@@ -193,6 +206,61 @@ class Credentials:
     def __repr__(self) -> str:
         # An error tracker looks at any time, also before there is a key.
         return f"<{type(self).__name__} {shown_key(getattr(self, '_key', 'unfinished'))}>"
+
+
+class SecretCredentials(Credentials):
+    """Base of credentials with a client secret, which may be replaced where it comes from while the process runs."""
+
+    __slots__ = ("_keyed_with", "_secret")
+
+    _secret: SecretSource | None
+    _keyed_with: Secret | None
+
+    @property
+    def client_secret(self) -> Secret | None:
+        """The secret in force, or `None` for a public client."""
+        return self._secret.current if self._secret is not None else None
+
+    @property
+    def key(self) -> str:
+        """The key in token stores; another one after the secret was replaced, where the key depends on it."""
+        self._follow_secret()
+        return self._key
+
+    @property
+    def former_keys(self) -> tuple[str, ...]:
+        """The keys under which older versions of krauth saved the same token."""
+        self._follow_secret()
+        return self._former_keys
+
+    @property
+    def identity(self) -> object:
+        """The key, and the secret: once corrected it must not wait for a wrong one's refresh."""
+        return (self.key, self.client_secret)
+
+    def _make_keys(self) -> tuple[str, ...]:
+        """Return the key with the secret in force, and then those of older versions."""
+        raise NotImplementedError
+
+    def _follow_secret(self) -> None:
+        secret = self.client_secret
+        if secret is not self._keyed_with:
+            self._key, *former = self._make_keys()
+            self._former_keys = tuple(former)
+            self._keyed_with = secret
+
+    def _take_secret(self, source: SecretSource | None) -> None:
+        """Take the secret, and make the key; the last thing that a constructor does."""
+        self._secret, self._keyed_with = source, None
+        self._key, *former = self._make_keys()
+        self._former_keys = tuple(former)
+        self._keyed_with = self.client_secret
+
+    def reread_secret(self, identity: object) -> bool:
+        """Read the secret again, unless another was read since; see `Credentials.reread_secret`."""
+        if self._secret is not None and self.identity == identity:
+            self._secret.reread(self._secret.current)
+        return self.identity != identity
 
 
 def fingerprint(*secrets: str, salt: str = "") -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._values.checks import read_json_object
 from .._values.exceptions import InvalidTokenResponse
-from .grants import authenticate_client, prepare_form_request, prepare_json_request, refusal
+from .grants import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +40,7 @@ class TokenInfo:
 
 
 def prepare_revocation_request(credentials: OAuth2Credentials, token: str, token_type_hint: str) -> HTTPRequest:
-    """Return the request that revokes a token (RFC 7009 §2.1; at Meloming, a JSON body without client credentials)."""
+    """Return the request that revokes a token (RFC 7009 §2.1)."""
     return _prepare(credentials, credentials.revocation_endpoint, token, token_type_hint)
 
 
@@ -82,8 +82,4 @@ def process_introspection_response(credentials: OAuth2Credentials, response: HTT
 
 def _prepare(credentials: OAuth2Credentials, endpoint: str | None, token: str, token_type_hint: str) -> HTTPRequest:
     assert endpoint is not None
-    fields: dict[str, str | None] = {"token": token, "token_type_hint": token_type_hint}
-    if credentials.json_endpoints:
-        return prepare_json_request(endpoint, fields)
-    client, headers = authenticate_client(credentials.client_auth, credentials.client_id, credentials.client_secret)
-    return prepare_form_request(endpoint, {**fields, **client}, headers)
+    return credentials.prepare_endpoint_request(endpoint, {"token": token, "token_type_hint": token_type_hint})

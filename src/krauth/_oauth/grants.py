@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,12 +27,18 @@ _NO_NAMES: FieldNames = {}
 
 
 def prepare_form_request(
-    endpoint: str, fields: Mapping[str, str | None], headers: Mapping[str, str] | None = None
+    endpoint: str, fields: Mapping[str, str | Sequence[str] | None], headers: Mapping[str, str] | None = None
 ) -> HTTPRequest:
-    """Return a POST with a form body. Fields that are `None` are left out; nothing ever goes into the URL."""
+    """Return a POST with a form body; nothing ever goes into the URL.
+
+    Args:
+        endpoint: Where to.
+        fields: Name → value, or several values for a field that is sent several times. `None` is left out.
+        headers: Header fields besides `Content-Type` and `Accept`.
+    """
     from .._values.messages import HTTPRequest
 
-    body = urlencode({name: value for name, value in fields.items() if value is not None}).encode("ascii")
+    given = {name: value for name, value in fields.items() if value is not None}
     return HTTPRequest(
         "POST",
         endpoint,
@@ -42,30 +47,19 @@ def prepare_form_request(
             "Accept": "application/json",
             **(headers or {}),
         },
-        body,
+        urlencode(given, doseq=True).encode("ascii"),
     )
 
 
-def prepare_json_request(endpoint: str, fields: Mapping[str, str | None]) -> HTTPRequest:
+def prepare_json_request(
+    endpoint: str, fields: Mapping[str, str | None], headers: Mapping[str, str] | None = None
+) -> HTTPRequest:
     """Return a POST with a JSON body. Fields that are `None` are left out."""
     from .._values.messages import HTTPRequest
 
     body = json.dumps({name: value for name, value in fields.items() if value is not None}).encode()
-    return HTTPRequest("POST", endpoint, {"Content-Type": "application/json", "Accept": "application/json"}, body)
-
-
-def authenticate_client(
-    client_auth: str, client_id: str, client_secret: Secret | None
-) -> tuple[dict[str, str | None], dict[str, str]]:
-    """Return the form fields and headers that authenticate a client (RFC 6749 §2.3.1)."""
-    if client_auth == "client_secret_basic" and client_secret is not None:
-        # "The client identifier is encoded using the "application/x-www-form-urlencoded" encoding algorithm […], and
-        # the encoded value is used as the username; the client password is encoded using the same algorithm"
-        pair = f"{quote_plus(client_id)}:{quote_plus(client_secret.reveal())}"
-        return {}, {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
-    if client_auth == "client_secret_post" and client_secret is not None:
-        return {"client_id": client_id, "client_secret": client_secret.reveal()}, {}
-    return {"client_id": client_id}, {}
+    fixed = {"Content-Type": "application/json", "Accept": "application/json"}
+    return HTTPRequest("POST", endpoint, {**fixed, **(headers or {})}, body)
 
 
 def process_token_response(

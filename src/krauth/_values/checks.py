@@ -92,6 +92,28 @@ def _fault(text: object) -> str | None:
     return None
 
 
+#: What people put around a value, and some readers of `.env` files leave there.
+QUOTES = "'\"`\u2018\u2019\u201c\u201d"
+
+
+def refuse_quotes(value: Secret | None, name: str, *, both: bool = False) -> None:
+    """Raise `ConfigurationError` when a value still has the quotes that were put around it; never quotes it.
+
+    Args:
+        value: The value; anything but a string is left to other checks.
+        name: Of the setting.
+        both: Whether quotes count only when they are at both ends: a password may begin with one.
+    """
+    text = value.reveal() if value is not None else None
+    ends = isinstance(text, str) and len(text) > 1 and [text[0] in QUOTES, text[-1] in QUOTES]
+    del text
+    if ends and (all(ends) if both else any(ends)):
+        raise ConfigurationError(
+            f"{name} still has quotes around it: the program that read it does not take them off, such as docker with"
+            " --env-file; write the value there without quotes"
+        )
+
+
 def read_env(name: str) -> str | None:
     """Return an environment variable; empty counts as not set."""
     return os.environ.get(name) or None

@@ -1,0 +1,37 @@
+"""Fixed: a setting of an auth object that is read and never assigned. Used by the providers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: What to do instead of assigning a client secret.
+REPLACING = (
+    "the tokens in memory belong to the secret that was given; make a new auth object, or hand over a callable as"
+    " client_secret, which is read again when the server says that the client is invalid"
+)
+
+
+class Fixed:
+    """A setting of an auth object that can be read, and not assigned: an assignment would change nothing."""
+
+    __slots__ = ("_hint", "_name", "_read")
+
+    def __init__(self, read: Callable[[Any], object] | None, hint: str = "make a new auth object") -> None:
+        """Say how it is read (`None`: never, it is a secret) and what to do instead of assigning."""
+        self._read, self._hint = read, hint
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        if instance is None:
+            return self
+        if self._read is None:
+            raise AttributeError(f"{self._name} is a secret, and not given out")
+        return self._read(instance)
+
+    def __set__(self, instance: object, value: object) -> None:
+        raise AttributeError(f"{self._name} can't be assigned: {self._hint}")
