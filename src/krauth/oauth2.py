@@ -128,7 +128,7 @@ class OAuth2AuthBase(UserAuth):
         """
         secret = hide(client_secret)
         del client_secret
-        fetching = cls._fetch_metadata(issuer, settings.get("token_transport"), blocking=True)
+        fetching = cls._fetch_metadata(issuer, {**settings, "client_secret": secret}, blocking=True)
         found = fetching.wait(DISCOVERY_TIMEOUT)
         return cls(client_id, secret, **{**found, **settings})
 
@@ -139,22 +139,22 @@ class OAuth2AuthBase(UserAuth):
         """Make one from a server's own metadata without blocking; see `discover`."""
         secret = hide(client_secret)
         del client_secret
-        fetching = cls._fetch_metadata(issuer, settings.get("token_transport"), blocking=False)
+        fetching = cls._fetch_metadata(issuer, {**settings, "client_secret": secret}, blocking=False)
         found = await fetching.wait_async(DISCOVERY_TIMEOUT)
         return cls(client_id, secret, **{**found, **settings})
 
     @classmethod
-    def _fetch_metadata(cls, issuer: str, token_transport: object, *, blocking: bool) -> Run:
+    def _fetch_metadata(cls, issuer: str, given: dict[str, Any], *, blocking: bool) -> Run:
         from ._engine.source import call
 
-        transport = cls.transport_class.over(token_transport)
+        transport = cls.transport_class.over(given.get("token_transport"))
         if blocking:
             transport.check_blocking()
-        return call(functools.partial(fetch_metadata, transport.open(), issuer))
+        return call(functools.partial(fetch_metadata, transport.open(), issuer, given))
 
 
-def fetch_metadata(send: Sender, issuer: str) -> dict[str, Any]:
-    """Return the settings in a server's metadata."""
+def fetch_metadata(send: Sender, issuer: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings in a server's metadata, besides those that the user gives."""
     from ._oauth.metadata import is_metadata, metadata_urls, process_metadata
     from ._values.messages import HTTPRequest
 
@@ -167,4 +167,4 @@ def fetch_metadata(send: Sender, issuer: str) -> dict[str, Any]:
             raise TokenTransportError(f"no answer from {url}: {type(error).__name__}") from error
         if is_metadata(response):
             break
-    return process_metadata(issuer, response)
+    return process_metadata(issuer, response, given)

@@ -1,6 +1,7 @@
 """`OAuth2Auth`: any RFC 6749 server by configuration, and by its own metadata."""
 
 import base64
+import functools
 import json
 import sys
 import time
@@ -485,8 +486,12 @@ def test_client_auth_from_metadata(server, stack, methods, expected):
         document["token_endpoint_auth_methods_supported"] = methods
     server.documents["/.well-known/oauth-authorization-server"] = document
     assert discover(stack, server.url, api_origins=server.url)._client.client_auth == expected
-    ours = discover(stack, server.url, api_origins=server.url, client_auth="client_secret_post")
-    assert ours._client.client_auth == "client_secret_post"
+    given = functools.partial(discover, stack, server.url, api_origins=server.url, client_auth="client_secret_post")
+    if methods == ["client_secret_basic"]:
+        with pytest.raises(ConfigurationError, match="denies client_auth"):
+            given()
+    else:
+        assert given()._client.client_auth == "client_secret_post"
 
 
 def test_iss_required_by_metadata(server, stack):

@@ -138,7 +138,7 @@ def test_ids(value):
 
 
 def test_settings_are_bounded():
-    """No setting is longer than 1,024 characters: a whole file pasted in its place is a mistake."""
+    """No setting is longer than 8,192 characters: a whole file pasted in its place is a mistake."""
     assert require_text("a" * MAX_SETTING, "user") == "a" * MAX_SETTING
     with pytest.raises(ConfigurationError, match="longer than"):
         require_text("a" * (MAX_SETTING + 1), "user")

@@ -12,7 +12,7 @@ from .guard import MAX_WORDS, words
 from .secret import Secret, hide
 
 #: Characters of a token, of any other text that a server sends, and of a setting, at most.
-MAX_TOKEN, MAX_SERVER_TEXT, MAX_SETTING = 16_384, 4096, 1024
+MAX_TOKEN, MAX_SERVER_TEXT, MAX_SETTING = 16_384, 4096, 8192
 #: Seconds since the epoch, both ways: the year 5138. What is beyond is no time but a mistake, or an attack.
 MAX_TIME = 1e11
 

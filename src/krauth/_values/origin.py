@@ -14,6 +14,12 @@ DEFAULT_PORTS = {"https": 443, "http": 80, "wss": 443, "ws": 80}
 _SCHEMES = {"wss": "https", "ws": "http"}
 
 
+#: Last labels of names that only a private network knows: RFC 6761, RFC 6762, RFC 8375, and ICANN's `internal`.
+_PRIVATE_NAMES = frozenset({"localhost", "local", "internal", "lan"})
+_PRIVATE_ENDS = (".home.arpa", ".localdomain")
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
 class Origin(NamedTuple):
     """Scheme, host and port, normalised so that equal origins compare equal."""
 
@@ -40,6 +46,21 @@ class Origin(NamedTuple):
     def is_secure(self) -> bool:
         """Whether a credential may travel there: https, or this machine itself."""
         return self.scheme == "https" or self.is_loopback
+
+    @property
+    def is_public(self) -> bool:
+        """Whether the host is one of the internet, as far as its name or address tells."""
+        last = self.host.rpartition(".")[2]
+        if ":" not in self.host and not (last[:1].isdigit() or last.startswith("0x")):
+            return "." in self.host and last not in _PRIVATE_NAMES and not self.host.endswith(_PRIVATE_ENDS)
+        try:
+            address = ipaddress.ip_address(self.host)
+        except ValueError:  # 127.1, 0x7f000001: resolvers read these as addresses
+            return False
+        inner = isinstance(address, ipaddress.IPv6Address) and (
+            address.ipv4_mapped or address.sixtofour or address.teredo or address in _NAT64
+        )
+        return address.is_global and not address.is_multicast and not inner  # an address in an address may be any
 
 
 def make_origin(scheme: str, host: str, port: int | None) -> Origin | None:
