@@ -22,6 +22,10 @@ _STORES = {
     "redis": ("redis", "redis"),
     "rediss": ("redis", "redis"),
     "unix": ("redis", "redis"),
+    "redis+cluster": ("redis", "redis"),
+    "rediss+cluster": ("redis", "redis"),
+    "redis+sentinel": ("redis", "redis"),
+    "rediss+sentinel": ("redis", "redis"),
     "keyring": ("keyring", "keyring"),
     "encrypted": ("encrypted", "encryption"),
 }

@@ -1,25 +1,39 @@
-"""`redis://host:6379/0`: one token for a fleet of machines. Scripts do what must happen at once (`_SAVE`, `_ACQUIRE`).
+"""`redis://host:6379/0`: one token for a fleet of machines; `redis+cluster://…` and `redis+sentinel://…` likewise.
+
+Scripts do what must happen at once (`_SAVE`, `_ACQUIRE`). All keys of an entry are in one slot of a cluster.
 
 How durable an entry is, is up to the server: for rotating refresh tokens run it with `appendonly yes`.
 """
 
 from __future__ import annotations
 
+import os
+import re
 import ssl
+import threading
 import urllib.parse
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import redis
 import redis.backoff
+import redis.cluster
+import redis.connection
 import redis.exceptions
 import redis.retry
+import redis.sentinel
 
 from krauth import ConfigurationError, StoreConflict, TokenStore, TokenStoreError
 from krauth.stores import ANY, Lease, Stored
 
+from ._texts import refuse_surrogates
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_Client: TypeAlias = "redis.Redis | redis.cluster.RedisCluster"
+
+_ERRORS = (redis.RedisError, redis.exceptions.RedisClusterException)
 
 PREFIX = "krauth:"
 #: Seconds for a connection, and for an answer; `?socket_timeout=…` in the URL changes the latter.
@@ -76,54 +90,176 @@ if redis.call('HGET', KEYS[2], 'owner') == ARGV[1] then redis.call('HSET', KEYS[
 
 
 def open_url(url: str) -> RedisStore:
-    """Open `redis://`, `rediss://` (TLS) or `unix://`; `?prefix=` is ours, other options are redis-py's."""
+    """Open the store at a URL; `?prefix=` is ours, other options are redis-py's.
+
+    `redis://host:6379/0`, `rediss://` (TLS) and `unix:///path?db=0` name one server, `redis+cluster://host,host,host`
+    some nodes of a cluster, `redis+sentinel://host,host,host/service/0` sentinels and the name that they watch.
+    """
     parts = urllib.parse.urlsplit(url)
     options = urllib.parse.parse_qsl(parts.query, keep_blank_values=True)
     prefix = next((value for name, value in options if name == "prefix"), PREFIX)
-    rest = urllib.parse.urlencode([option for option in options if option[0] != "prefix"])
+    kind, _, topology = parts.scheme.partition("+")
     try:
-        pool = redis.ConnectionPool.from_url(
-            parts._replace(query=rest).geturl(),
-            decode_responses=True,
-            socket_connect_timeout=TIMEOUT,
-            socket_timeout=TIMEOUT,
-            retry=redis.retry.Retry(redis.backoff.ExponentialBackoff(cap=0.5, base=0.05), RETRIES),
-            health_check_interval=30,
+        make, where = _TOPOLOGIES[topology](
+            kind, parts, urllib.parse.urlencode([option for option in options if option[0] != "prefix"])
         )
-        pool.connection_class(**pool.connection_kwargs)  # knows its options; does not connect
-        return RedisStore(redis.Redis(connection_pool=pool), prefix=prefix)
-    except (ValueError, TypeError, redis.RedisError):
+        return RedisStore(make, prefix=prefix, where=where)
+    except (ValueError, TypeError, KeyError, *_ERRORS):
         pass
     # Outside, without the cause: it may quote the part of the URL in which the password is.
     raise ConfigurationError(
-        f"this {parts.scheme}:// URL can't be used: write {parts.scheme}://[user:password@]host:port/number,"
-        " or unix://[user:password@]/path/to/socket?db=number, with special characters of user and password"
-        " percent-encoded; options after ? are 'prefix' and those of redis-py"
+        f"this {parts.scheme}:// URL can't be used: write redis://[user:password@]host:port/number,"
+        " unix://[user:password@]/path/to/socket?db=number, redis+cluster://[user:password@]host:port,host:port or"
+        " redis+sentinel://[user:password@]host:port,host:port/service/number (rediss… for TLS), with special"
+        " characters of user and password percent-encoded; the number of the database consists of digits;"
+        " options after ? are 'prefix' and those of redis-py"
     )
+
+
+def _options(kind: str, parts: urllib.parse.SplitResult, path: str, query: str) -> dict[str, Any]:
+    """Return redis-py's arguments: those in the URL, else ours."""
+    user, at, _ = parts.netloc.rpartition("@")
+    options: dict[str, Any] = {"socket_connect_timeout": TIMEOUT, "socket_timeout": TIMEOUT}
+    parse: Any = redis.connection.parse_url  # it has no types
+    options |= parse(f"{kind}://{user}{at}localhost{path}?{query}")
+    for name in ("host", "port", "connection_class"):
+        options.pop(name, None)
+    # A byte that is no text makes an entry that is no token, not an error that quotes the entry.
+    return {"encoding_errors": "replace", **options, "decode_responses": True}
+
+
+def _retry() -> redis.retry.Retry:
+    return redis.retry.Retry(redis.backoff.ExponentialBackoff(cap=0.5, base=0.05), RETRIES)
+
+
+def _one(kind: str, parts: urllib.parse.SplitResult, query: str) -> tuple[Callable[[], _Client], str]:
+    if kind != "unix" and not re.fullmatch("(/[0-9]*)?", parts.path):
+        raise ValueError(parts.path)  # redis-py would take database 0
+    pool = redis.ConnectionPool.from_url(
+        parts._replace(query=query).geturl(),
+        encoding_errors="replace",
+        decode_responses=True,
+        socket_connect_timeout=TIMEOUT,
+        socket_timeout=TIMEOUT,
+        retry=_retry(),
+        health_check_interval=30,
+    )
+    pool.connection_class(**pool.connection_kwargs)  # knows its options; does not connect
+    return lambda: redis.Redis(connection_pool=pool), _address(pool.connection_kwargs)
+
+
+def _cluster(kind: str, parts: urllib.parse.SplitResult, query: str) -> tuple[Callable[[], _Client], str]:
+    if parts.path not in ("", "/", "/0"):
+        raise ValueError(parts.path)  # a cluster has no other database
+    hosts = _hosts(parts, 6379)
+    options = _options(kind, parts, "", query)
+    options.pop("db", None)
+    _connection_of(kind)(**options)
+
+    def make() -> _Client:
+        node: Any = redis.cluster.ClusterNode  # it has no types
+        nodes = [node(host, port) for host, port in hosts]
+        return redis.cluster.RedisCluster(startup_nodes=nodes, retry=_retry(), **options | _tls(kind))
+
+    return make, f"the cluster of {_listed(hosts)}"
+
+
+def _sentinel(kind: str, parts: urllib.parse.SplitResult, query: str) -> tuple[Callable[[], _Client], str]:
+    found = re.fullmatch("/([^/]+)(/[0-9]*)?", parts.path)
+    if found is None:
+        raise ValueError(parts.path)
+    service = urllib.parse.unquote(found[1])
+    hosts = _hosts(parts, 26379)
+    own = {"sentinel_username": "username", "sentinel_password": "password"}
+    given = urllib.parse.parse_qsl(query, keep_blank_values=True)
+    rest = urllib.parse.urlencode([option for option in given if option[0] not in own])
+    options = _options(kind, parts, found[2] or "", rest)
+    _connection_of(kind)(**options)
+    theirs = {name: value for name, value in options.items() if name.startswith(("ssl_", "socket_"))}
+    theirs |= {"retry": redis.retry.Retry(redis.backoff.NoBackoff(), 0)}  # the primary's connection tries again
+    theirs |= _tls(kind) | {own[name]: value for name, value in given if name in own}
+
+    def make() -> _Client:
+        sentinel: Any = redis.sentinel.Sentinel  # it has no types
+        more = {"retry": _retry(), "health_check_interval": 30, **options, **_tls(kind)}
+        client: redis.Redis = sentinel(hosts, sentinel_kwargs=theirs).master_for(service, **more)
+        return client
+
+    return make, f"{service}, watched by the sentinels at {_listed(hosts)},"
+
+
+_TOPOLOGIES = {"": _one, "cluster": _cluster, "sentinel": _sentinel}
+
+
+def _tls(kind: str) -> dict[str, Any]:
+    return {"ssl": True} if kind == "rediss" else {}
+
+
+def _connection_of(kind: str) -> type[redis.Connection]:
+    return {"redis": redis.Connection, "rediss": redis.SSLConnection}[kind]
+
+
+def _hosts(parts: urllib.parse.SplitResult, port: int) -> list[tuple[str, int]]:
+    hosts = []
+    for one in parts.netloc.rpartition("@")[2].split(","):
+        host = urllib.parse.urlsplit(f"//{one}")
+        if not host.hostname:
+            raise ValueError(one)
+        hosts.append((host.hostname, host.port or port))
+    return hosts
+
+
+def _listed(hosts: list[tuple[str, int]]) -> str:
+    return ", ".join(f"{host}:{port}" for host, port in hosts)
+
+
+def _address(options: dict[str, Any]) -> str:
+    return str(options.get("path") or f"{options.get('host', 'localhost')}:{options.get('port', 6379)}")
+
+
+def _described(client: _Client) -> str:
+    if isinstance(client, redis.cluster.RedisCluster):
+        return f"the cluster of {', '.join(sorted(client.nodes_manager.startup_nodes))}"
+    pool = client.connection_pool
+    if isinstance(pool, redis.sentinel.SentinelConnectionPool):
+        return f"{pool.service_name}, watched by sentinels,"
+    return _address(pool.connection_kwargs)
 
 
 class RedisStore(TokenStore):
     """Keeps tokens in Redis 5 or newer, or what speaks its protocol and runs Lua.
 
     Args:
-        client: A synchronous client with `decode_responses=True`; give it socket timeouts.
+        client: A synchronous client: `redis.Redis`, `RedisCluster`, or a sentinel's `master_for`. Give it socket
+            timeouts. A function that returns one is called when the store is first used.
         prefix: Begins the name of every Redis key.
+        where: What messages call the server. By default its address, without user and password.
+
+    Raises:
+        ConfigurationError: The client reads from replicas, which may hold an older token.
     """
 
-    def __init__(self, client: redis.Redis, *, prefix: str = PREFIX) -> None:
-        self._client = client
+    def __init__(
+        self, client: _Client | Callable[[], _Client], *, prefix: str = PREFIX, where: str | None = None
+    ) -> None:
+        self._make: Callable[[], _Client] | None = None
+        self._client: _Client | None = None
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        if isinstance(client, redis.Redis | redis.cluster.RedisCluster):
+            self._client = _checked(client)
+        else:
+            self._make = client
         self._prefix = prefix
-        self._save, self._acquire, self._release = map(client.register_script, (_SAVE, _ACQUIRE, _RELEASE))
         #: key → owner of a lease that the server may hold for us without our knowing, as no answer came: a paused
         #: server does later what it was asked. The next to ask is this owner, and need not wait for that lease to end.
         self._unsure: dict[str, str] = {}
-        options = client.connection_pool.connection_kwargs
-        self._where = options.get("path") or f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
+        self._where = where if where is not None or self._client is None else _described(self._client)
 
     def load(self, key: str) -> Stored | None:
         """Return the entry, or `None`."""
-        value, version = self._call(self._client.hmget, self._name(key, "token"), ["value", "version"])
-        return None if value is None or version is None else Stored(value, version)
+        name = self._name(key, "token")
+        return _stored(*self._call(lambda client: client.hmget(name, ["value", "version"])))
 
     def save(
         self,
@@ -151,7 +287,8 @@ class RedisStore(TokenStore):
         # A time that no double of milliseconds holds (also inf and nan) is as good as none.
         expires = int(expires_at * 1000) if expires_at is not None and abs(expires_at) < 9e12 else ""
         names = [self._name(key, what) for what in ("token", "fence", "lease")]
-        answer = self._call(self._save, names, [value, new, version or "", owner, expires, then])
+        refuse_surrogates(value)
+        answer = _text(self._run(_SAVE, names, [value, new, version or "", owner, expires, then]))
         if answer == "lease":
             raise StoreConflict("the lease was lost before the token could be saved")
         if answer == "version":
@@ -160,7 +297,7 @@ class RedisStore(TokenStore):
 
     def delete(self, key: str) -> None:
         """Delete the entry, if there is one."""
-        self._call(self._client.delete, self._name(key, "token"))
+        self._call(lambda client: client.delete(self._name(key, "token")))
 
     def acquire(self, key: str, seconds: float) -> Lease | None:
         """Return a lease on `key`, or `None` while another holds it."""
@@ -171,18 +308,18 @@ class RedisStore(TokenStore):
         owner = self._unsure.pop(key, None) or uuid.uuid4().hex
         names = [self._name(key, what) for what in ("lease", "fence", "token")]
         try:
-            fence, value, version = self._call(self._acquire, names, [owner, max(1, int(seconds * 1000))])
+            fence, value, version = self._run(_ACQUIRE, names, [owner, max(1, int(seconds * 1000))])
         except TokenStoreError:
             self._unsure[key] = owner
             raise
         lease = None if fence is None else Lease(key, owner, int(fence))
-        return lease, None if value is None or version is None else Stored(value, version)
+        return lease, _stored(value, version)
 
     def release(self, lease: Lease) -> None:
         """Give a lease back."""
         names = [self._name(lease.key, "lease"), self._name(lease.key, "fence")]
         try:
-            self._call(self._release, names, [lease.owner])
+            self._run(_RELEASE, names, [lease.owner])
         except TokenStoreError:
             self._unsure[lease.key] = lease.owner
             raise
@@ -191,13 +328,20 @@ class RedisStore(TokenStore):
         """Return all keys."""
         start, end = f"{self._prefix}{{", "}:token"
         escaped = "".join(f"\\{letter}" if letter in "*?[]\\^" else letter for letter in start)
-        names: list[str] = self._call(lambda: list(self._client.scan_iter(f"{escaped}*{end}", count=1000)))
-        return sorted({name[len(start) : -len(end)] for name in names})
+        found = self._call(lambda client: list(client.scan_iter(f"{escaped}*{end}", count=1000)))
+        return sorted({str(_text(name))[len(start) : -len(end)] for name in found})
 
     def close(self) -> None:
         """Close the connections; they are opened again when needed."""
-        self._client.close()
-        self._client.connection_pool.disconnect()
+        with self._lock:
+            client = self._client
+            if self._make is not None:
+                self._client = None
+        if client is None:
+            return
+        client.close()
+        if not isinstance(client, redis.cluster.RedisCluster):
+            client.connection_pool.disconnect()
 
     def __repr__(self) -> str:
         return f"<RedisStore {self._where} prefix={self._prefix!r}>"
@@ -205,23 +349,70 @@ class RedisStore(TokenStore):
     def _name(self, key: str, what: str) -> str:
         return f"{self._prefix}{{{key}}}:{what}"  # in braces: all of a key's are on one node of a cluster
 
-    def _call(self, function: Callable[..., Any], *args: Any) -> Any:
+    def _connected(self) -> _Client:
+        with self._lock:
+            if self._make is not None and (self._client is None or self._pid != os.getpid()):
+                # A client of a cluster has locks that may be held where the process is forked.
+                self._client, self._pid = _checked(self._make()), os.getpid()
+            assert self._client is not None
+            return self._client
+
+    def _run(self, script: str, names: list[str], arguments: list[Any]) -> Any:
+        return self._call(lambda client: client.register_script(script)(names, arguments))
+
+    def _call(self, function: Callable[[_Client], Any]) -> Any:
         try:
-            return function(*args)
-        except redis.RedisError as error:
-            message = f"the token store in Redis at {self._where} {_cause(error)}"
+            return function(self._connected())
+        except _ERRORS as error:
+            message = _cause(error)
+        except UnicodeError:  # of a client that was handed over; the error holds the entry
+            message = "has an entry that is no text; delete the entry to start anew"
         # Outside, without the cause: what a server says may quote the command, and so a token.
-        raise TokenStoreError(message)
+        raise TokenStoreError(f"the token store in Redis at {self._where} {message}")
+
+
+def _checked(client: _Client) -> _Client:
+    if getattr(client, "read_from_replicas", False) or getattr(client, "load_balancing_strategy", None):
+        raise ConfigurationError(
+            "this RedisCluster reads from replicas, which may hold an older token than the primary: make one without"
+            " read_from_replicas and load_balancing_strategy"
+        )
+    return client
+
+
+def _text(answer: Any) -> Any:
+    return answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
+
+
+def _stored(value: Any, version: Any) -> Stored | None:
+    return None if value is None or version is None else Stored(_text(value), _text(version))
 
 
 #: error → what it means; the first that fits. By class, not by text: what a server says may quote a token.
-_CAUSES: list[tuple[type[redis.RedisError], str]] = [
+_CAUSES: list[tuple[type[Exception], str]] = [
     (redis.AuthenticationError, "refused user or password, or wants one: check the URL, redis://user:password@host"),
     (redis.BusyLoadingError, "is still loading its data; it is tried again with the next call"),
     (
         redis.exceptions.NoPermissionError,
         "does not let this user do that; on keys with our prefix it needs hmget, hget, hset, get, set, del, persist,"
         " pexpire, pexpireat, and besides time, scan, eval, evalsha, script|load",
+    ),
+    (
+        redis.exceptions.MovedError,
+        "is a node of a cluster, and the entry is on another node: write redis+cluster:// in the URL",
+    ),
+    (
+        redis.sentinel.MasterNotFoundError,
+        "has no primary that the sentinels know of; is the name right, does a sentinel run, does a failover last?",
+    ),
+    (
+        redis.exceptions.ClusterDownError,
+        "is down: some of its slots are served by no node; a failover is tried again with the next call",
+    ),
+    (
+        redis.exceptions.RedisClusterException,
+        "can't be reached as a cluster: no node that is named in the URL answers, or they don't run in cluster mode,"
+        " or some slots are served by no node",
     ),
     (redis.ReadOnlyError, "is a replica, which can't be written to; the URL has to name the primary"),
     (redis.OutOfMemoryError, "is out of memory; raise maxmemory, or keep tokens in another Redis than a cache"),
@@ -237,7 +428,7 @@ _CODES = {
 }
 
 
-def _cause(error: redis.RedisError) -> str:
+def _cause(error: Exception) -> str:
     if isinstance(error.__cause__ or error.__context__, ssl.SSLCertVerificationError):
         return "shows a certificate that is not trusted here; name its CA in the URL: ?ssl_ca_certs=/path/to/ca.pem"
     for kind, cause in _CAUSES:

@@ -1,5 +1,6 @@
 """A real Redis for the tests of token stores: started on a free loopback port, ended by its pid."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -24,15 +25,31 @@ def eventually(probe, seconds=10.0, pause=0.01):
     return answer
 
 
+def needed(command, package):
+    """Skip where a program is missing; in CI, fail."""
+    if shutil.which(command) is None:
+        reason = f"{command} is not installed (apt-get install {package})"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+
+def free_ports(count):
+    """Return ports of 127.0.0.1 that nothing listens on."""
+    with contextlib.ExitStack() as probes:
+        sockets = [probes.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
 class RedisServer:
     """A Redis that can be restarted, paused and resumed; every write is on its disk before it answers."""
 
     def __init__(self, folder):
         self.folder = folder
         self.socket_path = os.path.join(folder, "redis.sock")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        (self.port,) = free_ports(1)
         self.url = f"redis://:{QUOTED}@127.0.0.1:{self.port}/0"
         self.process = None
         self.start()
@@ -80,11 +97,7 @@ class RedisServer:
 
 @pytest.fixture(scope="session")
 def redis_server():
-    if shutil.which("redis-server") is None:
-        reason = "redis-server is not installed (apt-get install redis-server)"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    needed("redis-server", "redis-server")
     with tempfile.TemporaryDirectory(prefix="krauth-redis-") as folder:
         server = RedisServer(folder)
         yield server

@@ -12,6 +12,7 @@ import krauth
 from krauth import ConfigurationError
 from krauth._plugins import Plugins
 from krauth.hookspecs import hookimpl
+from krauth_stores import _STORES
 
 pytestmark = pytest.mark.process
 
@@ -46,7 +47,7 @@ def install(tmp_path, monkeypatch):
 def test_ours_come_by_the_same_way():
     """Our stores are bound by our plugin, through the hook that is everybody's."""
     found = {scheme: plugin for scheme, (_, plugin) in Plugins().factories.items()}
-    ours = dict.fromkeys(["sqlite", "redis", "rediss", "unix", "keyring", "encrypted"], "krauth_stores")
+    ours = dict.fromkeys(_STORES, "krauth_stores")
     assert found == {"memory": "krauth", **ours}
 
 
@@ -63,7 +64,8 @@ def test_an_unknown_scheme(install):
     install("krauth_vault", GOOD.format(scheme="vault"))
     says = (
         r"no installed plugin offers token stores under volt://; there are: "
-        r"encrypted://, keyring://, memory://, redis://, rediss://, sqlite://, unix://, vault://$"
+        + re.escape(", ".join(f"{scheme}://" for scheme in sorted([*_STORES, "memory", "vault"])))
+        + "$"
     )
     with pytest.raises(ConfigurationError, match=says):
         Plugins().open("volt://user:s3cr3t@host")
@@ -147,6 +149,8 @@ def test_registered_by_hand():
         ("redis", "redis", "redis"),
         ("rediss", "redis", "redis"),
         ("unix", "redis", "redis"),
+        ("redis+cluster", "redis", "redis"),
+        ("rediss+sentinel", "redis", "redis"),
         ("keyring", "keyring", "keyring"),
         ("encrypted+memory", "cryptography", "encryption"),
     ],

@@ -181,6 +181,77 @@ def test_dead_entries_are_dropped_by_the_server(store, redis_server):
         assert sorted(client.keys("*")) == ["krauth:{key}:fence", "krauth:{key}:token"]
 
 
+def test_what_can_fail_fails_first(store, redis_server):
+    """A fence of a wrong type grants no lease; a save whose expiry is refused saves nothing."""
+    with redis_server.client() as client:
+        client.set("krauth:{key}:fence", "text")
+        with pytest.raises(TokenStoreError, match="something else under our key names"):
+            store.acquire("key", 60)
+        assert client.get("krauth:{key}:lease") is None
+        client.delete("krauth:{key}:fence")
+        version = store.save("key", "value", expires_at=time.time() + 1000)
+        client.execute_command("ACL", "SETUSER", "default", "-pexpireat")
+        try:
+            for key, before in (("key", Stored("value", version)), ("new", None)):
+                with pytest.raises(TokenStoreError):
+                    store.save(key, SECRET, expires_at=time.time() + 2000)
+                assert store.load(key) == before
+        finally:
+            client.execute_command("ACL", "SETUSER", "default", "+@all")
+        assert 990_000 < client.pttl("krauth:{key}:token") <= 1_000_000
+
+
+@pytest.mark.parametrize("end", [1e300, float("inf"), float("nan"), -1e300])
+def test_a_time_that_is_none(end, store, redis_server):
+    """An absurd expiry is no expiry."""
+    version = store.save("key", "value", expires_at=end)
+    assert store.load("key") == Stored("value", version)
+
+
+@pytest.mark.parametrize("byte", [b"\xff", b"\xed\xa0\x80"])
+@pytest.mark.parametrize("client", ["of the URL", "that decodes", "of bytes"])
+def test_a_byte_that_is_no_text(byte, client, store, redis_server, redis_url):
+    """It is never shown in an error, whichever client reads it; other entries are read and listed."""
+    if client != "of the URL":
+        store = RedisStore(redis.Redis.from_url(redis_url, decode_responses=client == "that decodes"))
+    store.save("key", "value")
+    store.save("other", "value")
+    with redis_server.client() as admin:
+        admin.hset("krauth:{key}:token", "value", SECRET.encode() + byte)
+    if client == "that decodes":
+        with pytest.raises(TokenStoreError, match="no text; delete the entry") as caught:
+            store.load("key")
+        assert SECRET not in everything(caught.value)
+    else:
+        assert "\ufffd" in store.load("key").value
+    assert store.load("other").value == "value"
+    assert store.keys() == ["key", "other"]
+    store.save("key", "new")
+    assert store.load("key").value == "new"
+    store.close()
+
+
+def test_a_text_that_is_no_text(store):
+    """A lone surrogate is refused; the error does not hold the text."""
+    with pytest.raises(TokenStoreError, match="lone surrogate") as caught:
+        store.save("key", f"{SECRET}\ud800")
+    assert SECRET not in everything(caught.value)
+
+
+def test_one_refresh_is_two_round_trips(store, redis_server):
+    """The lease with the entry, and the token with the release."""
+    store.save("key", "value")  # the script is known now
+    store.release(store.acquire("key", 15))
+    with redis_server.client() as client:
+        before = client.info("commandstats")
+        lease, stored = store.acquire_and_load("key", 15)
+        store.save_and_release("key", "new", version=stored.version, lease=lease)
+        after = client.info("commandstats")
+    calls = {name: after[name]["calls"] - before.get(name, {"calls": 0})["calls"] for name in after}
+    assert calls["cmdstat_evalsha"] == 2
+    assert not calls.get("cmdstat_script|load", 0)
+
+
 def test_prefixes_are_apart(opened, redis_url):
     """Two programs with a prefix each share a server and see nothing of each other."""
     one, other = opened(f"{redis_url}?prefix=one:"), opened(f"{redis_url}?prefix=o?e:")
@@ -232,9 +303,10 @@ def test_what_a_server_refuses(arrange, says, store, redis_server, caplog):
 
 def test_a_command_that_the_server_does_not_know(store, redis_url, monkeypatch):
     """Its answer quotes the arguments; ours does not."""
-    monkeypatch.setattr(store, "_save", lambda keys, args: store._client.execute_command("NOSUCH", *args))
+    client = store._connected()
+    monkeypatch.setattr(client, "evalsha", lambda sha, number, *args: client.execute_command("NOSUCH", *args))
     with pytest.raises(redis.ResponseError, match=SECRET):
-        store._client.execute_command("NOSUCH", SECRET)
+        client.execute_command("NOSUCH", SECRET)
     with pytest.raises(TokenStoreError, match=r"refused a command \(ResponseError, ERR\)") as caught:
         store.save("key", SECRET)
     assert SECRET not in everything(caught.value)
@@ -313,6 +385,16 @@ def test_nobody_there(opened):
         f"redis://:{SECRET}@127.0.0.1:{SECRET}/0",
         f"redis://:{SECRET}@127.0.0.1:6379/0?no_such_option=1",
         f"redis://:{SECRET}@127.0.0.1:6379/0?socket_timeout=soon",
+        f"redis://:{SECRET}@127.0.0.1:6379/abc",
+        f"redis://:{SECRET}@127.0.0.1:6379/0/1",
+        f"redis://:{SECRET}@127.0.0.1:6379/-1",
+        f"redis+cluster://:{SECRET}@127.0.0.1:6379/1",
+        f"redis+cluster://:{SECRET}@127.0.0.1:6379,:7000/0",
+        f"redis+cluster://:{SECRET}@127.0.0.1:6379/0?no_such_option=1",
+        f"redis+sentinel://:{SECRET}@127.0.0.1:26379",
+        f"redis+sentinel://:{SECRET}@127.0.0.1:26379/name/abc",
+        f"redis+sentinel://:{SECRET}@127.0.0.1:{SECRET}/name",
+        f"redis+nothing://:{SECRET}@127.0.0.1:6379/0",
     ],
 )
 def test_urls_that_cannot_be_used(url):
