@@ -2,38 +2,67 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from krauth._auth.origin_auth import MAX_JUDGED_BODY, OriginAuth, bearer, is_seekable
-from krauth._values.origin import DEFAULT_PORTS, Origin
+from krauth._auth.origin_auth import (
+    AUTHORIZATION,
+    MAX_JUDGED_BODY,
+    ONE_SHOT,
+    AuthCore,
+    Refusal,
+    is_seekable,
+    is_too_long,
+)
+from krauth._values.secret import hide
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
     from types import ModuleType
 
+    from krauth._engine.snapshot import Snapshot
+    from krauth._values.origin import Origin
 
-class HTTPXAuth(OriginAuth):
+    from .kinds import Request, Response
+
+
+#: The extension of a request that names the auth object whose header fields it carries.
+MARK = "krauth"
+
+
+class HTTPXAuth(AuthCore):
     """Base of the auth classes for httpx and httpx2.
 
     The library calls the flow once, around all redirects: it sees the first request and the last response. On a
-    redirect to another origin it strips `Authorization` itself. Any other header field of ours is hidden from the
-    code that copies headers to the next hop (`HiddenHeaders`), and added to those hops that go to our own origin as
-    they are about to be sent (`Hops`).
+    redirect to another origin it strips `Authorization` itself. Any other header field of ours is an ordinary one, and
+    is taken off the request that the library builds for another origin (`redirects`).
     """
 
     #: The library: `httpx` or `httpx2`.
     library: ClassVar[ModuleType]
     #: Its class of bodies that are just bytes.
     plain: ClassVar[type]
-    #: Made by `hidden_headers` and `resumed_stream` from the library's own classes.
-    hidden: ClassVar[type]
+    #: Made by `resumed_stream` from the library's own classes.
     resumed: ClassVar[type]
 
+    #: Whether requests are marked, so that the library's redirects are watched.
+    _marks = False
+
+    def _set_origins(self, origins: tuple[Origin, ...]) -> None:
+        super()._set_origins(origins)
+        # The library keeps an `Authorization` from http, port 80, to https, port 443, of the same host.
+        may_be_kept = any(origin.scheme == "http" and origin.port == 80 for origin in origins)
+        if self.extra_names or self.token_header != AUTHORIZATION or may_be_kept:
+            from .redirects import watch_redirects
+
+            watch_redirects(self.library)
+            self._marks = True
+
     def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
-        """Attach the credential, and repeat the request once after a 401 that a new token may cure."""
+        """Attach the credential, and repeat the request once after a refusal that a new token may cure."""
         url = getattr(request.url, "_uri_reference", request.url)  # the same names, without calls; what is sent
         if (url.scheme, url.host, url.port) not in self._triples and not self.covers(url.scheme, url.host, url.port):
-            yield request
+            self._pass_on(request, (yield request))
             return
         body = Body(request) if type(request.stream) is not self.plain else None
         source = self._always
@@ -44,25 +73,27 @@ class HTTPXAuth(OriginAuth):
             and held.fresh_wall > source.time()
         ):
             request.headers["Authorization"] = held.header
-        else:
-            if (found := self.peek(request.method, body is None or body.is_replayable)) is not True:
-                request.headers["Authorization"] = (found or self.obtain()).header
-            if self.extra_names:
-                self._hide(request, Hops)
+        elif (found := self.peek(request.method, body is None or body.is_replayable)) is not True:
+            self.put_token(request.headers, found or self.obtain())
+        if self._marks:
+            self._sign(request, body)
         response = yield request
-        if response.status_code != 401 or (refused := self._ours(response.request)) is None:
+        if response.status_code not in self.judged_statuses or (refused := self._ours(response)) is None:
             return
-        if self._may_be_cured(refused, response, self._read_start(response)):
-            response.read()  # drained, so that the connection is free for the token request
-            if self._renewed(refused, self.obtain(cure=bearer_of(refused)).header, body):
-                again = yield refused
-                self._after_retry(again)
+        refusal = self._refusal(refused, response, body, self._read_start(response))
+        if refusal is None or (cure := self.find_cure(refusal)) is False:
+            return
+        response.read()  # drained, so that the connection is free
+        self._prepare_again(refused, cure, body)
+        again = yield refused
+        if again.status_code in self.judged_statuses and (last := self._ours(again)) is not None:
+            self._after_retry(self._refusal(last, again, body, self._read_start(again)), cure)
 
     async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
         """Do as `sync_auth_flow` does, without blocking."""
         url = getattr(request.url, "_uri_reference", request.url)  # the same names, without calls; what is sent
         if (url.scheme, url.host, url.port) not in self._triples and not self.covers(url.scheme, url.host, url.port):
-            yield request
+            self._pass_on(request, (yield request))
             return
         body = Body(request) if type(request.stream) is not self.plain else None
         source = self._always
@@ -73,120 +104,155 @@ class HTTPXAuth(OriginAuth):
             and held.fresh_wall > source.time()
         ):
             request.headers["Authorization"] = held.header
-        else:
-            if (found := self.peek(request.method, body is None or body.is_replayable)) is not True:
-                request.headers["Authorization"] = (found or await self.aobtain()).header
-            if self.extra_names:
-                self._hide(request, AsyncHops)
+        elif (found := self.peek(request.method, body is None or body.is_replayable)) is not True:
+            self.put_token(request.headers, found or await self.aobtain())
+        if self._marks:
+            self._sign(request, body)
         response = yield request
-        if response.status_code != 401 or (refused := self._ours(response.request)) is None:
+        if response.status_code not in self.judged_statuses or (refused := self._ours(response)) is None:
             return
-        if self._may_be_cured(refused, response, await self._aread_start(response)):
-            await response.aread()
-            if self._renewed(refused, (await self.aobtain(cure=bearer_of(refused))).header, body):
-                again = yield refused
-                self._after_retry(again)
+        refusal = self._refusal(refused, response, body, await self._aread_start(response))
+        if refusal is None or (cure := await self.afind_cure(refusal)) is False:
+            return
+        await response.aread()
+        self._prepare_again(refused, cure, body)
+        again = yield refused
+        if again.status_code in self.judged_statuses and (last := self._ours(again)) is not None:
+            self._after_retry(self._refusal(last, again, body, await self._aread_start(again)), cure)
 
     # What both flows decide alike.
 
-    def _hide(self, request: Any, hops: type[Hops]) -> None:
-        fields = self.extra_headers(request.method, str(request.url))
-        extra = [(name.encode(), value.encode()) for name, value in fields.items()]
-        request.headers = self.hidden(request.headers, extra)
-        users = request.extensions.get("trace")
-        if isinstance(users, Hops):  # of an earlier sending of this request
-            users = users.users
-        request.extensions = {**request.extensions, "trace": hops(self, users)}
+    def _pass_on(self, request: Request, response: Response) -> None:
+        """See what became of a call that another server began: it is not ours, wherever it leads."""
+        self.withhold(str(request.url))
+        if response.status_code == 401:
+            self.warn_withheld(str(response.request.url))
 
-    def _ours(self, request: Any) -> Any:
-        """The request that was refused, the last hop, if our origin refused it; a foreign 401 is none of ours."""
+    def _sign(self, request: Request, body: Body | None) -> None:
+        """Set the header fields besides the token's, and mark the request: its redirects are watched."""
+        if request.extensions.get(MARK) is not self:
+            request.extensions = {**request.extensions, MARK: self}
+        if (fixed := self._fixed) is not None:
+            fixed.put(request.headers)
+        elif self.extra_names:
+            content = content_of(request, body) if self.signs_body else b""
+            self.set_extra_headers(request.headers, request.method, str(request.url), content)
+
+    def on_redirect(self, request: Request, body_is_kept: bool) -> None:
+        """Look at the request that the library built for the next hop."""
         url = request.url
-        return request if self._source is not None and self.covers(url.scheme, url.host, url.port) else None
+        if self.covers(url.scheme, url.host, url.port):
+            if self.extra_names:  # anew: a signature is for one method, one path and one body
+                body = Body(request) if body_is_kept and type(request.stream) is not self.plain else None
+                content = content_of(request, body) if self.signs_body else b""
+                self.set_extra_headers(request.headers, request.method, str(url), content)
+            return
+        self.withhold(str(url))
+        for name in self.own_names:
+            request.headers.pop(name, None)
 
-    def _may_be_cured(self, request: Any, response: Any, body: bytes | None) -> bool:
-        return body is not None and self.judge(request.method, response.status_code, response.headers, body).refresh
+    def _ours(self, response: Response) -> Request | None:
+        """Return the request that was refused, the last hop, if our origin refused it; a foreign 401 is not."""
+        request = response.request
+        url = request.url
+        if not self.covers(url.scheme, url.host, url.port):
+            if response.status_code == 401:
+                self.warn_withheld(str(url))
+            return None
+        return request if self._judges and self.is_judged(response.status_code, response.headers) else None
 
-    def _read_start(self, response: Any) -> bytes | None:
-        """Return the body if it is small, and leave the response as if it had not been read."""
+    def _refusal(self, request: Request, response: Response, body: Body | None, start: bytes | None) -> Refusal | None:
+        """Return what is judged, or `None` where the answer is to be handed back."""
+        if start is None:
+            return None
+        carried = hide(request.headers.get(self.token_header))
+        replayable = body is None or body.may_be_sent_again(request)
+        return Refusal(request.method, response.status_code, response.headers, start, carried, replayable=replayable)
+
+    def _prepare_again(self, request: Request, cure: Snapshot | bool, body: Body | None) -> None:
+        """Put what cures a refusal on the refused request."""
+        if body is not None:
+            body.rewind(request)
+        if not isinstance(cure, bool):
+            self.put_token(request.headers, cure)
+        if self._marks:
+            self._sign(request, body)
+
+    def _after_retry(self, refusal: Refusal | None, cure: Snapshot | bool) -> None:
+        if refusal is None:
+            return
+        if refusal.status >= 300 or self.is_refusal(refusal):
+            self.refused_again(cure)
+
+    def _read_start(self, response: Response) -> bytes | None:
+        """Return a body that is whole and small, decoded; `None` for any other. The response is left as it was."""
         known = self._known_body(response)
         if known is not False:
             return known
-        start = _Start(iter(response.stream))
+        start = _Start(iter(response.stream), self.judging_time)
         try:
             for chunk in start.rest:
                 if start.add(chunk):
                     break
+            else:
+                start.is_whole = True
         except Exception as error:  # noqa: BLE001  whoever reads the response meets it again
             start.error = error
         return self._decode(response, start)
 
-    async def _aread_start(self, response: Any) -> bytes | None:
+    async def _aread_start(self, response: Response) -> bytes | None:
         """Do as `_read_start` does, without blocking."""
         known = self._known_body(response)
         if known is not False:
             return known
-        start = _Start(aiter(response.stream))
+        start = _Start(aiter(response.stream), self.judging_time)
         try:
             async for chunk in start.rest:
                 if start.add(chunk):
                     break
+            else:
+                start.is_whole = True
         except Exception as error:  # noqa: BLE001
             start.error = error
         return self._decode(response, start)
 
-    def _known_body(self, response: Any) -> bytes | Literal[False] | None:
+    def _known_body(self, response: Response) -> bytes | Literal[False] | None:
         """Return a body that was read already, `None` for one not to be judged, `False` for one to be read."""
+        if not self.reads_body(response.status_code):
+            return b""
         if response.is_stream_consumed or response.is_closed:
             try:
-                return bytes(response.content)  # an event hook read it, or it is a mock's
+                content = bytes(response.content)  # an event hook read it, or it is a mock's
             except self.library.ResponseNotRead:
                 return None
-        length = response.headers.get("content-length", "")
-        return None if length.isdecimal() and int(length) > MAX_JUDGED_BODY else False
+            return content if len(content) <= MAX_JUDGED_BODY else None
+        return None if is_too_long(response.headers.get("content-length")) else False
 
-    def _decode(self, response: Any, start: _Start) -> bytes | None:
+    def _decode(self, response: Response, start: _Start) -> bytes | None:
+        from krauth._auth.judged_body import decode_body  # seldom needed
+
         response.stream = self.resumed(response.stream, start)
-        if start.error is not None or start.size > MAX_JUDGED_BODY:
-            return None
-        try:  # by the library, from the bytes that were seen
-            seen = self.library.Response(200, headers=response.headers, content=b"".join(start.chunks))
-            return bytes(seen.content)
-        except self.library.DecodingError:
-            return b""
-
-    def _renewed(self, request: Any, header: str, body: Body | None) -> bool:
-        """Put the new token on a refused request; false where it is to be handed back instead of repeated."""
-        if header == request.headers.get("Authorization"):
-            return False  # there is no other: the server's word stands
-        if body is not None and not body.rewind(request):
-            self.not_resent()
-            return False
-        request.headers["Authorization"] = header
-        if self.extra_names and not isinstance(request.headers, self.hidden):  # a hop that a redirect led to
-            self._hide(request, type(request.extensions["trace"]))
-        return True
-
-    def _after_retry(self, response: Any) -> None:
-        if response.status_code == 401 and self._ours(response.request) is not None:
-            self.refused_again()
+        return decode_body(response.headers.get("content-encoding"), b"".join(start.chunks)) if start.is_whole else None
 
 
 class _Start:
     """The beginning of a body that was read ahead, and what is left of it."""
 
-    __slots__ = ("chunks", "error", "rest", "size")
+    __slots__ = ("_until", "chunks", "error", "is_whole", "rest", "size")
 
-    def __init__(self, rest: Any) -> None:
+    def __init__(self, rest: Any, seconds: float) -> None:
         self.chunks: list[bytes] = []
         self.size = 0
         self.rest = rest
+        self.is_whole = False
         self.error: Exception | None = None
+        self._until = monotonic() + seconds
 
     def add(self, chunk: bytes) -> bool:
-        """Take a chunk; true once there is more than is judged."""
+        """Take a chunk; true once there is more than is judged, or the time is over."""
         self.chunks.append(chunk)
         self.size += len(chunk)
-        return self.size > MAX_JUDGED_BODY
+        return self.size > MAX_JUDGED_BODY or monotonic() > self._until
 
 
 class Body:
@@ -194,7 +260,7 @@ class Body:
 
     __slots__ = ("_file", "_position", "_stream", "is_replayable")
 
-    def __init__(self, request: Any) -> None:
+    def __init__(self, request: Request) -> None:
         stream = self._stream = request.stream
         self._file = None
         if type(stream).__name__ == "MultipartStream":  # rewinds its files itself, where they can be
@@ -206,90 +272,19 @@ class Body:
         if self.is_replayable:
             self._file, self._position = file, file.tell()
 
-    def rewind(self, request: Any) -> bool:
-        """Make ready to be sent again; a request that a redirect turned into a GET has no body left to rewind."""
-        if request.stream is not self._stream:
-            return type(request.stream).__name__ == "ByteStream"
-        if self._file is not None:
+    def may_be_sent_again(self, request: Request) -> bool:
+        """Whether this request can be; one that a redirect turned into a GET has no body left to send."""
+        return self.is_replayable if request.stream is self._stream else type(request.stream).__name__ == "ByteStream"
+
+    def rewind(self, request: Request) -> None:
+        """Make ready to be sent again."""
+        if self._file is not None and request.stream is self._stream:
             self._file.seek(self._position)
-        return self.is_replayable
 
 
-class Hops:
-    """Adds header fields of ours to the hops of a redirect that go to our own origin.
-
-    A `trace` extension of the request: unlike its headers it goes along to every hop, and httpcore calls it with the
-    request as it is about to be sent, to a transport that has one. Where none is (a mock transport) such a hop
-    goes without.
-    """
-
-    __slots__ = ("_auth", "users")
-
-    def __init__(self, auth: OriginAuth, users: Any) -> None:
-        self._auth, self.users = auth, users
-
-    def __call__(self, event: str, info: dict[str, Any]) -> Any:
-        """See what the transport does."""
-        if event.endswith("send_request_headers.started"):
-            self._add(info["request"])
-        return None if self.users is None else self.users(event, info)
-
-    def _add(self, request: Any) -> None:
-        url = request.url
-        # To a proxy goes an absolute URL or, to CONNECT, a host and port: no path, and nothing for the proxy itself.
-        if url.target[:1] == b"/" and self._auth.covers(url.scheme.decode(), url.host.decode(), url.port):
-            present = {name.lower() for name, _ in request.headers}
-            # Anew, with the method and URL of this hop: what was made for the first one may be a signature.
-            scheme = url.scheme.decode()
-            where = Origin(scheme, url.host.decode().strip("[]"), url.port or DEFAULT_PORTS[scheme])
-            fields = self._auth.extra_headers(request.method.decode(), f"{where}{url.target.decode()}")
-            request.headers += [
-                (name.encode(), value.encode())
-                for name, value in fields.items()
-                if name.lower().encode() not in present
-            ]
-
-    def __repr__(self) -> str:
-        return "<Hops>"
-
-
-class AsyncHops(Hops):
-    """`Hops` for an async client."""
-
-    __slots__ = ()
-
-    async def __call__(self, event: str, info: dict[str, Any]) -> None:
-        """See what the transport does."""
-        if (wait := super().__call__(event, info)) is not None:
-            await wait
-
-
-def bearer_of(request: Any) -> str | None:
-    """Return the access token that a request carried, or `None`."""
-    return bearer(request.headers.get("Authorization"))
-
-
-def hidden_headers(base: type) -> type:
-    """Return a subclass of a library's `Headers` with fields that only the wire sees.
-
-    The transport reads `.raw`; everything that copies, shows or logs headers does not: neither the code that follows
-    redirects, to whatever origin, nor a repr.
-    """
-
-    class HiddenHeaders(base):  # type: ignore[misc]
-        def __init__(self, headers: Any, hidden: list[tuple[bytes, bytes]]) -> None:
-            super().__init__(headers, getattr(headers, "_encoding", None))
-            self._hidden = hidden
-            for name, _ in hidden:
-                if (key := name.decode()) in self:
-                    del self[key]
-
-        @property
-        def raw(self) -> list[tuple[bytes, bytes]]:
-            visible: list[tuple[bytes, bytes]] = super().raw
-            return visible + self._hidden
-
-    return HiddenHeaders
+def content_of(request: Request, body: Body | None) -> object:
+    """Return a request's body as it is sent, or `ONE_SHOT`; what is read from files is kept as bytes."""
+    return request.read() if body is None or body.may_be_sent_again(request) else ONE_SHOT
 
 
 def resumed_stream(sync_base: type, async_base: type) -> type:

@@ -170,6 +170,7 @@ class MelomingCredentials(OAuth2Credentials):
 class _MelomingFields(OriginAuth):
     """The header fields of all requests: API key and version."""
 
+    fixed_headers = True
     _api_key: Secret | None = None
     _version: str | None = None
     #: Only to be read: an assignment would change nothing.
@@ -292,7 +293,8 @@ class MelomingAPIKeyBase(_MelomingFields):
         key = hide(api_key)
         del api_key
         self._set_fields(key or Secret(""), version)
-        origin = parse_origin(check_base_url(base_url))
+        self.base_url = check_base_url(base_url)
+        origin = parse_origin(self.base_url)
         self._set_origins((origin,) if origin else ())
 
     @classmethod

@@ -45,7 +45,7 @@ from ._auth.user_auth import UserAuth
 from ._oauth.client import OAuth2Credentials, check_api_origins
 from ._oauth.client_auth import authenticate_client
 from ._oauth.credentials import Credentials, ErrorTable, Rule, Verdict, fingerprint, make_key
-from ._oauth.error_table import error_code, find_rule
+from ._oauth.error_table import ClockVerdict, error_code, find_rule
 from ._oauth.grants import (
     prepare_form_request,
     prepare_json_request,
@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from .stores import TokenStore
 
 __all__ = [
+    "ClockVerdict",
     "Credentials",
     "ErrorTable",
     "OAuth2Credentials",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import warnings
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import ClientError, MultipartWriter
@@ -12,35 +13,54 @@ from aiohttp.hdrs import AUTHORIZATION
 from aiohttp.helpers import basicauth_from_netrc, netrc_from_env
 from aiohttp.payload import AsyncIterablePayload, IOBasePayload
 
-from krauth._auth.origin_auth import MAX_JUDGED_BODY, OriginAuth, bearer, is_seekable
+from krauth._auth.origin_auth import MAX_JUDGED_BODY, ONE_SHOT, AuthCore, Refusal, is_seekable, is_too_long
+from krauth._values.secret import hide
 
 from ._transport import TokenTransport
 
 if TYPE_CHECKING:
     from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
-    from krauth._engine.snapshot import Snapshot
+    from krauth._values.origin import Origin
+
+_REDIRECTS = frozenset(range(300, 400))
+#: The chains of redirects that were met last in this task, newest first: each with the auth object that met it, and
+#: whether its first request went to that object's origins. A chain is known by the list of its traces: aiohttp makes
+#: one per call and hands it to the request of each hop.
+_chains: ContextVar[tuple[tuple[object, MiddlewareAuth, bool], ...]] = ContextVar("krauth_aiohttp_chains", default=())
 
 
-class MiddlewareAuth(OriginAuth):
+class MiddlewareAuth(AuthCore):
     """Base of the auth classes for aiohttp: client middlewares (aiohttp 3.12 and later).
 
     aiohttp makes each hop's request from the user's own headers and calls the middleware for it: what is set for one
-    hop is not copied to the next, and each is looked at by itself.
+    hop is not copied to the next. A chain of redirects that another server began is not authenticated, wherever it
+    leads: method, path and body of its request are that server's choice.
     """
 
     transport_class = TokenTransport
+    #: The statuses after which something is done.
+    _watched: frozenset[int]
+    #: Whether a request to another server was seen; only then are chains of redirects told apart.
+    _sees_others = False
+
+    def _set_origins(self, origins: tuple[Origin, ...]) -> None:
+        super()._set_origins(origins)
+        self._watched = self.judged_statuses | _REDIRECTS
 
     async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-        """Attach the credential if the request goes to its origin, and repeat it once after a 401."""
+        """Attach the credential if the request goes to its origin, and repeat it once after a refusal."""
         url = request.url
         if (url.scheme, url.host_port_subcomponent) not in self._authorities and not self.covers(
             url.scheme, url.raw_host or "", url.port
         ):
-            return await handler(request)
+            return await self._pass_on(request, handler)
+        if self._sees_others and self._began_here(request) is False:
+            return await self._pass_on(request, handler)
         # No local variable here may hold a credential: this frame is in every traceback of a failed call.
         # An `Authorization` that is there is the user's own, for this request: it wins, and its refusal is theirs.
-        mine = AUTHORIZATION not in request.headers or await _is_from_netrc(request)
+        name = self.token_header
+        mine = name not in request.headers or await _is_from_netrc(request, name)
         source = self._always if mine else None
         if (
             source is not None
@@ -52,43 +72,90 @@ class MiddlewareAuth(OriginAuth):
         else:
             await self._attach(request, mine)
         response = await handler(request)
-        if response.status != 401 or not mine or self._source is None:
+        status = response.status
+        if status not in self._watched:
+            return response
+        if status not in self.judged_statuses:  # a redirect
+            self._remember(request, began_here=True)
+            return response
+        if not mine or not self._judges or not self.is_judged(status, response.headers):
             return response
         try:
-            cure = await self._find_cure(request, response)
+            refusal = await self._refusal(request, response)
+            cure = False if refusal is None else await self.afind_cure(refusal)
         except BaseException:  # nobody else has the response yet
             response.close()
             raise
-        if cure is None:
+        if cure is False:
             return response
         request.session.cookie_jar.update_cookies(response.cookies, response.url)
         response.release()
         await request.close()  # whatever is still sending the body stops before the body is sent again
-        request.headers[AUTHORIZATION] = cure.header
+        if cure is not True:
+            self.put_token(request.headers, cure)
+        await self._sign(request, mine)
         again = await handler(request)
-        if again.status == 401:
-            self.refused_again()
+        if again.status in _REDIRECTS:
+            self._remember(request, began_here=True)
+        if again.status in self.judged_statuses and await self._is_refused_again(request, again):
+            self.refused_again(cure)
         return again
+
+    async def _pass_on(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        """Send a request without the credential."""
+        self._sees_others = True
+        self._remember(request, began_here=False)
+        self.withhold(str(request.url))
+        response = await handler(request)
+        if response.status == 401:
+            self.warn_withheld(str(request.url))
+        return response
+
+    def _began_here(self, request: ClientRequest) -> bool | None:
+        """Whether the first request of a chain of redirects went to our origin; `None`: this is the first."""
+        chain = getattr(request, "_traces", None)
+        return next((ours for found, auth, ours in _chains.get() if found is chain and auth is self), None)
+
+    def _remember(self, request: ClientRequest, *, began_here: bool) -> None:
+        chain = getattr(request, "_traces", None)
+        if chain is not None and self._began_here(request) is None:
+            _chains.set(((chain, self, began_here), *_chains.get()[:7]))
 
     async def _attach(self, request: ClientRequest, mine: bool) -> None:
         """Do what is left when there is no fresh token, or more to attach than that."""
         if mine and (found := self.peek(request.method, _is_replayable(request.body))) is not True:
-            request.headers[AUTHORIZATION] = (found or await self.aobtain()).header
-        if self.extra_names:  # tested here too, to spare making a text of the URL
-            self.set_extra_headers(request.headers, request.method, str(request.url))
+            self.put_token(request.headers, found or await self.aobtain())
+        if self.extra_names:
+            await self._sign(request, mine)
 
-    async def _find_cure(self, request: ClientRequest, response: ClientResponse) -> Snapshot | None:
-        """Return the token to repeat a refused request with, or `None` where the 401 is to be handed back."""
-        text = await _peek_body(response)
-        if text is None or not self.judge(request.method, 401, response.headers, text).refresh:
+    async def _sign(self, request: ClientRequest, mine: bool) -> None:
+        """Set the header fields besides the token's; a user's own `Authorization` stays."""
+        if (fixed := self._fixed) is not None and mine:
+            fixed.put(request.headers)
+            return
+        body = await _body(request.body) if self.signs_body else b""
+        headers = request.headers
+        kept = None if mine else headers.get(self.token_header)
+        self.set_extra_headers(headers, request.method, str(request.url), body)
+        if kept is not None:
+            headers[self.token_header] = kept
+
+    async def _refusal(self, request: ClientRequest, response: ClientResponse) -> Refusal | None:
+        """Return what is judged, or `None` where the answer is to be handed back."""
+        body = await _read_start(response, self.judging_time) if self.reads_body(response.status) else b""
+        if body is None:
             return None
-        found = await self.aobtain(cure=bearer(request.headers.get(AUTHORIZATION)))
-        if found.header == request.headers.get(AUTHORIZATION):
-            return None  # there is no other: the server's word stands
-        if request.body and not _is_replayable(request.body):
-            self.not_resent()
-            return None
-        return found
+        carried = hide(request.headers.get(self.token_header))
+        replayable = not request.body or _is_replayable(request.body)
+        return Refusal(request.method, response.status, response.headers, body, carried, replayable=replayable)
+
+    async def _is_refused_again(self, request: ClientRequest, response: ClientResponse) -> bool:
+        if response.status >= 300:
+            return True
+        if not self.is_judged(response.status, response.headers):
+            return False
+        refusal = await self._refusal(request, response)
+        return refusal is not None and self.is_refusal(refusal)
 
 
 def _is_replayable(body: Any) -> bool:
@@ -102,9 +169,18 @@ def _is_replayable(body: Any) -> bool:
     return True
 
 
-async def _is_from_netrc(request: ClientRequest) -> bool:
+async def _body(body: Any) -> object:
+    """Return a body as it is sent, or `ONE_SHOT`."""
+    if not body:
+        return b""
+    return await body.as_bytes() if _is_replayable(body) else ONE_SHOT
+
+
+async def _is_from_netrc(request: ClientRequest, name: str) -> bool:
     """Whether the `Authorization` of a request is not the user's word for it, but aiohttp's find in .netrc."""
-    if not request.session.trust_env or not request.headers[AUTHORIZATION].startswith("Basic "):
+    if name != AUTHORIZATION or not request.session.trust_env:
+        return False
+    if not request.headers[AUTHORIZATION].startswith("Basic "):
         return False
 
     def look() -> bool:
@@ -117,23 +193,26 @@ async def _is_from_netrc(request: ClientRequest) -> bool:
     return await asyncio.to_thread(look)
 
 
-async def _peek_body(response: ClientResponse) -> bytes | None:
-    """Return the body of a 401 in a way that the user can still read it, or `None` where it is not to be judged."""
-    length = response.headers.get("Content-Length", "")
-    if length.isdecimal() and int(length) > MAX_JUDGED_BODY:
+async def _read_start(response: ClientResponse, seconds: float) -> bytes | None:
+    """Return a body that is whole and small; `None` for any other. Whoever reads the response finds it all."""
+    if is_too_long(response.headers.get("Content-Length")):
         return None
-    content, chunks, size = response.content, [], 0
+    content, chunks, size, is_whole = response.content, [], 0, False
     try:
-        while size <= MAX_JUDGED_BODY and (chunk := await content.read(MAX_JUDGED_BODY)):
-            chunks.append(chunk)
-            size += len(chunk)
-    except ClientError:
-        return None  # whoever reads the response meets it again
+        async with asyncio.timeout(seconds):
+            while size <= MAX_JUDGED_BODY:
+                if not (chunk := await content.read(8192)):
+                    is_whole = True
+                    break
+                chunks.append(chunk)
+                size += len(chunk)
+    except (ClientError, TimeoutError):
+        pass  # whoever reads the response meets it again
     body = b"".join(chunks)
     with _quiet, warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         content.unread_data(body)  # deprecated without a successor that would leave the response as it was
-    return body if size <= MAX_JUDGED_BODY else None
+    return body if is_whole else None
 
 
 #: `catch_warnings` is not safe among threads, of which each may have an event loop.

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import httpx
 
-from _krauth_httpx.auth import HTTPXAuth, hidden_headers, resumed_stream
+from _krauth_httpx.auth import HTTPXAuth, resumed_stream
 from _krauth_httpx.transport import HTTPXTokenTransport
 
 
@@ -27,5 +27,4 @@ class ClientAuth(HTTPXAuth, httpx.Auth):
     library: ClassVar = httpx
     transport_class = TokenTransport
     plain = httpx.ByteStream
-    hidden: ClassVar = hidden_headers(httpx.Headers)
     resumed: ClassVar = resumed_stream(httpx.SyncByteStream, httpx.AsyncByteStream)

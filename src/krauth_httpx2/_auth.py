@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import httpx2
 
-from _krauth_httpx.auth import HTTPXAuth, hidden_headers, resumed_stream
+from _krauth_httpx.auth import HTTPXAuth, resumed_stream
 from _krauth_httpx.transport import HTTPXTokenTransport
 
 
@@ -27,5 +27,4 @@ class ClientAuth(HTTPXAuth, httpx2.Auth):
     library: ClassVar = httpx2
     transport_class = TokenTransport
     plain = httpx2.ByteStream
-    hidden: ClassVar = hidden_headers(httpx2.Headers)
     resumed: ClassVar = resumed_stream(httpx2.SyncByteStream, httpx2.AsyncByteStream)

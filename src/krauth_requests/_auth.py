@@ -1,4 +1,4 @@
-"""What krauth does to a request of requests: sets the header, repeats once after a 401, strips on the way out."""
+"""What krauth does to a request of requests: sets the header, repeats once after a refusal, strips on the way out."""
 
 from __future__ import annotations
 
@@ -9,21 +9,24 @@ from urllib.parse import urljoin, urlparse
 
 from requests.auth import AuthBase
 from requests.cookies import extract_cookies_to_jar
-from requests.exceptions import RequestException
 from requests.structures import CaseInsensitiveDict
 from requests.utils import requote_uri, rewind_body
 
-from krauth._auth.origin_auth import MAX_JUDGED_BODY, OriginAuth, bearer, is_seekable
+from krauth._auth.origin_auth import ONE_SHOT, AuthCore, Refusal, is_seekable
+from krauth._values.secret import hide
 
 from ._transport import TokenTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from requests import PreparedRequest, Response
 
+    from krauth._engine.snapshot import Snapshot
+    from krauth._values.origin import Origin
 
-class RequestsAuth(OriginAuth, AuthBase):
+_REDIRECTS = frozenset(range(300, 400))
+
+
+class RequestsAuth(AuthCore, AuthBase):
     """Base of the auth classes for requests.
 
     `requests` calls the auth once, when it prepares a request; a response hook, which it calls on every hop, does the
@@ -32,6 +35,12 @@ class RequestsAuth(OriginAuth, AuthBase):
     """
 
     transport_class = TokenTransport
+    #: The statuses that the hook does something about.
+    _watched: frozenset[int]
+
+    def _set_origins(self, origins: tuple[Origin, ...]) -> None:
+        super()._set_origins(origins)
+        self._watched = self.judged_statuses | _REDIRECTS
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         """Attach the credential, if the request goes to its origin."""
@@ -48,52 +57,78 @@ class RequestsAuth(OriginAuth, AuthBase):
             else:
                 self._attach(request)
             request.hooks["response"].append(self.handle_response)
+            return request
+        self.withhold(url)
+        request.hooks["response"].append(self.handle_foreign)
         return request
 
     def _attach(self, request: PreparedRequest) -> None:
         """Do what is left when there is no fresh token, or more to attach than that."""
+        fixed = self._fixed
+        if fixed is not None and self._source is None:
+            fixed.put(request.headers)
+            return
         method, url = cast("str", request.method), cast("str", request.url)
         if (found := self.peek(method, _is_replayable(request))) is not True:
-            request.headers["Authorization"] = (found or self.obtain()).header
-        self.set_extra_headers(request.headers, method, url)
+            self.put_token(request.headers, found or self.obtain())
+        if fixed is not None:
+            fixed.put(request.headers)
+        elif self.extra_names:
+            self.set_extra_headers(request.headers, method, url, _body(request) if self.signs_body else b"")
+
+    def handle_foreign(self, response: Response, **kwargs: Any) -> Response:
+        """See what became of a call that another server began: it is not ours, wherever it leads."""
+        if response.status_code == 401:
+            self.warn_withheld(cast("str", response.request.url))
+        return response
 
     def handle_response(self, response: Response, **kwargs: Any) -> Response:
         """See what became of one hop."""
         status = response.status_code
-        if status != 401 and not 300 <= status < 400:
+        if status not in self._watched:
             return response
         request = response.request
         url: Any = request.url
-        if not self.covers_url(url):
-            return response  # a foreign server: nothing it says is about our credential
-        if status == 401 and self._source is not None:
-            response = self._handle_401(response, kwargs)
+        if not self.covers_url(url):  # a foreign server: nothing it says is about our credential
+            if status == 401:
+                self.warn_withheld(url)
+            return response
+        if status in self.judged_statuses and self._judges and self.is_judged(status, response.headers):
+            response = self._handle_refusal(response, kwargs)
         if response.is_redirect:
             self._before_redirect(request, response)
         return response
 
-    def _handle_401(self, response: Response, kwargs: dict[str, Any]) -> Response:
+    def _refusal(self, response: Response) -> Refusal | None:
+        """Return what is judged, in a way that the user can still read it, or `None` where it is not to be judged."""
+        from ._judged import read_start  # seldom needed
+
+        status, request = response.status_code, response.request
+        body = read_start(response, self.judging_time) if self.reads_body(status) else b""
+        if body is None:
+            return None
+        carried = hide(request.headers.get(self.token_header))
+        method = cast("str", request.method)
+        return Refusal(method, status, response.headers, body, carried, replayable=_is_replayable(request))
+
+    def _handle_refusal(self, response: Response, kwargs: dict[str, Any]) -> Response:
+        refusal = self._refusal(response)
+        if refusal is None:
+            return response
+        found = self.find_cure(refusal)
+        if found is False:
+            return response
         request = response.request
-        body = _peek_body(response, streamed=kwargs.get("stream", False))
-        method, url = cast("str", request.method), cast("str", request.url)
-        if body is None or not self.judge(method, 401, response.headers, body).refresh:
-            return response
-        response.close()  # it was read: the connection is free for the token request
-        found = self.obtain(cure=bearer(request.headers.get("Authorization")))
-        if found.header == request.headers.get("Authorization"):
-            return response  # there is no other: the server's word stands
-        if not _is_replayable(request):
-            self.not_resent()
-            return response
+        if self.reads_body(response.status_code):
+            response.content  # noqa: B018  for whoever looks into the history: it is no more than was judged
+        response.close()
         # As in requests' own HTTPDigestAuth.handle_401.
         retry = request.copy()
         extract_cookies_to_jar(retry._cookies, request, response.raw)  # type: ignore[attr-defined,no-untyped-call]
         retry.headers.pop("Cookie", None)
         retry.prepare_cookies(retry._cookies)  # type: ignore[attr-defined]
         for one in (retry, request):  # a redirect after this is copied from the original
-            one.headers.pop("Authorization", None)
-            one.headers["Authorization"] = found.header
-            self.set_extra_headers(one.headers, method, url)
+            self._attach_anew(one, found)
         if isinstance(retry._body_position, int):  # type: ignore[attr-defined]
             rewind_body(retry)
         started = time.perf_counter()
@@ -101,20 +136,40 @@ class RequestsAuth(OriginAuth, AuthBase):
         again.elapsed = timedelta(seconds=time.perf_counter() - started)
         again.history.append(response)
         again.request = retry
-        if again.status_code == 401:
-            self.refused_again()
+        if again.status_code in self.judged_statuses and self._is_refused_again(again):
+            self.refused_again(found)
         return again
+
+    def _is_refused_again(self, response: Response) -> bool:
+        if response.status_code >= 300:
+            return True
+        if not self.is_judged(response.status_code, response.headers):
+            return False
+        refusal = self._refusal(response)
+        return refusal is not None and self.is_refusal(refusal)
+
+    def _attach_anew(self, request: PreparedRequest, found: Snapshot | bool) -> None:
+        """Set our header fields anew, on headers that may keep an `Authorization` (`_Kept`)."""
+        headers = CaseInsensitiveDict(request.headers.items())
+        if not isinstance(found, bool):
+            self.put_token(headers, found)
+        method, url = cast("str", request.method), cast("str", request.url)
+        self.set_extra_headers(headers, method, url, _body(request) if self.signs_body else b"")
+        request.headers = headers
 
     def _before_redirect(self, request: PreparedRequest, response: Response) -> None:
         url = next_url(response)
-        if self.covers_url(url):
-            # A .netrc entry for the host would replace our credential on the next hop (`Session.rebuild_auth`).
-            request.headers = _Kept(request.headers.items())
-            # Anew: a signature is for one method and one path.
-            self.set_extra_headers(request.headers, next_method(request, response), url)
+        if not self.covers_url(url):
+            for name in self.own_names:
+                request.headers.pop(name, None)
+            self.withhold(url)
             return
-        for name in ("Authorization", *self.extra_names):
-            request.headers.pop(name, None)
+        # Anew: a signature is for one method, one path and one body.
+        headers = CaseInsensitiveDict(request.headers.items())
+        body = _body(request) if self.signs_body and response.status_code in (307, 308) else b""
+        self.set_extra_headers(headers, next_method(request, response), url, body)
+        # A .netrc entry for the host would replace our credential on the next hop (`Session.rebuild_auth`).
+        request.headers = _Kept(headers.items())
 
 
 class _Kept(CaseInsensitiveDict[str]):
@@ -156,37 +211,24 @@ def _is_replayable(request: PreparedRequest) -> bool:
     body = request.body
     if body is None or isinstance(body, bytes | str):
         return True
-    return isinstance(request._body_position, int) and is_seekable(body)
+    return isinstance(_position(request), int) and is_seekable(body)
 
 
-def _peek_body(response: Response, *, streamed: bool) -> bytes | None:
-    """Return the body of a 401 in a way that the user can still read it, or `None` where it is not to be judged."""
-    if not streamed:
-        content = response.content  # requests would read it a moment later
-        return content if len(content) <= MAX_JUDGED_BODY else None
-    start, size, error = [], 0, None
-    chunks = response.iter_content(8192)
-    try:
-        for chunk in chunks:
-            start.append(chunk)
-            size += len(chunk)
-            if size > MAX_JUDGED_BODY:
-                break
-        else:
-            response._content = b"".join(start)
-            return response._content
-    except RequestException as broken:  # whoever reads the response meets it again
-        error = broken
-    response.iter_content = _resume(start, chunks, error)  # type: ignore[method-assign]
-    response._content_consumed = False  # type: ignore[attr-defined]
-    return None
+def _position(request: PreparedRequest) -> Any:
+    """Return where in its file a body begins, `None` where it is no file; anything else: it can't be rewound."""
+    return request._body_position  # type: ignore[attr-defined]
 
 
-def _resume(start: list[bytes], rest: Iterator[bytes], error: Exception | None) -> Any:
-    def iter_content(chunk_size: int | None = 1, decode_unicode: bool = False) -> Iterator[bytes]:
-        yield from start
-        if error is not None:
-            raise error
-        yield from rest
-
-    return iter_content
+def _body(request: PreparedRequest) -> object:
+    """Return the body as it is sent, or `ONE_SHOT`."""
+    body: Any = request.body
+    if body is None or isinstance(body, bytes):
+        return body or b""
+    if isinstance(body, str):
+        return body.encode()  # as urllib3 does
+    if not _is_replayable(request):
+        return ONE_SHOT
+    body.seek(_position(request))
+    content = body.read()
+    body.seek(_position(request))
+    return content.encode() if isinstance(content, str) else content

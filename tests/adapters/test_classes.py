@@ -199,7 +199,7 @@ def test_for_account(stack, sandbox, naver):
 
 def test_a_partner_calls_under_its_own_base(stack, sandbox, naver):
     """An agency's base URL is a setting, its token endpoint follows."""
-    auth = naver(base_url=sandbox.naver_partner_url)
+    auth = naver(base_url=sandbox.naver_partner_url, account_id=sandbox.naver_account_id)
     with stack.client(auth) as client:
         assert client.get(f"{sandbox.naver_partner_url}/v1/seller/account").status == 200
     assert {request.path.split("/")[1] for request in sandbox.naver.requests} == {"partner"}

@@ -11,10 +11,15 @@ from concurrent.futures import CancelledError
 
 import pytest
 
-from krauth import TokenEndpointError
+from krauth import HTTPResponse, RefreshPolicy, TokenTransportError
 from loopback import Reply, Server
 from stacks import BY_NAME
 from world import CANARY
+
+
+def unreachable(request):
+    raise TokenTransportError("no answer")
+
 
 BASIC = "Basic " + base64.b64encode(b"user:password").decode()
 
@@ -224,23 +229,31 @@ def test_timeouts(stack, world, client):
     assert len(world.home.seen) == 2
 
 
-def test_a_failing_refresh_raises_and_frees_the_connection(stack, world):
-    """A 401 whose refresh fails raises what the token endpoint said, and the client goes on working."""
-    from krauth import HTTPResponse
+UNREACHABLE = {
+    "refuses": lambda request: HTTPResponse(400, {}, b'{"error": "invalid_scope"}'),
+    "fails": lambda request: HTTPResponse(503, {}, b"down"),
+    "is dead": unreachable,
+    "answers nonsense": lambda request: HTTPResponse(200, {}, b"<html>"),
+}
 
-    fail = []
 
-    def issue(request):
-        return HTTPResponse(400, {}, b'{"error": "invalid_scope"}') if fail else world.issue(request)
-
-    with stack.client(world.auth(stack, token_transport=issue)) as client:
+@pytest.mark.parametrize("kind", UNREACHABLE)
+def test_a_refusal_that_no_token_can_cure(stack, world, caplog, kind):
+    """A 401 after which no other token can be had is handed back whole, the log says why, and the client goes on."""
+    issue = [world.issue]
+    auth = world.auth(stack, token_transport=lambda request: issue[0](request), refresh=RefreshPolicy(attempts=1))
+    with stack.client(auth) as client:
         assert client.get(f"{world.home.url}/x").status == 200
         world.revoke()
-        fail.append(True)
+        issue[0] = UNREACHABLE[kind]
         for stream in (False, True):
-            with pytest.raises(TokenEndpointError, match="invalid_scope"):
-                client.get(f"{world.home.url}/x", stream=stream)
+            caplog.clear()
+            answer = client.get(f"{world.home.url}/x", stream=stream)
+            assert (answer.status, answer.json()) == (401, {"code": "AUTHENTICATION_REQUIRED"})
+            (said,) = [record for record in caplog.records if "handed back" in record.getMessage()]
+            assert said.levelname == "WARNING"
         assert client.get(f"{world.away.url}/x").status == 200
+    assert len(world.home.seen) == 3
 
 
 def test_cancellation(stack, world):

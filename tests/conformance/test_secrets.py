@@ -63,10 +63,8 @@ FAILURES = {
     "redirect": lambda seen: Reply(307, {"Location": "https://evil.test/"}),
     "not json": lambda seen: Reply(200, {}, b"hello"),
     "echo": lambda seen: Reply(400, {}, seen.body),
-    "a token without a type": lambda seen: Reply.json({"access_token": f"{CANARY}-t", "expires_in": 5}),
-    "a token that is spent": lambda seen: Reply.json(
-        {"access_token": f"{CANARY}-t", "token_type": "Bearer", "expires_in": 0}
-    ),
+    "a token of another type": lambda seen: Reply.json({"access_token": f"{CANARY}-t", "token_type": "mac"}),
+    "a token that is no token": lambda seen: Reply.json({"access_token": f"{CANARY} \r\n", "token_type": "Bearer"}),
     "hangs up": lambda seen: Reply(raw=[]),
     "garbage": lambda seen: Reply(raw=[b"\x00\x01\x02\r\n\r\n"]),
 }
@@ -96,18 +94,22 @@ def test_failed_token_requests(stack, world, said, kind, given):
 
 def test_a_refresh_that_fails(stack, world, said):
     """When the token was refused and no other can be had, the refused one is not shown either."""
-    answers = [world.issue, lambda request: HTTPResponse(400, {}, b'{"error": "invalid_scope"}')]
+    answers = [
+        world.issue,
+        lambda request: HTTPResponse(400, {}, b'{"error": "invalid_scope"}'),
+        lambda request: HTTPResponse(400, {}, b'{"error": "invalid_grant"}'),
+    ]
     auth = world.auth(stack, token_transport=lambda request: answers.pop(0)(request))
     with stack.client(auth) as client:
         assert client.get(f"{world.home.url}/x").status == 200
         world.revoke()
+        assert client.get(f"{world.home.url}/x").status == 401
+        said(repr(auth))
         try:
-            client.get(f"{world.home.url}/x")
+            stack.token(auth)
         except Exception as error:
             for text in everything_about(error):
                 said(text)
-        else:
-            pytest.fail("it should have failed")
 
 
 def test_a_call_that_fails_on_the_way(stack, world):

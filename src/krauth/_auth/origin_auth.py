@@ -1,8 +1,8 @@
 """What the auth classes of all stacks share: settings, origins, tokens, and every decision about a request.
 
-An adapter's base class derives from `OriginAuth` and does to a request what its library wants; a provider's
-`…AuthBase` (in `naver`, `meloming`, `oauth2`) derives from it too and brings constructor and methods; the public
-classes are both.
+An adapter's base class derives from `AuthCore` and does to a request what its library wants. A provider's `…AuthBase`
+(in `naver`, `meloming`, `oauth2`) derives from `OriginAuth` and brings constructor and methods. The public classes are
+both. `OriginAuth` adds nothing to `AuthCore`: it exists so that a class may name its two bases in either order.
 """
 
 from __future__ import annotations
@@ -11,44 +11,86 @@ import atexit
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
-from .._oauth.credentials import Verdict
-from .._values.exceptions import ConfigurationError
+from .._oauth.credentials import DEFAULT_JUDGED
+from .._values.exceptions import AuthorizationRequired, ConfigurationError, TokenError, TokenStoreError
 from .._values.origin import Origin, make_origin, parse_origin, url_authorities, url_prefixes, url_triples
+from .._values.secret import Secret, hide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, MutableMapping
 
     from .._engine.snapshot import Snapshot
     from .._engine.source import TokenSource
-    from .._oauth.credentials import Credentials
+    from .._oauth.credentials import Credentials, ErrorTable, Verdict
+    from .._oauth.error_table import FieldNames
+    from .._values.event import Kind
     from .._values.messages import HTTPRequest, HTTPResponse
     from .._values.token import RefreshPolicy, Token
     from ..stores import TokenStore
     from .transport import Transport
 
-#: Bytes of a 401's body that are read at most to find the provider's code.
+#: Bytes of a refusal's body that are read at most, before and after decoding, to find the provider's code.
 MAX_JUDGED_BODY = 65536
+#: Seconds that reading this much may take, for a credential without a `RefreshPolicy`.
+JUDGING_TIME = 10.0
 #: Seconds that a caller grants a renewal beyond its own deadline, so that its error comes first: it says more.
 GRACE = 1.0
+#: Seconds: a `Date` further off than this is no time that a certificate would have let through.
+MAX_SKEW = 366 * 86400.0
+AUTHORIZATION, BEARER = "Authorization", "Bearer"
+#: What an adapter gives for a body that can't be had whole.
+ONE_SHOT = object()
+
+#: API origin → seconds that its clock is ahead of ours; only where a refusal blamed the clock.
+_ahead: dict[Origin, float] = {}
+_warned_blocking = False
 
 
-class OriginAuth:
+class AuthCore:
     """A credential that belongs to certain origins. Immutable; may be shared by threads, tasks and clients."""
 
     _source: TokenSource | None = None
     #: The source, where every request wants its token and nothing else. Adapters read its snapshot without a call: the
     #: hot path, written out in each of them, since a call would cost as much as all the rest of it.
     _always: TokenSource | None = None
+    #: Whether a refused answer says anything about this credential that could be acted on.
+    _judges: bool = False
+    #: The header fields of `extra_headers`, where they are the same for every request.
+    _fixed: FixedFields | None = None
+    #: The request that `refused` gave new fields for last, and those fields' token.
+    _repeated: tuple[str, str, Snapshot | None] | None = None
     _transport: Transport
     _origins: tuple[Origin, ...] = ()
     _prefixes: tuple[str, ...]
     _authorities: frozenset[tuple[str, str]]
     _triples: frozenset[tuple[str, str, int | None]]
+    _warned: frozenset[Origin | None] = frozenset()
 
-    #: Names of header fields that `extra_headers` sets besides `Authorization`.
+    #: Where the API is: the URL that the paths of its documentation are added to, without a trailing slash.
+    base_url: str = ""
+    #: Names of header fields that `extra_headers` sets besides the token's.
     extra_names: tuple[str, ...] = ()
+    #: Whether `extra_headers` gives the same for every request; it is then called once.
+    fixed_headers: bool = False
+    #: Whether `extra_headers` wants the request's body, as bytes, as its third argument.
+    signs_body: bool = False
     #: Methods that are sent without a token, unless the server wants one.
     anonymous_methods: frozenset[str] = frozenset()
+    #: The header field that carries the token, and what stands before the token in it.
+    token_header: str = AUTHORIZATION
+    token_scheme: str = BEARER
+    #: See `Credentials`, whose values count where a class leaves these as they are.
+    judged_statuses: frozenset[int] = DEFAULT_JUDGED
+    judged_header: str | None = None
+    judged_json: bool = False
+    #: For a credential without tokens: what refusals mean, and where their codes stand (see `Credentials`).
+    errors: ClassVar[ErrorTable] = {}
+    token_fields: ClassVar[FieldNames] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "extra_headers" in vars(cls) and "fixed_headers" not in vars(cls):
+            cls.fixed_headers = False  # what a base class said was about its own method
 
     # What an adapter fills in.
 
@@ -62,6 +104,15 @@ class OriginAuth:
         self._prefixes = url_prefixes(origins)
         self._authorities = url_authorities(origins)
         self._triples = url_triples(origins)
+        if not self.base_url and origins:
+            self.base_url = str(origins[0])
+        if self._source is None:
+            self._judges = bool(self.errors) or type(self).judge is not AuthCore.judge
+        if min(self.judged_statuses, default=401) < 300 and not (self.judged_header or self.judged_json):
+            raise ConfigurationError(
+                f"{type(self).__name__} judges answers with a status below 300: set judged_header to the name of a"
+                " header field that only a refusal has, or judged_json = True to judge them by their JSON body"
+            )
 
     def _set_source(
         self,
@@ -77,10 +128,16 @@ class OriginAuth:
 
         if refresh is not None and not isinstance(refresh, RefreshPolicy):
             raise ConfigurationError("refresh must be a krauth.RefreshPolicy")
+        for name in ("judged_statuses", "judged_header", "judged_json"):
+            if getattr(self, name) == getattr(AuthCore, name):
+                setattr(self, name, getattr(credentials, name))
+        self.base_url = self.base_url or getattr(credentials, "base_url", "")
         self._set_origins(credentials.origins)
         self._transport = self.transport_class.over(token_transport)
         self._source = TokenSource.shared(credentials, open_store(store), refresh)
-        self._always = None if self.anonymous_methods or self.extra_names else self._source
+        self._judges = True
+        is_plain = (self.token_header, self.token_scheme) == (AUTHORIZATION, BEARER)
+        self._always = None if self.anonymous_methods or self.extra_names or not is_plain else self._source
         if self._source.policy.keep_warm:
             self._source.keep_warm(self)
 
@@ -93,7 +150,10 @@ class OriginAuth:
             TokenError: No token could be had.
             TokenStoreError: The token store failed, and cannot be done without.
         """
-        return (self._tokens.peek(self) or self.obtain()).token
+        if (found := self._tokens.peek(self)) is None:
+            self._warn_of_blocking("token")
+            found = self.obtain()
+        return found.token
 
     async def atoken(self) -> Token:
         """Return the current token, obtaining one if there is none; see `token`."""
@@ -118,11 +178,141 @@ class OriginAuth:
         """Lend the engine the way to the token endpoint."""
         return self._transport.open()
 
+    def _warn_of_blocking(self, name: str) -> None:
+        """Say, once, that an event loop stands still while this caller waits."""
+        global _warned_blocking
+        self._transport.check_blocking()
+        if _warned_blocking or "asyncio" not in sys.modules:
+            return
+        from .transport import AsyncHome
+
+        if AsyncHome.current() is not None:
+            _warned_blocking = True
+            import warnings
+
+            warnings.warn(
+                f"{name}() was called on a running event loop, which stands still until a token is there:"
+                f" use `await auth.a{name}()`",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+
     @property
     def _tokens(self) -> TokenSource:
         if self._source is None:
             raise ConfigurationError(f"{type(self).__name__} holds no token")
         return self._source
+
+    # For clients that send by themselves.
+
+    def headers(self, method: str, url: str, body: bytes | str | None = None) -> dict[str, str]:
+        """Return the header fields that authenticate a request; none for a URL of another origin. May block.
+
+        Args:
+            method: The HTTP method.
+            url: The absolute URL, as it is sent.
+            body: The body, as it is sent; needed only by providers that sign it.
+
+        Raises:
+            TokenError: No token could be had.
+            TokenStoreError: The token store failed, and cannot be done without.
+        """
+        method, url = method.upper(), str(url)
+        if not self.covers_url(url):
+            self.withhold(url)
+            return {}
+        if not (found := self.peek(method, True)):
+            self._warn_of_blocking("headers")
+            found = self.obtain()
+        return self._fields(method, url, body, found)
+
+    async def aheaders(self, method: str, url: str, body: bytes | str | None = None) -> dict[str, str]:
+        """Return the header fields that authenticate a request, without blocking; see `headers`."""
+        method, url = method.upper(), str(url)
+        if not self.covers_url(url):
+            self.withhold(url)
+            return {}
+        return self._fields(method, url, body, self.peek(method, True) or await self.aobtain())
+
+    def refused(
+        self,
+        method: str,
+        url: str,
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes | str | None,
+        sent: Mapping[str, str],
+    ) -> dict[str, str] | None:
+        """Say whether to repeat a request, once, after any answer: the header fields for it, or `None`. May block.
+
+        Args:
+            method: The HTTP method of the request.
+            url: Its absolute URL.
+            status: The status of the answer.
+            headers: The header fields of the answer.
+            body: The body of the answer; the first 64 KiB are enough.
+            sent: The header fields that were sent: what `headers` returned.
+
+        Raises:
+            AuthorizationRequired: A user has to sign in again.
+        """
+        asked = self._asked(method, url, status, headers, body, sent)
+        del sent
+        return None if asked is None else asked.answer(self, self.find_cure(asked.refusal))
+
+    async def arefused(
+        self,
+        method: str,
+        url: str,
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes | str | None,
+        sent: Mapping[str, str],
+    ) -> dict[str, str] | None:
+        """Say whether to repeat a request, without blocking; see `refused`."""
+        asked = self._asked(method, url, status, headers, body, sent)
+        del sent
+        return None if asked is None else asked.answer(self, await self.afind_cure(asked.refusal))
+
+    def _fields(self, method: str, url: str, body: bytes | str | None, found: Snapshot | bool) -> SentFields:
+        fields = SentFields()
+        if not isinstance(found, bool):
+            self.put_token(fields, found)
+        content = body.encode() if isinstance(body, str) else body or b""
+        self.set_extra_headers(fields, method, url, content)
+        if self.signs_body:
+            fields.body = content
+        return fields
+
+    def _asked(
+        self,
+        method: str,
+        url: str,
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes | str | None,
+        sent: Mapping[str, str],
+    ) -> _Asked | None:
+        method, url = method.upper(), str(url)
+        if not self.covers_url(url):
+            if status == 401:
+                self.warn_withheld(url)
+            return None
+        answer = AnyCase(headers)
+        if status not in self.judged_statuses or not self._judges or not self.is_judged(status, answer):
+            return None
+        carried = hide(AnyCase(sent).get(self.token_header))
+        content = getattr(sent, "body", None)
+        replayable = not self.signs_body or content is not None
+        del sent
+        last = self._repeated
+        if last is not None and last[:2] == (method, url) and carried == hide(last[2] and self.header_of(last[2])):
+            self._repeated = None  # the fields that the last call gave for this very request
+            self.refused_again(last[2] or True)
+            return None
+        said = body.encode() if isinstance(body, str) else body or b""
+        refusal = Refusal(method, status, answer, said[:MAX_JUDGED_BODY], carried, replayable=replayable)
+        return _Asked(method, url, hide(content), refusal)
 
     # Decisions about a request.
 
@@ -144,39 +334,218 @@ class OriginAuth:
             return True
         return (source.peek(self) if replayable else source.peek_with_life_left(self)) or False
 
-    def extra_headers(self, method: str, url: str) -> Mapping[str, str]:
-        """Return the header fields, besides `Authorization`, for one sending of a request."""
+    def header_of(self, snapshot: Snapshot) -> str:
+        """Return the value of `token_header` for a token."""
+        if self.token_scheme == BEARER:
+            return snapshot.header
+        return f"{self.token_scheme} {snapshot.token.access_token}".lstrip()
+
+    def put_token(self, headers: MutableMapping[str, str], snapshot: Snapshot) -> None:
+        """Set the token's header field."""
+        headers[self.token_header] = snapshot.header if self.token_scheme == BEARER else self.header_of(snapshot)
+
+    @property
+    def own_names(self) -> tuple[str, ...]:
+        """The names of all header fields of ours: what no other origin may be sent."""
+        return self.extra_names if self._source is None else (self.token_header, *self.extra_names)
+
+    # Types: `(method, url)`, and with `signs_body` `(method, url, body)`.
+    def extra_headers(self, *args: Any, **kwargs: Any) -> Mapping[str, str]:
+        """Return the header fields, besides the token's, for one sending of a request.
+
+        Args:
+            args: The HTTP method, the URL as it is sent, and with `signs_body` the body as bytes.
+            kwargs: None.
+        """
         return {}
 
-    def set_extra_headers(self, headers: MutableMapping[str, str], method: str, url: str) -> None:
-        """Set those header fields, if they are named: what is not could not be taken off again for a foreign origin."""
-        if self.extra_names:
+    def set_extra_headers(self, headers: MutableMapping[str, str], method: str, url: str, body: object = b"") -> None:
+        """Set those header fields, if they are named: what is not could not be taken off again for a foreign origin.
+
+        Raises:
+            ConfigurationError: The provider signs the body, and this one can't be had whole.
+        """
+        if not self.extra_names:
+            return
+        if (fixed := self._fixed) is not None:
+            fixed.put(headers)
+            return
+        if self.signs_body:
+            if not isinstance(body, bytes):
+                raise ConfigurationError(
+                    f"{type(self).__name__} signs the body, and this one is a stream that can be read only once:"
+                    " hand over bytes, text, a form, JSON or a file that can be read again"
+                )
+            fields = self.extra_headers(method, url, body)
+        else:
             fields = self.extra_headers(method, url)
-            for name in fields:  # a third of what `update` costs
-                headers[name] = fields[name]
+        if self.fixed_headers:
+            self._fixed = FixedFields(fields)
+        for name in fields:  # a third of what `update` costs
+            headers[name] = fields[name]
 
     def judge(self, method: str, status: int, headers: Mapping[str, str], body: bytes) -> Verdict:
-        """Say what a refused call means, and tell whoever observes."""
-        if self._source is None:
-            return Verdict(False)
-        verdict = self._source.credentials.judge(method, status, headers, body)
-        code = f"{status} {verdict.code}" if verdict.code else str(status)
-        self._source.emit("refused", detail=code + (f": {verdict.remedy}" if verdict.remedy else ""), aside=True)
-        return verdict
+        """Say what an answer with one of `judged_statuses` means for the credential that was sent.
 
-    def refused_again(self) -> None:
-        """The repeated request was refused too: the token is not what is wrong."""
+        Args:
+            method: The HTTP method of the request.
+            status: The status of the answer.
+            headers: Its header fields.
+            body: Its body, or `b""` where it is judged by a header field.
+        """
         if self._source is not None:
+            return self._source.credentials.judge(method, status, headers, body)
+        from .._oauth.error_table import judge_refusal
+
+        return judge_refusal(self.errors, method, status, headers, body, names=self.token_fields)
+
+    def is_judged(self, status: int, headers: Mapping[str, str]) -> bool:
+        """Whether an answer with one of `judged_statuses` is to be judged: below 300 only where its place is named."""
+        if status >= 300:
+            return True
+        if self.judged_header is not None:
+            return headers.get(self.judged_header) is not None
+        return "json" in (headers.get("Content-Type") or "").lower()
+
+    def reads_body(self, status: int) -> bool:
+        """Whether an answer is judged by its body."""
+        return status >= 300 or self.judged_header is None
+
+    @property
+    def judging_time(self) -> float:
+        """Seconds that reading a refusal may take."""
+        return JUDGING_TIME if self._source is None else self._source.policy.attempt_timeout
+
+    def find_cure(self, refusal: Refusal) -> Snapshot | bool:
+        """Return the token to repeat a refused request with; `True`: the same, signed anew; `False`: hand it back."""
+        found: Snapshot | bool | None = self._first_look(refusal)
+        if found is None:
+            try:
+                found = self.obtain(cure=self._carried(refusal))
+            except (TokenError, TokenStoreError) as error:
+                found = self._uncured(error)
+        return self._last_look(refusal, found)
+
+    async def afind_cure(self, refusal: Refusal) -> Snapshot | bool:
+        """Do as `find_cure` does, without blocking."""
+        found: Snapshot | bool | None = self._first_look(refusal)
+        if found is None:
+            try:
+                found = await self.aobtain(cure=self._carried(refusal))
+            except (TokenError, TokenStoreError) as error:
+                found = self._uncured(error)
+        return self._last_look(refusal, found)
+
+    def is_refusal(self, refusal: Refusal) -> bool:
+        """Whether an answer to a repeated request is a refusal once more."""
+        verdict = self.judge(refusal.method, refusal.status, refusal.headers, refusal.body)
+        return verdict.refresh or verdict.clock
+
+    def _first_look(self, refusal: Refusal) -> bool | None:
+        """Judge a refusal, and tell the log and the observers; `None`: another token is wanted."""
+        verdict = self.judge(refusal.method, refusal.status, refusal.headers, refusal.body)
+        if refusal.status >= 300 or verdict.refresh or verdict.clock:
+            code = f"{refusal.status} {verdict.code}" if verdict.code else str(refusal.status)
+            self.emit("refused", code + (f": {verdict.remedy}" if verdict.remedy else ""))
+        if verdict.clock:
+            return self._set_clock(refusal.headers)
+        return None if verdict.refresh and self._source is not None else False
+
+    def _last_look(self, refusal: Refusal, found: Snapshot | bool) -> Snapshot | bool:
+        if found is False or (found is not True and refusal.carried == hide(self.header_of(found))):
+            return False  # there is no other token: the server's word stands
+        if not refusal.replayable:
+            self.emit("not_resent", "its body was a stream that can be read only once; the next call is not affected")
+            return False
+        return found
+
+    def _carried(self, refusal: Refusal) -> str | None:
+        """Return the access token that a refused request carried, or `None`."""
+        start = f"{self.token_scheme} ".lstrip()
+        if refusal.carried is None or not refusal.carried.reveal().startswith(start):
+            return None
+        return refusal.carried.reveal()[len(start) :]
+
+    def _uncured(self, error: Exception) -> bool:
+        """Hand a refusal back where no other token could be had: an answer of the API is no exception of ours."""
+        if isinstance(error, AuthorizationRequired):
+            raise error
+        self.emit("uncured", f"no other token could be had: {error}")
+        return False
+
+    def refused_again(self, cure: Snapshot | bool = True) -> None:
+        """The repeated request was refused too: what it was repeated with is not what was wrong."""
+        if cure is True:
+            for origin in self._origins:
+                _ahead.pop(origin, None)
+        elif self._source is not None:
             self._source.refused_again()
 
-    def not_resent(self) -> None:
-        """Say that a request was refused, and that its body, a stream that is spent, kept it from being repeated."""
-        if self._source is not None:
-            self._source.emit(
-                "not_resent",
-                detail="its body was a stream that can be read only once; the next call will use the new token",
-                aside=True,
+    # The clock of what is signed.
+
+    def server_time(self) -> float:
+        """Return seconds since the epoch, by the API's clock as far as it is known."""
+        from .._values.clock import current_clock
+
+        return current_clock().time() + (_ahead.get(self._origins[0], 0.0) if _ahead and self._origins else 0.0)
+
+    def _set_clock(self, headers: Mapping[str, str]) -> bool:
+        """Take the time from an answer that blames the clock; false where there is none, or it is what was used."""
+        from .._values.clock import current_clock, parse_http_date
+
+        date = parse_http_date(headers.get("Date"))
+        if date is None:
+            return False
+        # `Date` has whole seconds and was written before now: the time that is made with this is never in the future.
+        ahead = date - current_clock().time()
+        if abs(ahead) > MAX_SKEW or abs(ahead - _ahead.get(self._origins[0], 0.0)) < 2.0:
+            return False
+        for origin in self._origins:
+            _ahead[origin] = ahead
+        return True
+
+    # A credential is never withheld in silence.
+
+    def withhold(self, url: str) -> None:
+        """Say, at DEBUG, that a request is sent without the credential."""
+        from .._values.event import logger
+
+        if logger.isEnabledFor(10):
+            logger.debug("%s: nothing is attached to a request to %s", self._belongs(), parse_origin(url))
+
+    def warn_withheld(self, url: str) -> None:
+        """Say, once per origin, that a 401 came from an origin that the credential is not for."""
+        origin = parse_origin(url)
+        if origin in self._warned or len(self._warned) > 100:
+            return
+        self._warned |= {origin}
+        if origin in self._origins:
+            why = "to a request that another server redirected there, and whose method, path and body it chose"
+        else:
+            why = (
+                f"and the credential belongs to {', '.join(map(str, self._origins))} alone; if that is your API too,"
+                f" make the auth object for it: its base_url= (OAuth2Auth: api_origins=) is {self.base_url} now"
             )
+        self.emit("withheld", f"{origin or 'a URL that can be read in two ways'} answered 401, {why}")
+
+    def emit(self, kind: Kind, detail: str) -> None:
+        """Tell the log and the observers what happened."""
+        if self._source is not None:
+            self._source.emit(kind, detail=detail, aside=True)
+            return
+        import functools
+
+        from .._engine.source import call
+        from .._plugins import notify
+        from .._values.clock import current_clock
+        from .._values.event import TokenEvent, write
+
+        event = TokenEvent(kind, type(self).__name__, self._belongs(), current_clock().time(), detail=detail)
+        write(event)
+        call(functools.partial(notify, event))
+
+    def _belongs(self) -> str:
+        return f"{type(self).__name__} for {', '.join(map(str, self._origins))}"
 
     # What must not happen to a credential.
 
@@ -198,6 +567,104 @@ class OriginAuth:
         )
 
 
+class OriginAuth(AuthCore):
+    """A credential that belongs to certain origins. Immutable; may be shared by threads, tasks and clients."""
+
+
+class Refusal:
+    """An answer that may say something about the credential that was sent.
+
+    Attributes:
+        method: The HTTP method of the request.
+        status: The status of the answer.
+        headers: Its header fields; `get` finds them in any case.
+        body: The beginning of its body.
+        carried: What the request carried in `token_header`, or `None`.
+        replayable: Whether the request can be sent again.
+    """
+
+    __slots__ = ("body", "carried", "headers", "method", "replayable", "status")
+
+    def __init__(
+        self,
+        method: str,
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes,
+        carried: Secret | None,
+        *,
+        replayable: bool,
+    ) -> None:
+        self.method, self.status, self.headers, self.body = method, status, headers, body
+        self.carried, self.replayable = carried, replayable
+
+
+class _Asked:
+    """What a caller of `refused` asks about."""
+
+    __slots__ = ("content", "method", "refusal", "url")
+
+    def __init__(self, method: str, url: str, content: Secret | None, refusal: Refusal) -> None:
+        self.method, self.url, self.content, self.refusal = method, url, content, refusal
+
+    def answer(self, auth: AuthCore, found: Snapshot | bool) -> dict[str, str] | None:
+        """Return the header fields to repeat the request with."""
+        if found is False:
+            return None
+        content: Any = self.content.reveal() if self.content is not None else None
+        fields = auth._fields(self.method, self.url, content, found)
+        if found is True and self.refusal.carried is not None:
+            fields[auth.token_header] = self.refusal.carried.reveal()
+        auth._repeated = (self.method, self.url, None if found is True else found)
+        return fields
+
+
+class SentFields(dict[str, str]):
+    """What `headers` returns: a dict that shows no value, and knows the body that was signed."""
+
+    #: What was signed, where the provider signs bodies.
+    body: bytes | None = None
+
+    def __repr__(self) -> str:
+        return f"<header fields {', '.join(self)}>"
+
+
+class AnyCase(dict[str, str]):
+    """Header fields, found by names in any case."""
+
+    __slots__ = ()
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        super().__init__({str(name).lower(): value for name, value in headers.items()})
+
+    def __getitem__(self, name: str) -> str:
+        return super().__getitem__(name.lower())
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and super().__contains__(name.lower())
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the value of a header field, or `default`."""
+        return super().get(name.lower(), default)
+
+    def __repr__(self) -> str:
+        return f"<header fields {', '.join(self)}>"
+
+
+class FixedFields:
+    """Header fields that are the same for every request, made once; no repr or `vars` shows their values."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        self._items = tuple(fields.items())
+
+    def put(self, headers: MutableMapping[str, str]) -> None:
+        """Set them."""
+        for item in self._items:
+            headers[item[0]] = item[1]
+
+
 @atexit.register
 def _at_exit() -> None:
     # Registered with this import and not with that of `_source`, which comes later: handlers that were registered in
@@ -206,15 +673,14 @@ def _at_exit() -> None:
         source.at_exit()
 
 
-def bearer(header: str | bytes | None) -> str | None:
-    """Return the access token in an `Authorization` header field, or `None`."""
-    text = header.decode("latin-1") if isinstance(header, bytes) else header
-    return text[7:] if text is not None and text.startswith("Bearer ") else None
-
-
 def is_seekable(file: object) -> bool:
     """Whether a body is a file that can be read again from where it began."""
     try:
         return bool(file.seekable())  # type: ignore[attr-defined]
     except (AttributeError, ValueError, OSError):
         return False
+
+
+def is_too_long(length: str | None) -> bool:
+    """Whether a `Content-Length` announces more than is judged."""
+    return length is not None and length.isdecimal() and (len(length) > 9 or int(length) > MAX_JUDGED_BODY)

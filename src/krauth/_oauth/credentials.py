@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .error_table import FieldNames
 
 __all__ = [
+    "DEFAULT_JUDGED",
     "Credentials",
     "ErrorTable",
     "Rule",
@@ -40,6 +41,9 @@ __all__ = [
     "make_proof",
     "matches_proof",
 ]
+
+#: The statuses that say something about the credential, where a provider names no others.
+DEFAULT_JUDGED: frozenset[int] = frozenset({401})
 
 
 class Credentials:
@@ -54,6 +58,9 @@ class Credentials:
         uses_refresh_token: Whether the next token costs a refresh token, which must then not be lost.
         min_interval: Seconds between two token requests that the server wants at least, for example 60 where it
             issues one token a minute; 0 for none.
+        judged_statuses: The statuses of API calls that `judge` is asked about.
+        judged_header: For a status below 300: the header field that an answer must have to be judged, or `None`.
+        judged_json: For a status below 300: whether answers in JSON, of 64 KiB at most, are judged by their body.
         errors: The provider's error table.
         error_defaults: What a status means for the token where neither `errors` nor the RFCs name the code.
         token_fields: Our name of a field → the server's name, a dotted path into nested objects, or several in order.
@@ -71,6 +78,9 @@ class Credentials:
     signs_time: bool = False
     uses_refresh_token: bool = False
     min_interval: float = 0.0
+    judged_statuses: frozenset[int] = DEFAULT_JUDGED
+    judged_header: str | None = None
+    judged_json: bool = False
     errors: ClassVar[ErrorTable] = {}
     error_defaults: ClassVar[ErrorTable] = {}
     token_fields: ClassVar[FieldNames] = {}
@@ -195,7 +205,7 @@ class Credentials:
         return AuthorizationRequired(f"{self.provider}: a user has to authorize: {why}")
 
     def judge(self, method: str, status: int, headers: Mapping[str, str], body: bytes) -> Verdict:
-        """Say what a refused call to the provider's API means for the token that was sent, by the error table."""
+        """Say what an answer with one of `judged_statuses` means for the token that was sent, by the error table."""
         return judge_refusal(
             self.errors, method, status, headers, body, defaults=self.error_defaults, names=self.token_fields
         )

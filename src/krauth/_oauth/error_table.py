@@ -34,6 +34,22 @@ class Verdict(NamedTuple):
     code: str | None = None
     remedy: str | None = None
 
+    @property
+    def clock(self) -> bool:
+        """Whether the time in the request is to blame; then the request is signed anew and repeated once."""
+        return False
+
+
+class ClockVerdict(Verdict):
+    """A verdict that blames the time in the request."""
+
+    __slots__ = ()
+
+    @property
+    def clock(self) -> bool:
+        """True: the request is signed anew, with the time that the answer names, and repeated once."""
+        return True
+
 
 class Rule(NamedTuple):
     """A row of a provider's error table.
@@ -45,6 +61,7 @@ class Rule(NamedTuple):
         transient: Whether a later attempt may succeed with nothing changed; `None`: as the exception's type says.
         pause: Seconds until the next token request, at least. The pause grows while the refusals go on.
         application_wide: Whether the refusal concerns all tokens of the application, not this token alone.
+        clock: Whether a refused API call says that the time in it, by which it is signed, is wrong.
         by_header: A header field's name and other rows by its value (upper case); without a match this row holds.
     """
 
@@ -54,6 +71,7 @@ class Rule(NamedTuple):
     transient: bool | None = None
     pause: float = 0.0
     application_wide: bool = False
+    clock: bool = False
     by_header: tuple[str, Mapping[str, Rule]] | None = None
 
     def for_headers(self, headers: Mapping[str, str]) -> Rule:
@@ -158,11 +176,14 @@ def judge_refusal(
         rule, code = other, challenged
     if rule is not None:
         rule = rule.for_headers(headers)
-        return Verdict(rule.refresh, code, rule.remedy or None)
+        return (ClockVerdict if rule.clock else Verdict)(rule.refresh, code, rule.remedy or None)
     if method == "HEAD" and status == 401 and code is None:
         return Verdict(True)  # an answer to HEAD has no body that could name the code (RFC 9110 §9.3.2)
     unnamed = errors.get((status, None)) or (defaults or {}).get((status, None))
-    return Verdict(unnamed is not None and unnamed.refresh, code)
+    if unnamed is None:
+        return Verdict(False, code)
+    unnamed = unnamed.for_headers(headers)
+    return (ClockVerdict if unnamed.clock else Verdict)(unnamed.refresh, code)
 
 
 def error_code(data: Mapping[str, Any] | None, names: FieldNames | None = None, *, limit: int = 100) -> str | None:

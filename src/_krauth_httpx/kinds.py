@@ -1,0 +1,48 @@
+"""What httpx's and httpx2's requests and responses have in common, as far as krauth uses it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+
+class URL(Protocol):
+    """A URL."""
+
+    @property
+    def scheme(self) -> str: ...
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int | None: ...
+
+
+class Request(Protocol):
+    """A request: mutable until it is sent."""
+
+    method: str
+    url: Any
+    headers: Any
+    extensions: MutableMapping[str, Any]
+    stream: Any
+
+    def read(self) -> bytes: ...
+
+
+class Response(Protocol):
+    """A response whose body may not have been read yet."""
+
+    status_code: int
+    headers: Any
+    stream: Any
+    is_closed: bool
+    is_stream_consumed: bool
+
+    @property
+    def request(self) -> Any: ...
+    @property
+    def content(self) -> bytes: ...
+    def read(self) -> bytes: ...
+    async def aread(self) -> bytes: ...

@@ -1,0 +1,103 @@
+"""The beginning of a refusal's body, decoded step by step and within bounds; used by the adapters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .origin_auth import MAX_JUDGED_BODY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Content codings that are undone one after the other at most.
+MAX_CODINGS = 4
+
+
+def decode_body(coding: str | None, body: bytes) -> bytes | None:
+    """Return a whole body without its content codings (RFC 9110 §8.4); `None`: it is too long, or can't be decoded.
+
+    A kilobyte may hold a gigabyte: no step of the decoding gives more than `MAX_JUDGED_BODY` and one byte.
+    """
+    codings = [name.strip().lower() for name in (coding or "").split(",")]
+    codings = [name for name in codings if name not in ("", "identity")]
+    if len(codings) > MAX_CODINGS or len(body) > MAX_JUDGED_BODY:
+        return None
+    for name in reversed(codings):
+        try:
+            decoded = _DECODERS[name](body) if body else body
+        except Exception:  # noqa: BLE001  an unknown name, or what a decoder raises: each has exceptions of its own
+            return None
+        if decoded is None or len(decoded) > MAX_JUDGED_BODY:
+            return None
+        body = decoded
+    return body
+
+
+def _gzip(body: bytes) -> bytes:
+    return _inflate(body, 31)
+
+
+def _deflate(body: bytes) -> bytes:
+    import zlib
+
+    try:
+        return _inflate(body, 15)
+    except zlib.error:  # without the wrapper of RFC 1950, as some servers send it
+        return _inflate(body, -15)
+
+
+def _inflate(body: bytes, wbits: int) -> bytes:
+    import zlib
+
+    parts: list[bytes] = []
+    left = MAX_JUDGED_BODY + 1
+    while body and left > 0:  # gzip: one member after the other
+        stream = zlib.decompressobj(wbits)
+        parts.append(stream.decompress(body, left))
+        left -= len(parts[-1])
+        body = stream.unused_data
+    return b"".join(parts)
+
+
+def _brotli(body: bytes) -> bytes:
+    stream = _import("brotli", "brotlicffi").Decompressor()
+    try:
+        return bytes(stream.process(body, output_buffer_limit=MAX_JUDGED_BODY + 1))
+    except TypeError:  # brotli below 1.2: a step is as long as what one byte of input adds
+        found = b""
+        for number in range(len(body)):
+            found += stream.process(body[number : number + 1])
+            if len(found) > MAX_JUDGED_BODY:
+                break
+        return found
+
+
+def _zstd(body: bytes) -> bytes:
+    module = _import("compression.zstd", "backports.zstd", "zstandard")
+    if module.__name__ == "zstandard":
+        import io
+
+        reader = module.ZstdDecompressor().stream_reader(io.BytesIO(body), read_across_frames=True)
+        return bytes(reader.read(MAX_JUDGED_BODY + 1))
+    return bytes(module.ZstdDecompressor().decompress(body, MAX_JUDGED_BODY + 1))
+
+
+def _import(*names: str) -> Any:
+    """Return the first of these modules that is installed: that which the HTTP libraries decode with."""
+    import importlib
+
+    for name in names[:-1]:
+        try:
+            return importlib.import_module(name)
+        except ImportError:
+            continue
+    return importlib.import_module(names[-1])
+
+
+_DECODERS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": _gzip,
+    "x-gzip": _gzip,
+    "deflate": _deflate,
+    "br": _brotli,
+    "zstd": _zstd,
+}
