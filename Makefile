@@ -28,9 +28,10 @@ ratios: $(STAMP)
 check: $(STAMP) lint types imports
 	bash tools/check.sh
 
-# Processes killed with SIGKILL while they renew, 500 times for each durable store; and a longer search of the model.
+# Processes killed with SIGKILL while they renew, 500 times for each durable store; and longer searches of the models.
 soak: $(STAMP)
 	KRAUTH_SOAK_KILLS=500 $(BIN)/python -m pytest tests/stores/test_processes.py -k killed
+	KRAUTH_MODEL_FULL=1 $(BIN)/python -m pytest tests/model
 	KRAUTH_MODEL_EXAMPLES=2000 KRAUTH_MODEL_STEPS=80 $(BIN)/python -m pytest tests/engine/test_model.py
 
 lint: $(STAMP)

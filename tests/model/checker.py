@@ -6,12 +6,14 @@ gone on makes another and gives it the same answers again. A flow sees nothing b
 two equal sequences of answers, given at equal times, are the same state: worlds are compared by them.
 
 `explore` looks at every world that can be reached, nearest first, so that the schedule of a violation is a shortest one.
-Two things are left out, since they add no behaviour: waking a process that polls for a lease before anything has
-changed, and the time that passes while a process sleeps less than a second.
+What is left out, since it adds no behaviour: waking a process that polls for a lease before anything has changed; the
+time that passes while a process sleeps less than a second; how often a process has polled; and which of several
+processes that are about to do the same does what. `exact=True` takes the last two in.
 """
 
 from __future__ import annotations
 
+import operator
 from collections import deque
 from typing import Any, NamedTuple
 
@@ -64,7 +66,19 @@ class Node:
         events: Kinds of the events since the node before.
     """
 
-    __slots__ = ("_after", "_gave", "_kids", "_parent", "_running", "clock", "events", "make", "memory", "outcome", "step")
+    __slots__ = (
+        "_after",
+        "_gave",
+        "_kids",
+        "_parent",
+        "_running",
+        "clock",
+        "events",
+        "make",
+        "memory",
+        "outcome",
+        "step",
+    )
 
     def __init__(self, make, parent=None, gave=None):
         self.make, self._parent, self._gave = make, parent, gave
@@ -209,6 +223,9 @@ class Process(NamedTuple):
         unsaved: Whether the server gave it a token that no store has yet.
         is_second: Whether the server refused it a refresh token that was used before.
         slow: Whether each of its steps takes as long as it may.
+        revoked: Whether it revoked the token.
+        declined: Whether it was refused the lease, and nothing has failed since.
+        round: Where its flow stood when it last began to look at the store.
     """
 
     node: Node
@@ -226,6 +243,8 @@ class Process(NamedTuple):
     is_second: bool = False
     slow: bool = False
     revoked: bool = False
+    declined: bool = False
+    round: Node | None = None
 
 
 class Fault(NamedTuple):
@@ -290,7 +309,7 @@ class Found(NamedTuple):
     violations: dict[str, Violation]
 
 
-class Broken(Exception):  # noqa: N818
+class Broken(Exception):
     """A promise was broken in the step that is being explored."""
 
     def __init__(self, promise, detail=""):
@@ -301,8 +320,8 @@ class Broken(Exception):  # noqa: N818
 class Checker:
     """Explores one configuration."""
 
-    def __init__(self, configuration, *, stop_at_first=False, limit=None):
-        self.configuration = configuration
+    def __init__(self, configuration, *, stop_at_first=False, limit=None, exact=False):
+        self.configuration, self.exact = configuration, exact
         self.for_user = configuration.server.kind in flow_users
         self.stop_at_first, self.limit = stop_at_first, limit
         self._roots = {}
@@ -317,7 +336,7 @@ class Checker:
         first = World(0.0, configuration.store, configuration.server, tuple(processes))
         for index in range(len(processes)):
             first = self._advance(first, index, first.processes[index], 0.0, BEGIN)
-        came_from = {first: None}
+        came_from, seen = {first: None}, {self._key(first)}
         queue = deque([first])
         violations = {}
         ended = 0
@@ -329,7 +348,8 @@ class Checker:
                 then = self._try(act)
                 if self._broken:
                     self._report(violations, (*trace(came_from, world), line(label)))
-                if then is not None and then not in came_from:
+                if then is not None and (key := self._key(then)) not in seen:
+                    seen.add(key)
                     came_from[then] = (world, label)
                     queue.append(then)
             if alone:
@@ -342,6 +362,19 @@ class Checker:
             if self.limit is not None and len(came_from) > self.limit:
                 break
         return Found(len(came_from), ended, violations)
+
+    def _key(self, world):
+        """What makes two worlds the same: processes that are about to do the same may change places."""
+        roles = self.configuration.roles
+        if self.exact or any(role != roles[0] for role in roles):
+            return world
+        marked = [(hash(process), process, ()) for process in world.processes]
+        for fault in world.faults:
+            number, process, faults = marked[fault.process]
+            what = (*faults, fault._replace(process=0))
+            marked[fault.process] = (hash((number, what)), process, what)
+        marked.sort(key=first_of)
+        return world.now, world.store, world.server, tuple(marked)
 
     def _try(self, act):
         try:
@@ -388,7 +421,7 @@ class Checker:
             fault = Fault("pause", index, kind, process.unsaved or is_token_request)
             paused = process._replace(status=PAUSED, wake=process.lease_end)
             yield (name, "PAUSES before", step), lambda: self._with(world, index, paused, fault)
-        if "slow" in allowed and process.lease is not None and not process.slow:
+        if "slow" in allowed and process.lease is not None and not process.slow and world.now < process.lease_end:
             fault = Fault("slow", index, kind)
             slow = process._replace(slow=True)
             yield (name, "BECOMES SLOW before", step), lambda: self._with(world, index, slow, fault)
@@ -396,7 +429,10 @@ class Checker:
         for when in ("before", "after"):
             if f"{what} {when}" in allowed and not (when == "after" and kind == "Load"):
                 fault = Fault(f"{what} {when}", index, kind, is_token_request and when == "after")
-                yield (name, f"FAILS {when} it is done:", step), lambda f=fault, w=when: self._perform(world, index, process, fault=f, when=w)
+                yield (
+                    (name, f"FAILS {when} it is done:", step),
+                    lambda f=fault, w=when: self._perform(world, index, process, fault=f, when=w),
+                )
 
     # ---- what then happens
 
@@ -415,8 +451,12 @@ class Checker:
             now = process.wake
         if process.status == POLLING and world.store.changes == process.seen:
             now = max(process.wake, world.store.lease_end)
-        process = process._replace(status=RUNNING, wake=0.0, seen=-1)
+        was, polled = world.now, process.status == POLLING
+        process = process._replace(status=RUNNING, wake=0.0, seen=-1, declined=False)
         world = world._replace(now=now)
+        if polled and now == was and process.round is not None and not self.exact:
+            return self._with(world, index, process._replace(node=process.round))
+        process = process._replace(round=None)
         if process.node.step is None:  # another flow begins
             process = process._replace(started=now)
         return self._advance(world, index, process, now, BEGIN)
@@ -425,7 +465,7 @@ class Checker:
         step = process.node.step
         kind = type(step).__name__
         now, store, server = world.now, world.store, world.server
-        if process.slow and process.lease is not None:
+        if process.slow and process.lease is not None and now < process.lease_end:
             limit = step.request.timeout if kind == "Send" else STORE_LIMIT
             if kind == "Send":
                 self._check_request(world, index, process, step)
@@ -448,6 +488,8 @@ class Checker:
                 process = self._remember(process, step, store, answer, lease, when)
                 if when == "after" and answer.kind == "ok":
                     answer = Answer("store")
+        if answer.kind in ("store", "network"):
+            process = process._replace(declined=False)
         world = world._replace(now=now, store=store, server=server)
         if fault is not None:
             world = world._replace(faults=(*world.faults, fault))
@@ -463,11 +505,11 @@ class Checker:
             found = answer.value if kind == "Load" else answer.value[1]
             if found is not None and read(found.value)[0] > process.known:
                 process = process._replace(known=read(found.value)[0])
-        if lease is None or when == "after":
-            return process._replace(lease=None) if lease is not False else process
-        if lease is not False:
-            process = process._replace(lease=lease, lease_end=store.lease_end)
-        return process
+        if lease is False:
+            return process
+        if when == "after" or kind in ("Release", "SaveAndRelease"):
+            return process._replace(lease=None)
+        return process._replace(lease=lease, lease_end=store.lease_end, declined=lease is None)
 
     def _answer(self, world, index, process, step, now, fault):
         before = world.server
@@ -488,14 +530,14 @@ class Checker:
             return self._outcome(world, index, process, node)
         step = node.step
         if type(step).__name__ == "Sleep":
-            status = POLLING if process.lease is None and self._is_poll(world, now) else ASLEEP
+            status = POLLING if process.declined else ASLEEP
             if status == POLLING:
                 process = process._replace(seen=world.store.changes)
             return self._with(world, index, process._replace(node=node, status=status, wake=now + step.seconds))
-        return self._with(world, index, process._replace(node=node))
-
-    def _is_poll(self, world, now):
-        return world.store.owner != 0 and now < world.store.lease_end
+        process = process._replace(node=node)
+        if process.round is None:
+            process = process._replace(round=node)
+        return self._with(world, index, process)
 
     def _outcome(self, world, index, process, node):
         role, outcome, memory = self.configuration.roles[index], node.outcome, node.memory
@@ -594,7 +636,9 @@ class Checker:
         if revoked:
             return
         if refresh in server.good:
-            raise Broken("a user is asked to authorize only when it is needed", f"the store has r{refresh}, which is good")
+            raise Broken(
+                "a user is asked to authorize only when it is needed", f"the store has r{refresh}, which is good"
+            )
         for other in world.processes:
             if other.status == CRASHED or (other.status == PAUSED and other is not process):
                 continue
@@ -605,7 +649,9 @@ class Checker:
             if other.unsaved or other is process:
                 hands.add(other.got)
             if hands & set(server.good):
-                raise Broken("a user is asked to authorize only when it is needed", f"r{max(hands)} is good, a process has it")
+                raise Broken(
+                    "a user is asked to authorize only when it is needed", f"r{max(hands)} is good, a process has it"
+                )
 
     def _ended(self, world):
         server, store = world.server, world.store
@@ -623,7 +669,9 @@ class Checker:
             waiting = [flow.pending(process.memory) for process in alive]
             hands = {refresh, *(generation(token.refresh_token) for token in waiting if token is not None)}
             if received and not hands & set(server.good):
-                raise Broken("no refresh token is lost while its owner lives", f"r{max(received)}, the store has r{refresh}")
+                raise Broken(
+                    "no refresh token is lost while its owner lives", f"r{max(received)}, the store has r{refresh}"
+                )
         excused = any(fault.kind.startswith("store") and fault.step in LEASES for fault in world.faults)
         if store.owner and world.now < store.lease_end and not kinds & {"crash", "pause"} and not excused:
             raise Broken("no lease is left", f"for {store.lease_end - world.now:.1f} s")
@@ -647,6 +695,9 @@ class Later:
 
     def throw(self, error):
         return self._running.throw(error)
+
+
+first_of = operator.itemgetter(0)
 
 
 class _Dead:
@@ -683,7 +734,13 @@ def show(step):
     if kind in ("Save", "SaveAndRelease"):
         saved, refresh, revoked = read(step.value)
         intent = '"intent_at"' in step.value
-        what = "revoked" if revoked else "nothing" if saved < 0 else f"a{saved}/" + (f"r{refresh}" if refresh >= 0 else "–")
+        what = (
+            "revoked"
+            if revoked
+            else "nothing"
+            if saved < 0
+            else f"a{saved}/" + (f"r{refresh}" if refresh >= 0 else "–")
+        )
         return f"{kind} {what}{' with intent' if intent else ''}{'' if step.lease else ' without a lease'}"
     if kind == "Send":
         body = step.request.body.decode()
