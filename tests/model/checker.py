@@ -562,7 +562,7 @@ class Checker:
 
             def make():
                 clock = flow.ModelClock(role.ahead)
-                running, after = Later(begin, for_user, memory, clock, window, role.refused), None
+                running = Later(begin, for_user, memory, clock, window, role.refused)
                 return running, lambda outcome: running.after(outcome), clock
 
             root = self._roots[key] = Node(make)
@@ -584,7 +584,6 @@ class Checker:
             self._broken.append(Broken("nothing is saved without a lease"))
 
     def _check_outcome(self, world, index, process, role, outcome, memory):
-        server, store = world.server, world.store
         took = world.now - process.started
         is_late = took > flow.policy(self.configuration.window).timeout + 1.0
         stood = any(fault.kind in ("pause", "slow") for fault in world.faults)
@@ -632,7 +631,7 @@ class Checker:
         server, store = world.server, world.store
         if not server.good or any(other.revoked for other in world.processes):
             return
-        saved, refresh, revoked = read(store.value) if store.value is not None else (-1, -1, False)
+        _, refresh, revoked = read(store.value) if store.value is not None else (-1, -1, False)
         if revoked:
             return
         if refresh in server.good:
