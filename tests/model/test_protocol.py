@@ -51,7 +51,7 @@ def configurations():
 BEHIND = [start for start in STARTS if "behind" in start]
 
 
-@pytest.mark.parametrize("one", configurations(), ids=lambda one: one.name.replace(" ", "-"))
+@pytest.mark.parametrize("one", list(configurations()), ids=lambda one: one.name.replace(" ", "-"))
 def test_the_promises_hold_in_every_interleaving(one):
     """No refresh token is sent twice or lost, no old token is given out, no false alarm, no lease left, few requests."""
     found = Checker(one).explore()
