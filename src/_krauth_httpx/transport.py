@@ -106,7 +106,15 @@ class HTTPXTokenTransport(AsyncTransport):
         """Return the library's default TLS context, made once as long as the CA bundle stays the same."""
         bundle = _bundle()
         if cls._context is None or cls._context[0] != bundle:
-            cls._context = bundle, cls.library.create_ssl_context()
+            try:
+                cls._context = bundle, cls.library.create_ssl_context()
+            except OSError as error:
+                from krauth._values.exceptions import TokenTransportError
+
+                raise TokenTransportError(
+                    f"the CA bundle {os.environ.get('SSL_CERT_FILE') or os.environ.get('SSL_CERT_DIR')} can't be read"
+                    f" ({type(error).__name__}); check SSL_CERT_FILE and SSL_CERT_DIR"
+                ) from None
         return cls._context[1]
 
 

@@ -47,6 +47,11 @@ class TokenTransport(Transport):
             prepared.headers["Connection"] = "close"  # the next token request is hours away
         session = _lent(self._given or _own_session(request.url), prepared.url, deadline)
         settings: Any = session.merge_environment_settings(request.url, {}, True, None, None)
+        verify = settings["verify"]
+        if isinstance(verify, str) and not os.path.exists(verify):
+            raise krauth.TokenTransportError(
+                f"the CA bundle {verify} does not exist; check REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and session.verify"
+            )
         uses_socks = "socks" in str(requests.utils.select_proxy(request.url, settings["proxies"])).lower()
         connect: Any = deadline.left() if uses_socks else TimeLeft(deadline.left)  # PySocks wants a float
         timeout: Any = Timeout(connect=connect, read=deadline.seconds)

@@ -10,45 +10,47 @@ from .origin_auth import OriginAuth
 if TYPE_CHECKING:
     from .transport import Transport
 
-#: The libraries whose objects are told from callables that are meant.
-_LIBRARIES = ("requests", "httpx", "httpx2", "aiohttp", "urllib3", "httpcore", "httpcore2", "niquests")
-#: Name of a base class in these libraries → what an instance is, and how it becomes part of a client.
+#: The libraries whose objects are told from callables that are meant, and the adapter of each that has one.
+_LIBRARIES = {
+    **{name: f"krauth_{name}" for name in ("requests", "httpx", "httpx2", "aiohttp")},
+    **dict.fromkeys(("urllib3", "httpcore", "httpcore2", "niquests")),
+}
+#: Name of a base class in these libraries → how an instance becomes part of a client.
 _PARTS = {
-    "BaseAdapter": "an HTTP adapter; mount it: session.mount('https://', adapter), and hand over the session",
+    "BaseAdapter": "an HTTP adapter; mount it, session.mount('https://', adapter), and hand over the session",
     "BaseTransport": "a transport of the library; hand over a client made with it: {client}(transport=…)",
     "AsyncBaseTransport": "a transport of the library; hand over a client made with it: {client}(transport=…)",
     "BaseConnector": "a connector; hand over a session made with it: {client}(connector=…)",
-    "Session": "{a} {name}, which is of another library; hand over {wanted}, or use the adapter krauth_{library}",
-    "Client": "{a} {name}, which is of another library; hand over {wanted}, or use the adapter krauth_{library}",
-    "AsyncClient": "{a} {name}, which is of another library; hand over {wanted}, or use the adapter krauth_{library}",
-    "ClientSession": "{a} {name}, which is of another library; hand over {wanted}, or use the adapter krauth_{library}",
 }
 
 
 def find_mistake(value: object, cls: type[Transport]) -> str | None:
     """Return what a value is that can't be a transport, with the cure, or `None` where nothing is known of it."""
-    wanted, client = cls.wanted(), f"{getattr(cls.library, '__name__', 'library')}.{(*cls.client_names, 'Client')[-1]}"
+    wanted, own = cls.wanted(), getattr(cls.library, "__name__", None)
     if isinstance(value, ModuleType):
         return f"the module {value.__name__}; hand over {wanted}"
     if isinstance(value, type):
-        return f"the class {_name(value)} itself; hand over an instance: {_name(value)}(…)"
+        cure = f"an instance: {_name(value)}(…)" if _library(value) in (own, None) else wanted
+        return f"the class {_name(value)} itself; hand over {cure}"
     if isinstance(value, OriginAuth):
         return f"an auth object; hand over {wanted}, also the very one that carries this auth"
     if isinstance(value, str | dict):
         return f"{article(type(value).__name__)}; for a proxy make {wanted} that uses it, and hand that over"
-    if isinstance(value, MethodType) and _library(type(value.__self__)):
-        return f"a method of {_name(type(value.__self__))}; hand over the object itself, not its method"
+    if isinstance(value, MethodType) and (library := _library(type(value.__self__))):
+        cure = "the object itself" if library == own else wanted
+        return f"a method of {_name(type(value.__self__))}; hand over {cure}"
     if isinstance(value, FunctionType):
         if _library(value):
             return f"the function {_name(value)}, which takes no krauth.HTTPRequest; hand over {wanted}"
         if value.__code__.co_flags & 0x180:  # CO_COROUTINE, CO_ITERABLE_COROUTINE
             return "a coroutine function: it is called in a worker thread; write a plain function"
     for base in type(value).__mro__:
-        if base.__name__ in _PARTS and (library := _library(base)):
-            name = f"{library}.{base.__name__}"
-            return _PARTS[base.__name__].format(
-                client=client, wanted=wanted, name=name, library=library, a=article(library).partition(" ")[0]
-            )
+        library = _library(base)
+        if library == own and own and base.__name__ in _PARTS:
+            return _PARTS[base.__name__].format(client=f"{own}.{cls.client_names[0]}")
+        if library and library != own:
+            adapter = f", or use the adapter {_LIBRARIES[library]}" if _LIBRARIES[library] else ""
+            return f"{article(_name(base))}, which is of another library; hand over {wanted}{adapter}"
     return None
 
 

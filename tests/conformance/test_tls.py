@@ -1,0 +1,132 @@
+"""Token requests over TLS: whom they trust, which CA bundle is read and how often."""
+
+import json
+import os
+import ssl
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import trustme
+
+from faults import Faulty, Reply
+from krauth import MemoryStore, RefreshPolicy, TokenTransportError
+from stacks import BY_NAME
+
+POLICY = RefreshPolicy(attempts=1, timeout=8, attempt_timeout=5)
+TOKEN = Reply(json.dumps({"access_token": "t", "token_type": "Bearer", "expires_in": 3600}).encode())
+VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+def answer(peer, reply):
+    peer.send(reply.whole)
+
+
+def make(stack, server, transport=None):
+    return stack.MelomingOAuth(
+        "app",
+        "some-client-secret",
+        base_url=server.url,
+        store=MemoryStore(),
+        refresh=POLICY,
+        token_transport=transport,
+    )
+
+
+def tls(certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    return context
+
+
+BAD = {
+    "expired": (
+        lambda ca: ca.issue_cert("127.0.0.1", not_after=datetime.now(UTC) - timedelta(days=1)),
+        "certificate has expired",
+    ),
+    "another host": (lambda ca: ca.issue_cert("api.example.com"), "IP address mismatch"),
+    "another authority": (lambda ca: trustme.CA().issue_cert("127.0.0.1"), "unable to get local issuer certificate"),
+}
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_a_certificate_that_is_no_good(stack, world, authority, bad):
+    """The secret is not sent to a server whose certificate is no good, and OpenSSL's own reason is named."""
+    issue, reason = BAD[bad]
+    with (
+        Faulty(answer, TOKEN, tls=tls(issue(authority))) as server,
+        stack.client(verify=world.ca_file) as client,
+        pytest.raises(TokenTransportError, match=rf"certificate verify failed: {reason}"),
+    ):
+        stack.token(make(stack, server, client.native))
+    assert server.requests == []
+
+
+def test_plain_http_on_the_port_of_tls(stack):
+    """A server that speaks no TLS is called that; nothing of it is quoted."""
+    with Faulty(lambda peer, reply: peer.send(b"HTTP/1.1 400 Say-TLS\r\n\r\n"), asks=False) as server:
+        with pytest.raises(TokenTransportError, match=r"no answer from .*\(.*(wrong version number|broken)") as caught:
+            stack.token(make(stack, server))
+    assert "Say-TLS" not in str(caught.value)
+
+
+# The own transports, which make a client for each token request.
+
+
+@pytest.fixture
+def bundle(tmp_path, monkeypatch, world):
+    """The file that the environment names as CA bundle; it holds the suite's authority."""
+    path = tmp_path / "ca.pem"
+    path.write_bytes(Path(world.ca_file).read_bytes())
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.setenv(name, str(path))
+    return path
+
+
+@pytest.fixture(params=["requests", "httpx", "httpx2"])
+def reader(request):
+    """The stacks that read the bundle for each client; aiohttp reads it when it is imported."""
+    return BY_NAME[request.param]
+
+
+def test_the_bundle_is_read_once(reader, bundle, server_tls, monkeypatch):
+    """Ten token requests read the CA bundle once: that takes twenty times as long as a signature."""
+    read = []
+    load = ssl.SSLContext.load_verify_locations
+
+    def counting(self, *args, **kwargs):
+        read.append(args)
+        return load(self, *args, **kwargs)
+
+    with Faulty(answer, TOKEN, tls=server_tls) as server:
+        monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", counting)
+        for _ in range(10):
+            reader.token(make(reader, server))
+        assert len(server.requests) == 10
+        assert server.left(2), "a connection was kept"
+    assert len(read) <= 1
+
+
+def test_a_bundle_that_changed_is_read_again(reader, bundle, server_tls):
+    """After the CA bundle was replaced, the new one decides: a server it does not vouch for is refused."""
+    good = bundle.read_bytes()
+    with Faulty(answer, TOKEN, tls=server_tls) as server:
+        reader.token(make(reader, server))
+        trustme.CA().cert_pem.write_to_path(bundle)
+        with pytest.raises(TokenTransportError, match="certificate verify failed"):
+            reader.token(make(reader, server))
+        bundle.write_bytes(good)
+        os.utime(bundle, ns=(1, 1))
+        reader.token(make(reader, server))
+        assert len(server.requests) == 2
+
+
+def test_a_bundle_that_is_missing_is_named(reader, bundle, server_tls):
+    """A CA bundle that does not exist is named with the variable that names it."""
+    bundle.unlink()
+    with Faulty(answer, TOKEN, tls=server_tls) as server:
+        with pytest.raises(TokenTransportError, match=rf"{bundle}.*(REQUESTS_CA_BUNDLE|SSL_CERT_FILE)"):
+            reader.token(make(reader, server))
+    assert server.requests == []
