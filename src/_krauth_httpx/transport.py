@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from krauth._auth.transport import AsyncTransport
@@ -22,8 +22,8 @@ class HTTPXTokenTransport(AsyncTransport):
 
     library: ClassVar[ModuleType]
     client_names = ("Client", "AsyncClient")
-    #: The TLS context of clients of our own, and the CA bundle that it was made from.
-    _context: ClassVar[tuple[Any, Any] | None] = None
+    #: (library, scheme) → what the own client was made for, and the client.
+    _own: ClassVar[dict[tuple[Any, str], tuple[Any, Any]]] = {}
 
     def _has_home(self) -> bool:
         return isinstance(self._given, self.library.AsyncClient)
@@ -37,8 +37,9 @@ class HTTPXTokenTransport(AsyncTransport):
             return self._send_on(self._given, self._prepare(request, timeouts), deadline)
         prepared = self._prepare(request, timeouts)
         prepared.headers["Connection"] = "close"  # the next token request is hours away
-        with self._own_client(prepared.url.scheme) as client:
-            return self._send_on(client, prepared, deadline)
+        client = self._own_client(prepared.url.scheme)
+        client.cookies.clear()
+        return self._send_on(client, prepared, deadline)
 
     def _send_on(self, client: Any, prepared: Any, deadline: Deadline) -> HTTPResponse:
         from krauth._auth.answer import Collector
@@ -96,34 +97,44 @@ class HTTPXTokenTransport(AsyncTransport):
         prepared.stream = _sent_once(self.library)(request.body)
         return prepared
 
-    def _own_client(self, scheme: str) -> Any:
-        if scheme != "https":  # only to this machine, so that no proxy is on the way
-            return self.library.Client(verify=False, trust_env=False)
-        return self.library.Client(verify=self._tls_context())
+    @classmethod
+    def _own_client(cls, scheme: str) -> Any:
+        """Return a client that keeps no connection. Making one costs more than a request, its TLS context above all."""
+        settings = (os.getpid(), _environment() if scheme == "https" else None)  # sockets are not for a forked child
+        made_for, client = cls._own.get((cls.library, scheme), (None, None))
+        if made_for != settings:
+            if scheme == "https":
+                client = cls.library.Client(verify=cls._tls_context())
+            else:  # plain http goes to this machine only, so that no proxy may be on the way
+                client = cls.library.Client(verify=False, trust_env=False)
+            cls._own[cls.library, scheme] = settings, client
+        return client
 
     @classmethod
     def _tls_context(cls) -> Any:
-        """Return the library's default TLS context, made once as long as the CA bundle stays the same."""
-        bundle = _bundle()
-        if cls._context is None or cls._context[0] != bundle:
-            try:
-                cls._context = bundle, cls.library.create_ssl_context()
-            except OSError as error:
-                from krauth._values.exceptions import TokenTransportError
+        try:
+            return cls.library.create_ssl_context()
+        except OSError as error:
+            from krauth._values.exceptions import TokenTransportError
 
-                raise TokenTransportError(
-                    f"the CA bundle {os.environ.get('SSL_CERT_FILE') or os.environ.get('SSL_CERT_DIR')} can't be read"
-                    f" ({type(error).__name__}); check SSL_CERT_FILE and SSL_CERT_DIR"
-                ) from None
-        return cls._context[1]
+            raise TokenTransportError(
+                f"the CA bundle {os.environ.get('SSL_CERT_FILE') or os.environ.get('SSL_CERT_DIR')} can't be read"
+                f" ({type(error).__name__}); check SSL_CERT_FILE and SSL_CERT_DIR"
+            ) from None
 
 
-def _bundle() -> list[Any]:
-    """Return what tells one CA bundle from another: paths, and for each file its time and its size."""
-    import certifi
+_PROXIES = [name for kind in ("https", "all", "no") for name in (f"{kind}_proxy", f"{kind}_proxy".upper())]
 
-    paths = [os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"), certifi.where()]
-    return [(path, os.stat(path).st_mtime_ns, os.stat(path).st_size) for path in paths if path and os.path.exists(path)]
+
+def _environment() -> tuple[Any, ...]:
+    """Return what decides how a client is made: the proxies, and of the CA bundle the path, the time and the size."""
+    paths = [os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")]
+    with suppress(ImportError):  # httpx2 can do without
+        import certifi
+
+        paths.append(certifi.where())
+    found = [(path, os.stat(path)) for path in paths if path and os.path.exists(path)]
+    return (*map(os.environ.get, _PROXIES), *((path, stat.st_mtime_ns, stat.st_size) for path, stat in found))
 
 
 @functools.cache
