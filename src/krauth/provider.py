@@ -30,9 +30,21 @@ What a subclass of `OriginAuth` may set or define:
   a request that is redirected to another origin.
 - `extra_headers(method, url)`: those header fields for one sending of a request: it is called anew for each, with the
   URL as it is sent. Fast, without I/O; it may run on an event loop.
+- `fixed_headers = True`: `extra_headers` returns the same for every request, an API key for example; it is called once.
+- `signs_body = True`: `extra_headers(method, url, body)` is given the body as bytes, `b""` where there is none. A body
+  that can be read only once raises `ConfigurationError` before anything is sent.
+- `server_time()`: what to sign as the time: seconds since the epoch, by the API's clock once a refusal has named it.
+- `token_header`, `token_scheme`: where the token goes, `"Authorization"` and `"Bearer"` by default; `""` for no scheme.
+- `judged_statuses`: the statuses that may say something about the credential, `frozenset({401})` by default. Also an
+  attribute of `Credentials`. With a status below 300 in it, one of these says where to look: `judged_header`, the name
+  of a header field that only a refusal has, or `judged_json = True`, the body of an answer in JSON, 64 KiB at most.
+- `errors`: for a credential without tokens, the error table of the API. `Rule("…", clock=True)` blames the clock: the
+  request is signed anew with the time of the answer's `Date` and repeated once. With tokens, `Credentials.errors`.
+- `judge(method, status, headers, body)`: instead of a table.
 - `anonymous_methods`: methods that are sent without a token unless the server wants one.
 
-The two attributes are the class's, or set before `use_origins` or `use_credentials`, which read them.
+The attributes are the class's, or set before `use_origins` or `use_credentials`, which read them. The two base classes
+may be named in either order.
 """
 
 from __future__ import annotations
@@ -136,7 +148,10 @@ def use_credentials(
 
 
 def now() -> float:
-    """Return seconds since the epoch, by the clock that tests move (`krauth.testing.FakeClock`)."""
+    """Return seconds since the epoch, by the clock that tests move (`krauth.testing.FakeClock`).
+
+    `OriginAuth.server_time()` returns the API's own time instead, as far as it is known.
+    """
     return current_clock().time()
 
 

@@ -665,6 +665,11 @@ class FixedFields:
             headers[item[0]] = item[1]
 
 
+def forget_clocks() -> None:
+    """Forget what refusals told of the APIs' clocks; for tests."""
+    _ahead.clear()
+
+
 @atexit.register
 def _at_exit() -> None:
     # Registered with this import and not with that of `_source`, which comes later: handlers that were registered in
