@@ -7,7 +7,7 @@ import hashlib
 import hmac
 from typing import TYPE_CHECKING, Any, Self
 
-from krauth.provider import OriginAuth, Secret, hide, now, require_env, require_text, split_target, use_origins
+from krauth.provider import OriginAuth, Secret, hide, require_env, require_text, split_target, use_origins
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +57,7 @@ class SearchAdAuthBase(OriginAuth):
 
     def extra_headers(self, method: str, url: str) -> Mapping[str, str]:
         """Return the four header fields for one sending of a request."""
-        timestamp = str(int(now() * 1000))
+        timestamp = str(int(self.server_time() * 1000))
         return {
             "X-Timestamp": timestamp,
             "X-API-KEY": self._api_key.reveal(),
