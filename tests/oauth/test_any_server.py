@@ -274,6 +274,45 @@ def test_insufficient_scope_costs_no_refresh(server, stack, make):
     assert [seen.path for seen in server.seen].count("/token") == 1
 
 
+ODD_ANSWERS = {
+    "status 201": (201, {}, {}),
+    "status 206": (206, {}, {}),
+    "text/plain": (200, {"Content-Type": "text/plain"}, {}),
+    "text/html": (200, {"Content-Type": "text/html; charset=utf-8"}, {}),
+    "no token_type": (200, {}, {"token_type": None}),
+    "no expires_in": (200, {}, {"expires_in": None}),
+    "expires_in is text": (200, {}, {"expires_in": "soon"}),
+    "expires_in is over": (200, {}, {"expires_in": -5}),
+}
+
+
+@pytest.mark.parametrize("name", ODD_ANSWERS)
+def test_an_odd_but_whole_answer_signs_nobody_out(server, stack, make, name, caplog):
+    """A server that rotates, and answers oddly: the code and each refresh token are used once, and none is lost."""
+    status, headers, changes = ODD_ANSWERS[name]
+    issued = ["the-code"]
+
+    def answer(seen):
+        fields = form(seen)
+        spent = fields.get("refresh_token") or fields["code"]
+        if spent != issued[-1]:
+            return Reply.json({"error": "invalid_grant"}, 400)
+        issued.append(f"refresh-{len(issued)}")
+        data = {"access_token": f"t{len(issued)}", "token_type": "Bearer", "expires_in": 0, "refresh_token": issued[-1]}
+        body = {key: value for key, value in {**data, **changes}.items() if value is not None}
+        return Reply(status, {"Content-Type": "application/json", **headers}, json.dumps(body).encode())
+
+    server.answer = answer
+    auth = make(user="mina", redirect_uri="http://127.0.0.1:1/cb")
+    request = auth.authorization_request()
+    callback = f"{request.redirect_uri}?code=the-code&state={request.state}"
+    assert stack.method(auth, "authorize", callback, request).access_token == "t2"
+    tokens = [stack.token(auth).access_token for _ in range(3)]
+    is_over = changes.get("expires_in", 0) in (0, -5)
+    assert tokens == (["t3", "t4", "t5"] if is_over else ["t2"] * 3)
+    assert ("expired" in caplog.text) is is_over
+
+
 def test_introspection_is_a_form(server, stack, make):
     """Elsewhere than at Meloming introspection and revocation are the RFCs' forms."""
     auth = make()
