@@ -132,6 +132,7 @@ class MelomingCredentials(OAuth2Credentials):
         redirect_uri: str | None = None,
         base_url: str = BASE_URL,
         version: str | None = None,
+        namespace: str | None = None,
     ) -> None:
         secret, identifier = hide(client_secret), hide(client_id)
         del client_secret, client_id
@@ -149,6 +150,7 @@ class MelomingCredentials(OAuth2Credentials):
             authorization_endpoint=base_url + "/oauth/authorize",
             revocation_endpoint=base_url + "/oauth/revoke",
             introspection_endpoint=base_url + "/oauth/introspect",
+            namespace=namespace,
         )
         self.base_url = base_url
 
@@ -209,6 +211,7 @@ class MelomingOAuthBase(_MelomingFields, UserAuth):
         anonymous_reads: bool = False,
         base_url: str = BASE_URL,
         version: str | None = None,
+        namespace: str | None = None,
         store: TokenStore | str | None = None,
         refresh: RefreshPolicy | None = None,
         token_transport: Any = None,
@@ -228,6 +231,8 @@ class MelomingOAuthBase(_MelomingFields, UserAuth):
             base_url: Of API and OAuth endpoints alike.
             version: The `Meloming-Version` of all requests, such as `"2026-01-11"`; `None`: none, which means the
                 newest.
+            namespace: Part of the store key: hosts of many tenants give each tenant one, so that none uses the
+                token of another. `None`: none.
             store: A `TokenStore` or the URL of one; `None`: the process's memory.
             refresh: When to renew, and how long to wait.
             token_transport: How token requests travel: a client or session of this library (the very one that
@@ -249,6 +254,7 @@ class MelomingOAuthBase(_MelomingFields, UserAuth):
             redirect_uri=redirect_uri,
             base_url=base_url,
             version=version,
+            namespace=namespace,
         )
         self._set_source(credentials, store, refresh, token_transport)
 

@@ -14,7 +14,7 @@ from ._auth.settings import REPLACING, Fixed
 from ._oauth.client_secret import SecretSource
 from ._oauth.credentials import ErrorTable, Rule, SecretCredentials, fingerprint, former_fingerprint, make_key
 from ._oauth.grants import prepare_form_request
-from ._values.checks import read_env, read_json_object, refuse_quotes, require_env, require_text
+from ._values.checks import read_env, read_json_object, refuse_quotes, require_client_id, require_env, require_text
 from ._values.exceptions import (
     ConfigurationError,
     InvalidClientError,
@@ -238,12 +238,13 @@ class NaverCredentials(SecretCredentials):
             returns either; read again when the server says that the client is invalid.
         account_id: The seller's ID or UID: makes the type `SELLER`. `None`: `SELF`.
         base_url: Ends in `/external`, or `/partner` for agencies.
+        namespace: Part of the store key, so that tenants of one host do not share tokens; `None`: none.
 
     Raises:
         ConfigurationError: An argument can't be right.
     """
 
-    __slots__ = ("account_id", "base_url")
+    __slots__ = ("account_id", "base_url", "namespace")
 
     provider = "naver"
     window = REFRESH_WINDOW
@@ -259,13 +260,15 @@ class NaverCredentials(SecretCredentials):
         client_secret: SecretSetting,
         account_id: str | None = None,
         base_url: str = BASE_URL,
+        namespace: str | None = None,
     ) -> None:
         secret = client_secret if isinstance(client_secret, SecretSource) else hide(client_secret)
         identifier = hide(client_id)
         del client_secret, client_id
         check_not_swapped(identifier)
         refuse_quotes(identifier, "client_id")
-        self.client_id = require_text(identifier, "client_id", "set NAVER_COMMERCE_CLIENT_ID")
+        self.client_id = require_client_id(identifier, "set NAVER_COMMERCE_CLIENT_ID")
+        self.namespace = None if namespace is None else require_text(namespace, "namespace")
         source = secret if isinstance(secret, SecretSource) else SecretSource(secret, check_secret)
         check_password(identifier, 10**12)  # the length, before any request
         if account_id is not None:
@@ -278,10 +281,17 @@ class NaverCredentials(SecretCredentials):
         self._take_secret(source)
 
     def _make_keys(self) -> tuple[str, ...]:
-        whose = (("client_id", self.client_id), ("type", self.type), ("account_id", self.account_id))
+        whose = (
+            ("namespace", self.namespace),
+            ("client_id", self.client_id),
+            ("type", self.type),
+            ("account_id", self.account_id),
+        )
         where = ("path", self.base_url.partition("://")[2].partition("/")[2])
         secret = self.client_secret.reveal()
-        proofs = (fingerprint(secret, salt=self.client_id), former_fingerprint(secret))
+        proofs = [fingerprint(secret, salt=self.client_id)]
+        if self.namespace is None:
+            proofs.append(former_fingerprint(secret))
         return tuple(make_key("naver", self.base_url, *whose, where, ("secret", proof)) for proof in proofs)
 
     @property
@@ -303,7 +313,7 @@ class NaverCredentials(SecretCredentials):
     def for_account(self, account_id: str | None) -> NaverCredentials:
         """Return the same credentials for another seller; a secret that one reads again is new for the other, too."""
         assert self._secret is not None
-        return NaverCredentials(self.client_id, self._secret, account_id, self.base_url)
+        return NaverCredentials(self.client_id, self._secret, account_id, self.base_url, self.namespace)
 
     def prepare_token_request(self, now: float, token: Token | None = None) -> HTTPRequest:
         """Return the signed token request; parameters in the body only, since a query string gets 415 or a penalty.
@@ -370,6 +380,7 @@ class NaverAuthBase(OriginAuth):
         *,
         account_id: str | None = None,
         base_url: str = BASE_URL,
+        namespace: str | None = None,
         store: TokenStore | str | None = None,
         refresh: RefreshPolicy | None = None,
         token_transport: Any = None,
@@ -384,6 +395,8 @@ class NaverAuthBase(OriginAuth):
             account_id: The seller's ID or UID: tokens of type `SELLER`. `None`: the own shop, `SELF`; for an agency,
                 which has no tokens of its own, a base for `for_account(…)`.
             base_url: Ends in `/external`, or `/partner` for agencies. The token endpoint is `/v1/oauth2/token` below.
+            namespace: Part of the store key: hosts of many tenants give each tenant one, so that none uses the
+                token of another. `None`: none.
             store: A `TokenStore` or the URL of one; `None`: the process's memory.
             refresh: When to renew, and how long to wait; by default 30 minutes before expiry.
             token_transport: How token requests travel: a client or session of this library (the very one that
@@ -394,7 +407,7 @@ class NaverAuthBase(OriginAuth):
         """
         secret, identifier = hide(client_secret), hide(client_id)
         del client_secret, client_id
-        credentials = NaverCredentials(cast("Secret", identifier), secret, account_id, base_url)
+        credentials = NaverCredentials(cast("Secret", identifier), secret, account_id, base_url, namespace)
         self._set_source(credentials, store, refresh, token_transport)
 
     client_id = Fixed(lambda auth: auth._tokens.credentials.client_id)

@@ -52,6 +52,7 @@ class OAuth2AuthBase(UserAuth):
         assertion_audience: str | None = None,
         assertion_algorithm: str | None = None,
         key_id: str | None = None,
+        namespace: str | None = None,
         store: TokenStore | str | None = None,
         refresh: RefreshPolicy | None = None,
         token_transport: Any = None,
@@ -82,6 +83,8 @@ class OAuth2AuthBase(UserAuth):
             assertion_audience: `aud` of a client assertion; `None`: the token endpoint.
             assertion_algorithm: `alg` of a client assertion; `None`: HS256, or what suits the private key.
             key_id: `kid` of a client assertion's header, or `None`.
+            namespace: Part of the store key: hosts of many tenants give each tenant one, so that none uses the
+                token of another. `None`: none.
             store: A `TokenStore` or the URL of one; `None`: the process's memory.
             refresh: When to renew, and how long to wait.
             token_transport: How token requests travel: a client or session of this library (the very one that
@@ -109,6 +112,7 @@ class OAuth2AuthBase(UserAuth):
             token_parameters=parameters,
             token_headers=headers,
             assertion=Assertion(assertion_audience, key_id, assertion_algorithm),
+            namespace=namespace,
         )
         self._set_source(credentials, store, refresh, token_transport)
 

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from krauth import ConfigurationError, TokenEvent
+from krauth._oauth.client import OAuth2Credentials
 from krauth._oauth.credentials import (
     endpoint_parts,
     fingerprint,
@@ -16,6 +18,8 @@ from krauth._oauth.credentials import (
     matches_proof,
 )
 from krauth._values.secret import Secret
+from krauth.meloming import MelomingCredentials
+from krauth.naver import NaverCredentials
 
 
 def key_of(endpoint):
@@ -98,3 +102,95 @@ def test_no_proofs(proof):
 def test_an_entry_of_an_older_krauth_has_no_proof():
     """A token that was saved before there were proofs is handed out as before."""
     assert matches_proof(None, Secret("tulip42"))
+
+
+# Credentials.
+
+NAVER_SECRET = "$2a$04$abcdefghijklmnopqrstuu"
+
+
+def oauth2(**settings):
+    defaults = {"token_endpoint": "https://h.example/t", "api_origins": "https://api.example"}
+    return OAuth2Credentials("client", **{"client_secret": "tulip42-of-spring", **defaults, **settings})
+
+
+def naver(**settings):
+    return NaverCredentials("client", NAVER_SECRET, **settings)
+
+
+def meloming(**settings):
+    return MelomingCredentials("client", **{"client_secret": "tulip42-of-spring", **settings})
+
+
+MAKERS = {"oauth2": oauth2, "naver": naver, "meloming": meloming}
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_namespaces(make):
+    """Tenants of one host have keys of their own, and never read an entry of before there were namespaces."""
+    keys = {make(namespace=name).key for name in (None, "a", "b", "a|b", "테넌트")}
+    assert len(keys) == 5
+    assert make(namespace="a").former_keys == ()
+    with pytest.raises(ConfigurationError, match="namespace"):
+        make(namespace="")
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_the_old_key_is_known(make):
+    """The key of before is still known, so that an upgrade obtains no token that is there already."""
+    secret = NAVER_SECRET if make is naver else "tulip42-of-spring"
+    (former,) = make().former_keys
+    assert former.endswith(f"|secret={former_fingerprint(secret)}")
+    assert former_fingerprint(secret) not in make().key
+    assert former != make().key
+
+
+def test_tenants_by_query():
+    """`?tenant=a` and `?tenant=b` are two servers; where the old key was that of both, no old entry is used."""
+    one, two = (oauth2(token_endpoint=f"https://h.example?tenant={name}") for name in "ab")
+    assert one.key != two.key
+    assert one.former_keys == two.former_keys == ()
+    assert oauth2(token_endpoint="https://h.example?x=/t").key != oauth2(token_endpoint="https://h.example/t").key
+    assert "path=t%3Ftenant%3Da" in oauth2(token_endpoint="https://h.example/t?tenant=a").former_keys[0]
+
+
+def test_users_keys_stay():
+    """A user's key holds nothing of a secret, so it is the key of before, unless the endpoint has a query."""
+    assert oauth2(user="mina").former_keys == ()
+    assert oauth2(user="mina").key == oauth2(user="mina", client_secret="another-secret").key
+    assert len(oauth2(user="mina", token_endpoint="https://h.example/t?x=1").former_keys) == 1
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_no_repr_and_no_event_shows_a_fingerprint(make):
+    """What tells secrets apart in a store key is shown nowhere."""
+    credentials = make()
+    part = next(part for part in credentials.key.split("|") if part.startswith("secret="))
+    event = TokenEvent("obtained", "p", credentials.key, 0.0)
+    for text in (repr(credentials), str(event), event.key, repr(event)):
+        assert part[7:] not in text
+        assert "client_id=client" in text
+
+
+def test_a_users_entry_is_bound():
+    """A user's entry is bound to the client's secret and to the origins that its token may be sent to."""
+    credentials = oauth2(user="mina", api_origins=["https://b.example", "https://a.example/x"])
+    assert matches_proof(make_proof(credentials.proof_secret), Secret("tulip42-of-spring"))
+    assert oauth2(user="mina", client_secret=None).proof_secret is None
+    assert credentials.audience == "https://a.example https://b.example"
+    assert credentials.is_audience("https://b.example https://a.example https://c.example")
+    assert credentials.is_audience(None)
+    assert not credentials.is_audience("https://a.example")
+    assert not credentials.is_audience("https://b.example.evil.test https://a.example")
+    assert not credentials.is_audience("")
+
+
+@pytest.mark.parametrize("wrong", [NAVER_SECRET, "mlm_live_0123456789abcdef", "eyJhbGciOi.eyJzdWIi.abc"])
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_a_secret_as_client_id(make, wrong):
+    """A secret in the place of the client_id is refused by each class, and not quoted."""
+    kinds = {oauth2: OAuth2Credentials, naver: NaverCredentials, meloming: MelomingCredentials}
+    settings = {"token_endpoint": "https://h.example/t", "api_origins": "https://a.example"} if make is oauth2 else {}
+    with pytest.raises(ConfigurationError, match="client_id") as caught:
+        kinds[make](wrong, NAVER_SECRET, **settings)
+    assert wrong[5:] not in str(caught.value)

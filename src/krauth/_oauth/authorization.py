@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from .._values.checks import printable
-from .._values.exceptions import AccessDenied, AuthorizationError, ConfigurationError, StateMismatch
+from .._values.exceptions import UNNAMED, AccessDenied, AuthorizationError, ConfigurationError, StateMismatch
+from .._values.guard import as_code
 from .._values.origin import parse_origin
 from .grants import prepare_form_request
 from .pkce import METHODS, make_code_challenge, make_code_verifier
@@ -160,8 +161,8 @@ def process_authorization_response(
         )
     _check_issuer(credentials, values.get("iss"))
     if "error" in values:
-        error = printable(values["error"], 100) or "unnamed error"
-        words = printable(values.get("error_description"))
+        error = as_code(values["error"]) or UNNAMED
+        words = printable(values.get("error_description") or (values["error"] if error == UNNAMED else None))
         meaning = _ERRORS.get(error, "see the server's words")
         kind = AccessDenied if error == "access_denied" else AuthorizationError
         raise kind(

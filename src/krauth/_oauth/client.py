@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
-from .._values.checks import require_text
+from .._values.checks import require_client_id, require_text
 from .._values.exceptions import AuthorizationRequired, ConfigurationError, InvalidTokenResponse
 from .._values.origin import Origin, check_base_url, parse_origin
 from .._values.secret import Secret, hide
@@ -60,6 +60,7 @@ class OAuth2Credentials(SecretCredentials):
         token_parameters: More fields for token requests (`audience`, `resource`, …): a string each, or several.
         token_headers: More header fields for token, revocation and introspection requests.
         assertion: How a client assertion is made, for `private_key_jwt` and `client_secret_jwt`.
+        namespace: Part of the store key, so that tenants of one host do not share tokens; `None`: none.
 
     Raises:
         ConfigurationError: An argument can't be right.
@@ -72,6 +73,7 @@ class OAuth2Credentials(SecretCredentials):
         "client_auth",
         "introspection_endpoint",
         "issuer",
+        "namespace",
         "redirect_uri",
         "requires_issuer",
         "revocation_endpoint",
@@ -104,11 +106,13 @@ class OAuth2Credentials(SecretCredentials):
         token_parameters: Mapping[str, str | Sequence[str]] | Secret | None = None,
         token_headers: Mapping[str, str] | Secret | None = None,
         assertion: Assertion | None = None,
+        namespace: str | None = None,
     ) -> None:
         secret = client_secret if isinstance(client_secret, SecretSource) else hide(client_secret)
         parameters, headers = hide(token_parameters), hide(token_headers)
         del client_secret, token_parameters, token_headers
-        self.client_id = require_text(client_id, "client_id")
+        self.client_id = require_client_id(client_id)
+        self.namespace = None if namespace is None else require_text(namespace, "namespace")
         if client_auth not in CLIENT_AUTH:
             raise ConfigurationError(f"client_auth must be one of {', '.join(CLIENT_AUTH)}")
         if secret is None and user is None:
@@ -144,6 +148,7 @@ class OAuth2Credentials(SecretCredentials):
         parameters = json.dumps(sorted(self.token_parameters.items())) if self.token_parameters else None
         headers = json.dumps(sorted(self.token_headers.items())) if self._headers and user is None else None
         whose = (
+            ("namespace", self.namespace),
             ("client_id", self.client_id),
             ("grant", "client_credentials" if user is None else "authorization_code"),
             ("user", user),
@@ -153,17 +158,20 @@ class OAuth2Credentials(SecretCredentials):
             ("parameters", fingerprint(parameters, salt=self.client_id) if parameters else None),
             ("headers", fingerprint(headers, salt=self.client_id) if headers else None),
         )
-        where = endpoint_parts(self.token_endpoint)
-        if secret is None or user is not None:
+        proof = old_proof = None
+        if secret is not None and user is None:
             # A user's token was given to the user who signed in, and outlives a change of the client's secret.
-            return (make_key(self.provider, self.token_endpoint, *whose, *where, *more),)
-        former = ("path", self.token_endpoint.partition("://")[2].partition("/")[2])
-        proof = ("secret", fingerprint(secret.reveal(), salt=self.client_id))
-        old_proof = ("secret", former_fingerprint(secret.reveal()))
-        return (
-            make_key(self.provider, self.token_endpoint, *whose, *where, proof, *more),
-            make_key(self.provider, self.token_endpoint, *whose, former, old_proof, *more),
+            proof = fingerprint(secret.reveal(), salt=self.client_id)
+            old_proof = former_fingerprint(secret.reveal())
+        key = make_key(
+            self.provider, self.token_endpoint, *whose, *endpoint_parts(self.token_endpoint), ("secret", proof), *more
         )
+        before_query, _, query = self.token_endpoint.partition("://")[2].partition("?")
+        if (query and "/" not in before_query) or self.namespace:
+            return (key,)  # the old key did not tell apart what this one does: the entry may be another tenant's
+        path = ("path", self.token_endpoint.partition("://")[2].partition("/")[2])
+        old = make_key(self.provider, self.token_endpoint, *whose, path, ("secret", old_proof), *more)
+        return (key,) if old == key else (key, old)
 
     @property
     def proof_secret(self) -> Secret | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .._values.checks import read_json_object
+from .._values.checks import is_line, is_time, read_json_object
 from .._values.exceptions import InvalidTokenResponse
 from .grants import refusal
 
@@ -74,10 +74,9 @@ def process_introspection_response(credentials: OAuth2Credentials, response: HTT
     data = read_json_object(response.body)
     if data is None or not isinstance(data.get("active"), bool):
         raise InvalidTokenResponse("the introspection endpoint did not say whether the token is active", status=200)
-    texts = {name: data[name] for name in ("scope", "client_id", "username", "sub") if isinstance(data.get(name), str)}
+    texts = {name: data[name] for name in ("scope", "client_id", "username", "sub") if is_line(data.get(name))}
     exp = data.get("exp")
-    expires = float(exp) if isinstance(exp, int | float) and not isinstance(exp, bool) else None
-    return TokenInfo(data["active"], exp=expires, claims=data, **texts)
+    return TokenInfo(data["active"], exp=float(exp) if exp is not None and is_time(exp) else None, claims=data, **texts)
 
 
 def _prepare(credentials: OAuth2Credentials, endpoint: str | None, token: str, token_type_hint: str) -> HTTPRequest:

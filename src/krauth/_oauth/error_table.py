@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .._values.checks import printable, read_json_object
+from .._values.checks import read_json_object
 from .._values.exceptions import (
     InvalidClientError,
     InvalidGrantError,
@@ -13,6 +13,7 @@ from .._values.exceptions import (
     TokenEndpointError,
     TokenServerError,
 )
+from .._values.guard import as_code
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -186,27 +187,30 @@ def judge_refusal(
     return (ClockVerdict if unnamed.clock else Verdict)(unnamed.refresh, code)
 
 
-def error_code(data: Mapping[str, Any] | None, names: FieldNames | None = None, *, limit: int = 100) -> str | None:
+def error_code(data: Mapping[str, Any] | None, names: FieldNames | None = None) -> str | None:
     """Return the code of an error body: `{"code": …}`, `{"error": "…"}` or `{"error": {"code": …}}`.
+
+    A text that does not look like a code is none; it may be anything, a token included.
 
     Args:
         data: The body, or `None`.
         names: Where else the code is, under `"error"`: a field's name or a dotted path. Numbers count there, too.
-        limit: Characters at most.
     """
+    return as_code(error_text(data, names))
+
+
+def error_text(data: Mapping[str, Any] | None, names: FieldNames | None = None) -> str | None:
+    """Return what stands in the code's place: a code, or in the wild a sentence. Not fit to be shown as it is."""
     if data is None:
         return None
     if names and "error" in names:
         value = pick(data, names, "error")
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value) if abs(value) < 10**18 else None
-        return printable(value, limit)
+        return value if isinstance(value, str) and value else None
     error = data.get("error")
     nested = error.get("code") if isinstance(error, dict) else None
-    for value in (data.get("code"), nested, error):
-        if isinstance(value, str) and value:
-            return printable(value, limit)
-    return None
+    return next((value for value in (data.get("code"), nested, error) if isinstance(value, str) and value), None)
 
 
 def pick(data: Mapping[str, Any], names: FieldNames, name: str) -> Any:
@@ -227,7 +231,7 @@ def challenge_error(headers: Mapping[str, str]) -> str | None:
     """Return the `error` of a `WWW-Authenticate` field (RFC 6750 §3), or `None`."""
     for match in _PARAMETER.finditer((read_header(headers, "WWW-Authenticate") or "")[:2048]):
         if match[1].lower() == "error":
-            return printable(match[2].strip('"'), 100)
+            return as_code(match[2].strip('"'))
     return None
 
 

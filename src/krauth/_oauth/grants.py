@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import urlencode
 
-from .._values.checks import printable, read_json_object
-from .._values.clock import parse_http_date, parse_retry_after
+from .._values.checks import MAX_TOKEN, is_access_token, is_line, printable, read_json_object
+from .._values.clock import parse_retry_after, read_server_time
 from .._values.exceptions import InvalidTokenResponse, TokenEndpointError
 from .._values.secret import Secret
-from .error_table import error_code, find_refusal, pick
+from .error_table import error_code, error_text, find_refusal, pick
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -84,7 +84,7 @@ def process_token_response(
         now: When the request was sent, seconds since the epoch.
         errors: The provider's table, asked before RFC 6749's own.
         previous: The token whose refresh token stays in force when the response brings none (§6).
-        secrets: What the request held and no error may show, should the server repeat it.
+        secrets: What the request held. The guard knows each of them as long as it is held here.
         token_fields: Our name of a field → the server's name or dotted path; see `Credentials.token_fields`.
         time_zone: The zone of an `expires_at` that names none: `"KST"`, `"UTC"` or an IANA name.
         time_format: The format of an `expires_at` for `strptime`; `None`: ISO 8601, 14 digits, or a number.
@@ -143,7 +143,7 @@ class _Answer(NamedTuple):
         """Return the token in the object, or raise why there is none."""
         previous = self.previous
         refresh_token = self.pick(data, "refresh_token")
-        if not isinstance(refresh_token, str) or not refresh_token.isprintable():
+        if not is_line(refresh_token, MAX_TOKEN):
             refresh_token = None
         access_token = self.check_access_token(data, refresh_token)
         lifetime = self.read_lifetime(data, "")
@@ -173,10 +173,9 @@ class _Answer(NamedTuple):
         is_new = refresh_token and (self.previous is None or refresh_token != self.previous.refresh_token)
         kept = refresh_token if is_new else None
         access_token, token_type = self.pick(data, "access_token"), self.pick(data, "token_type")
-        if access_token is None and kept is None and error_code(data, self.token_fields) is not None:
+        if access_token is None and kept is None and error_text(data, self.token_fields) is not None:
             raise self.refused()  # seen in the wild: errors under status 200
-        # RFC 6750 §2.1, b64token, read generously: visible ASCII, or it could not stand in a header field.
-        if not isinstance(access_token, str) or not access_token or not _is_visible_ascii(access_token):
+        if not isinstance(access_token, str) or not is_access_token(access_token):
             raise self.invalid("without a usable access_token; see the server's documentation", kept)
         is_bearer = isinstance(token_type, str) and token_type.strip().lower() in ("", "bearer")
         if token_type is not None and not is_bearer:
@@ -228,12 +227,12 @@ class _Answer(NamedTuple):
 
 def _read_scope(value: Any) -> str | None:
     if isinstance(value, list):
-        return " ".join(str(part) for part in value)
-    return value if isinstance(value, str) else None
+        value = " ".join(str(part) for part in value)
+    return value if value == "" or is_line(value) else None
 
 
 def _server_time(response: HTTPResponse, now: float) -> float:
-    return parse_http_date(response.header("date")) or now
+    return read_server_time(response.header("date")) or now
 
 
 def read_lifetime(value: Any) -> float | None:
@@ -327,24 +326,21 @@ def refusal(
         now: Seconds since the epoch.
         errors: The provider's table, asked before the RFCs' own.
         what: What was refused, for the message.
-        secrets: What the request held and no error may show, should the server repeat it.
+        secrets: What the request held. The guard knows each of them as long as it is held here.
         token_fields: Our name of a field → the server's name or dotted path.
         trace_header: The header field that the vendor's support asks for, or `None`.
         carried: The names of the fields that the request carried, for messages.
     """
     data = read_json_object(response.body) or {}
-
-    def words(value: object, limit: int = 300) -> str | None:
-        return printable(_without(secrets, value), limit)
-
-    code = words(error_code(data, token_fields, limit=5000), 100)
+    code, text = error_code(data, token_fields), error_text(data, token_fields)
     rule = find_refusal(errors, response.status, code, response.headers)
     error = data.get("error")
     nested = error.get("message") if isinstance(error, dict) else None
-    candidates = (pick(data, token_fields, "error_description"), data.get("message"), nested)
-    description = next((text for text in map(words, candidates) if text), None)
-    trace_id = words(response.header(trace_header)) if trace_header else None
-    trace_id = trace_id or words(pick(data, token_fields, "trace_id"))
+    candidates = [pick(data, token_fields, "error_description"), data.get("message"), nested]
+    candidates += [text] if code is None else []
+    description = next((told for told in map(printable, candidates) if told), None)
+    trace_id = printable(response.header(trace_header)) if trace_header else None
+    trace_id = trace_id or printable(pick(data, token_fields, "trace_id"))
     remedy = rule.remedy.replace("{carried}", ", ".join(carried) or "client_id, client_secret, scope")
     if what != "token request":
         remedy = remedy.replace("this is tried again by itself", "try again later")
@@ -356,7 +352,7 @@ def refusal(
         message,
         status=response.status,
         code=code,
-        error=words(error) if isinstance(error, str) else None,
+        error=error if isinstance(error, str) else None,
         error_description=description,
         trace_id=trace_id,
         # A date in Retry-After is by the server's clock, like the Date beside it.
@@ -369,15 +365,3 @@ def refusal(
     if rule.application_wide:
         refused.application_wide = True
     return refused
-
-
-def _without(secrets: Sequence[Secret], value: object) -> object:
-    """Blot out the secrets in a server's words, also form-encoded: some servers repeat what they refuse."""
-    if isinstance(value, str):
-        for secret in secrets:
-            value = value.replace(secret.reveal(), "<secret>").replace(quote_plus(secret.reveal()), "<secret>")
-    return value
-
-
-def _is_visible_ascii(text: str) -> bool:
-    return all(33 <= ord(char) <= 126 for char in text)

@@ -47,6 +47,12 @@ def parse_http_date(value: str | None) -> float | None:
         return None
 
 
+def read_server_time(date: str | None) -> float | None:
+    """Return the time that a `Date` header field tells, in seconds since the epoch, or `None` for no clock's time."""
+    at = parse_http_date(date)
+    return at if at is not None and EARLIEST <= at <= LATEST else None
+
+
 def measure_skew(date: str | None, sent_at: float, received_at: float) -> float | None:
     """Return by how many seconds the server's clock is ahead of ours, or `None` when that can't be told.
 
@@ -107,7 +113,7 @@ class Skews:
             now: Monotonic seconds.
         """
         sample = measure_skew(date, sent_at, received_at)
-        if sample is None or not EARLIEST <= received_at + sample <= LATEST:
+        if sample is None or read_server_time(date) is None:
             return
         if received_at >= EARLIEST:
             sample = min(max(sample, -MAX_SKEW), MAX_SKEW)

@@ -28,11 +28,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .guard import ForeignError, clean, words
-from .guard import code as as_code
+from .guard import ForeignError, as_code, clean, words
 
 if TYPE_CHECKING:
     from .secret import Secret
+
+
+#: The `error` of a callback whose own does not look like a code.
+UNNAMED = "unnamed error"
 
 
 class KrauthError(Exception):
@@ -166,13 +169,13 @@ class AuthorizationError(KrauthError):
     """The authorization endpoint answered with an error (RFC 6749 §4.1.2.1), or the callback is malformed.
 
     Attributes:
-        error: The RFC 6749 `error`, or `None` when the callback itself is at fault.
+        error: The RFC 6749 `error`, `UNNAMED` for what does not look like one, `None` when the callback is at fault.
         error_description: The server's own words, or `None`.
     """
 
     def __init__(self, message: str, *, error: str | None = None, error_description: str | None = None) -> None:
         super().__init__(message)
-        self.error = as_code(error)
+        self.error = as_code(error) or (None if error is None else UNNAMED)
         self.error_description = words(error_description)
 
 

@@ -224,7 +224,7 @@ def _holds_short(text: str) -> bool:
     return any((known := ref()) is not None and any(form in text for form in _forms(known.value)) for ref in _short)
 
 
-def code(value: object) -> str | None:
+def as_code(value: object) -> str | None:
     """Return an error code, or `None` for what does not look like one or is a secret: RFC 6749 §5.2, `GW.AUTHN`."""
     if not isinstance(value, str) or not _CODE.fullmatch(value) or blot(value) != value:
         return None
