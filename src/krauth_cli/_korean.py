@@ -6,6 +6,11 @@ from typing import Final
 
 # ruff: noqa: E501
 KOREAN: Final[dict[str, str]] = {
+    "Compare a vendor with its documents.": "API가 문서대로 동작하는지 비교합니다.",
+    "Compare a vendor with its documents: one token request and one harmless read with your credentials.": "API가 문서대로 동작하는지 비교합니다. 환경 변수의 인증 정보로 토큰을 한 번 요청하고 조회를 한 번 합니다.",
+    "Make a second token request, to see whether the token is the same.": "토큰을 한 번 더 요청해 같은 토큰이 오는지 확인합니다.",
+    "Nothing is written: neither at the vendor nor into a token store. The exit code is 0 when everything is as documented, 3 when something differs, 1 when a request was refused or not answered, 2 when a setting is wrong.": "API의 데이터도 토큰 저장소도 바꾸지 않습니다. 종료 코드는 모두 문서와 같으면 0, 다른 점이 있으면 3, 요청이 거절되거나 응답이 없으면 1, 설정이 잘못되었으면 2입니다.",
+    "The read, below the base URL.": "조회할 경로(base URL 아래).",
     "\b\nWith curl, and no token among its arguments:\n  krauth token naver --header |\n    curl -H @- https://api.commerce.naver.com/external/v1/seller/account": "\b\ncurl의 인자에 토큰을 드러내지 않고 호출하기:\n  krauth token naver --header |\n    curl -H @- https://api.commerce.naver.com/external/v1/seller/account",
     "\b\nfresh       in use\nstale       in use, and renewed with the next call\nexpired     no longer used; renewed with the next call\nintent      a refresh token was about to be spent, and no result is saved\nunreadable  not a token of ours, or of another version": "\b\nfresh       사용 중\nstale       사용 중, 다음 호출 때 갱신\nexpired     사용하지 않음, 다음 호출 때 갱신\nintent      리프레시 토큰을 쓰려던 기록만 있고 결과가 저장되지 않음\nunreadable  krauth의 토큰이 아니거나 다른 버전의 토큰",
     "--header excludes --show and --json: it prints the header field and nothing else": "--header는 --show, --json과 함께 쓸 수 없습니다. 헤더 한 줄만 출력합니다",
@@ -107,6 +112,7 @@ KOREAN: Final[dict[str, str]] = {
     "Where the token is kept.": "토큰을 보관할 곳.",
     "`krauth demo` needs no account and no network.": "`krauth demo`에는 계정도 네트워크도 필요 없습니다.",
     "a SQLite file in your data folder": "데이터 폴더의 SQLite 파일",
+    "a documented one": "문서에 있는 경로",
     "a free one": "비어 있는 포트",
     "active": "유효",
     "an HTTP library is needed to send the token request: pip install 'krauth[requests]'": "토큰 요청을 보낼 HTTP 라이브러리가 필요합니다: pip install 'krauth[requests]'",

@@ -16,6 +16,7 @@ from ._failure import Group, failure_of, output_failed, show
 #: command → (module, its name there). A new command is a module and a row.
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "demo": ("demo._command", "demo"),
+    "doctor": ("doctor._command", "doctor"),
     "introspect": ("_session", "introspect"),
     "login": ("_login", "login"),
     "logout": ("_session", "logout"),
