@@ -16,6 +16,8 @@ from krauth._auth.origin_auth import (
 )
 from krauth._values.secret import hide
 
+from . import MARK
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
     from types import ModuleType
@@ -24,10 +26,6 @@ if TYPE_CHECKING:
     from krauth._values.origin import Origin
 
     from .kinds import Request, Response
-
-
-#: The extension of a request that names the auth object whose header fields it carries.
-MARK = "krauth"
 
 
 class HTTPXAuth(AuthCore):

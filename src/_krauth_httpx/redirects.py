@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from krauth import ConfigurationError
 
-from .auth import MARK
+from . import MARK
 
 if TYPE_CHECKING:
     from types import ModuleType
