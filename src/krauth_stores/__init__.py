@@ -1,4 +1,4 @@
-"""krauth's own token stores, a plugin like anyone's: `sqlite` (and `salvage`), `redis`, `keyring`, `encrypted`."""
+"""krauth's own token stores, a plugin like any other: `sqlite`, `redis`, `sql`, `keyring`, `encrypted`."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ _STORES = {
     "rediss+cluster": ("redis", "redis"),
     "redis+sentinel": ("redis", "redis"),
     "rediss+sentinel": ("redis", "redis"),
+    "sql": ("sql", "sql"),
     "keyring": ("keyring", "keyring"),
     "encrypted": ("encrypted", "encryption"),
 }

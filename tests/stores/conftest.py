@@ -1,7 +1,9 @@
 """A real Redis for the tests of token stores: started on a free loopback port, ended by its pid."""
 
 import contextlib
+import glob
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -113,3 +115,162 @@ def redis_url(redis_server):
         redis_server.start()
     with redis_server.client() as client:
         client.flushall()
+
+
+DATABASE_PASSWORD = "p4ss:w@rd/of?sql#1"
+DATABASE_QUOTED = "p4ss%3Aw%40rd%2Fof%3Fsql%231"
+
+
+class DatabaseServer:
+    """A real PostgreSQL or MariaDB on a free loopback port, in a folder that nothing remains of."""
+
+    def __init__(self, folder, account):
+        self.folder, self.port = folder, free_ports(1)[0]
+        # Both refuse to run as root.
+        self.account = {"user": account, "group": account, "extra_groups": []} if os.geteuid() == 0 else {}
+        if self.account:
+            shutil.chown(folder, account, account)
+        self.url = f"sql+{self.name}://krauth:{DATABASE_QUOTED}@127.0.0.1:{self.port}/krauth"
+        self.prepare()
+        self.start()
+
+    def run(self, *command):
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=self.folder, **self.account)
+        assert done.returncode == 0, done.stderr + done.stdout
+
+    def start(self):
+        with open(os.path.join(self.folder, "log"), "ab") as log:
+            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, cwd=self.folder, **self.account)
+        eventually(self.answers, 60, 0.05)
+
+    def answers(self):
+        if self.process.poll() is not None:
+            with open(os.path.join(self.folder, "log")) as log:
+                pytest.fail(f"{self.name} ended: {log.read()[-2000:]}")
+        try:
+            self.execute("SELECT 1")
+        except Exception:
+            return False
+        return True
+
+    def kill(self):
+        self.process.send_signal(signal.SIGCONT)
+        self.process.send_signal(self.at_once)
+        self.process.wait(30)
+
+    stop = kill
+
+
+class PostgreSQL(DatabaseServer):
+    name = "postgresql"
+    at_once = signal.SIGQUIT  # its children end with it
+
+    def prepare(self):
+        with open(os.path.join(self.folder, "password"), "w") as file:
+            file.write(DATABASE_PASSWORD)
+        os.chmod(file.name, 0o644)
+        options = ["-A", "scram-sha-256", f"--pwfile={file.name}", "-E", "UTF8", "--locale=C", "--no-sync"]
+        self.run(postgres_program("initdb"), "-D", f"{self.folder}/data", "-U", "krauth", *options)
+
+    def command(self):
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+            "fsync": "off",
+            "full_page_writes": "off",
+            "max_connections": "300",
+            "shared_buffers": "16MB",
+        }
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        return [postgres_program("postgres"), "-D", f"{self.folder}/data", "-p", str(self.port), *options]
+
+    def execute(self, statement, database="krauth"):
+        import psycopg
+
+        options = {"host": "127.0.0.1", "port": self.port, "user": "krauth", "password": DATABASE_PASSWORD}
+        try:
+            connection = psycopg.connect(**options, dbname=database, autocommit=True, connect_timeout=5)
+        except psycopg.OperationalError:
+            with psycopg.connect(**options, dbname="postgres", autocommit=True, connect_timeout=5) as admin:
+                admin.execute("CREATE DATABASE krauth")
+            connection = psycopg.connect(**options, dbname=database, autocommit=True, connect_timeout=5)
+        with connection:
+            result = connection.execute(statement)
+            return result.fetchall() if result.description else []
+
+
+class MariaDB(DatabaseServer):
+    name = "mysql"
+    at_once = signal.SIGKILL
+
+    def prepare(self):
+        self.run(
+            *("mariadb-install-db", "--no-defaults", f"--datadir={self.folder}/data", "--skip-test-db"),
+            *("--auth-root-authentication-method=normal", "--skip-name-resolve"),
+        )
+        with open(os.path.join(self.folder, "init.sql"), "w") as file:
+            file.write(
+                "CREATE DATABASE IF NOT EXISTS krauth;\n"
+                f"CREATE USER IF NOT EXISTS krauth@'127.0.0.1' IDENTIFIED BY '{DATABASE_PASSWORD}';\n"
+                "GRANT ALL ON *.* TO krauth@'127.0.0.1' WITH GRANT OPTION;\n"
+            )
+        os.chmod(file.name, 0o644)
+
+    def command(self):
+        return [
+            *("mariadbd", "--no-defaults", f"--datadir={self.folder}/data", f"--port={self.port}"),
+            *("--bind-address=127.0.0.1", f"--socket={self.folder}/socket", f"--init-file={self.folder}/init.sql"),
+            *("--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=16M", "--max-connections=300"),
+            *("--innodb-log-file-size=4M", "--innodb-data-file-path=ibdata1:4M:autoextend"),
+            *("--skip-name-resolve", f"--pid-file={self.folder}/pid", "--default-time-zone=+09:00"),
+        ]
+
+    def execute(self, statement, database="krauth"):
+        import pymysql
+
+        options = {"user": "krauth", "password": DATABASE_PASSWORD, "autocommit": True, "connect_timeout": 5}
+        connection = pymysql.connect(host="127.0.0.1", port=self.port, database=database, **options)
+        with connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchall()
+
+
+def postgres_program(name):
+    """Return the path of a program of PostgreSQL's server, which Debian has on no path."""
+    found = shutil.which(name) or next(iter(sorted(glob.glob(f"/usr/lib/postgresql/*/bin/{name}"))[-1:]), None)
+    if found is None:
+        needed(name, "postgresql")
+    return os.path.realpath(found)
+
+
+def _database(kind, account):
+    if os.geteuid() == 0 and account not in {user.pw_name for user in pwd.getpwall()}:
+        account = "nobody"
+    with tempfile.TemporaryDirectory(prefix="krauth-sql-", ignore_cleanup_errors=True) as folder:
+        server = kind(folder, account)
+        yield server
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    postgres_program("initdb")
+    yield from _database(PostgreSQL, "postgres")
+
+
+@pytest.fixture(scope="session")
+def mariadb():
+    needed("mariadbd", "mariadb-server")
+    yield from _database(MariaDB, "mysql")
+
+
+@pytest.fixture(params=["postgresql", "mariadb"])
+def database(request):
+    """Each of them; without our tables; afterwards it runs."""
+    server = request.getfixturevalue(request.param)
+    for table in ("krauth_tokens", "krauth_leases"):
+        server.execute(f"DROP TABLE IF EXISTS {table}")
+    yield server
+    server.process.send_signal(signal.SIGCONT)
+    if server.process.poll() is not None:
+        server.start()

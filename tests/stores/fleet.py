@@ -16,6 +16,7 @@ import requests
 import krauth
 import krauth_requests
 import krauth_stores.redis  # before the first fork, so that no child has to
+import krauth_stores.sql
 import krauth_stores.sqlite  # noqa: F401
 from krauth._plugins import open_store
 
