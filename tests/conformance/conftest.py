@@ -58,6 +58,8 @@ def named(world):
         ("evil.test", 443): at(world.away_tls),
         ("localhost", world.home.port): at(world.home),
         ("localhost.", world.home.port): at(world.home),
+        ("localhost", 80): at(world.home),
+        ("localhost", 443): at(world.away_tls),
     }
     with names(table):
         yield

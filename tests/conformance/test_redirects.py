@@ -28,6 +28,7 @@ CASES = {
     "default port written out": ("https://api.test", "https://api.test", "https://api.test:443/end", True),
     "default port left out": ("https://api.test:443", "https://api.test:443", "https://api.test/end", True),
     "another scheme's default port": ("https://api.test", "https://api.test", "http://api.test/end", False),
+    "default ports, http to https": ("http://localhost", "http://localhost", "https://localhost/end", False),
     "another port of the same name": ("https://api.test", "https://api.test", "https://api.test:8443/end", False),
     "another name": ("https://api.test", "https://api.test", "https://evil.test/end", False),
     "upper case": ("https://api.test", "https://api.test", "HTTPS://API.TEST/end", True),
@@ -184,11 +185,28 @@ def test_there_and_back_again(stack, world, refreshed):
 
 
 def test_from_a_foreign_origin_to_ours(stack, world):
-    """A call that begins elsewhere and is led to our origin succeeds there, and nothing gets away."""
+    """A call that begins elsewhere and is led to our origin arrives there without our credential."""
     with stack.client(world.auth(stack), follow=True) as client:
         answer = client.get(f"{world.away.url}/r?status=302&to={quote(world.home.url + '/open')}")
-    assert answer.status == 200
+        assert answer.status == 200
+        stack.token(client.auth)
+        # The other server chose method, path and body: it must not act in the user's name.
+        evil = f"{world.away.url}/r?status=307&to={quote(world.home.url + '/order')}"
+        assert client.post(evil, content=b"a thousand books").status == 401
+        assert client.get(f"{world.home.url}/x").status == 200  # what follows is ours again
+    led = [seen for seen in world.home.seen if seen.path in ("/open", "/order")]
+    assert len(led) == 2
+    assert all(CANARY not in seen.everything for seen in led)
     world.assert_nothing_got_away()
+
+
+def test_from_a_foreign_origin_in_many_tasks(stack, world):
+    """Chains that run at the same time through one auth object are told apart."""
+    with stack.client(world.auth(stack), follow=True) as client:
+        stack.token(client.auth)
+        evil = f"{world.away.url}/r?status=307&to={quote(world.home.url + '/x')}"
+        futures = [client.start("GET", evil if n % 2 else f"{world.home.url}/r?to=/x") for n in range(20)]
+        assert [future.result(20).status for future in futures] == [200, 401] * 10
 
 
 def test_a_foreign_401_is_nobodys_business(stack, world):
