@@ -97,7 +97,7 @@ class Peer:
         raise Gone
 
     def read_request(self) -> bytes | None:
-        """Return one request with its body, or `None` when the client left without one."""
+        """Return one request with its body, or `None` when the client left without a whole one."""
         data = b""
         with contextlib.suppress(OSError, ValueError):
             while b"\r\n\r\n" not in data:
@@ -107,7 +107,9 @@ class Peer:
             head, _, body = data.partition(b"\r\n\r\n")
             fields = dict(line.lower().split(b":", 1) for line in head.split(b"\r\n")[1:])
             length = int(fields.get(b"content-length", b"0"))
-            while len(body) < length and (more := self.connection.recv(65536)):
+            while len(body) < length:
+                if not (more := self.connection.recv(65536)):
+                    return None
                 body += more
             return head + b"\r\n\r\n" + body
         return None
