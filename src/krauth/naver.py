@@ -324,7 +324,7 @@ class NaverCredentials(SecretCredentials):
         """
         if self.is_agency and self.account_id is None:
             raise ConfigurationError(
-                "an agency (base_url …/partner) has no tokens of its own, only its sellers' (type SELLER): give"
+                "an agency (base_url …/partner) has no tokens for itself, only for its sellers (type SELLER): give"
                 " account_id=…, or use for_account('<seller>') of this object"
             )
         # A machine without a clock thinks it is 1970: the refusal brings the server's time, and is signed anew.
@@ -393,12 +393,12 @@ class NaverAuthBase(OriginAuth):
                 `get_secret_value()`, or a callable that returns either. It is read again when the server says that the
                 client is invalid, so that a secret that was replaced needs no restart.
             account_id: The seller's ID or UID: tokens of type `SELLER`. `None`: the own shop, `SELF`; for an agency,
-                which has no tokens of its own, a base for `for_account(…)`.
+                which has no tokens for itself, a base for `for_account(…)`.
             base_url: Ends in `/external`, or `/partner` for agencies. The token endpoint is `/v1/oauth2/token` below.
             namespace: Part of the store key: hosts of many tenants give each tenant one, so that none uses the
                 token of another. `None`: none.
             store: A `TokenStore` or the URL of one; `None`: the process's memory.
-            refresh: When to renew, and how long to wait; by default 30 minutes before expiry.
+            refresh: When to refresh, and how long to wait; by default 30 minutes before expiry.
             token_transport: How token requests travel: a client or session of this library (the very one that
                 carries this auth included), or a callable. Needed where calls leave through a proxy.
 

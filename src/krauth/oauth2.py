@@ -86,7 +86,7 @@ class OAuth2AuthBase(UserAuth):
             namespace: Part of the store key: hosts of many tenants give each tenant one, so that none uses the
                 token of another. `None`: none.
             store: A `TokenStore` or the URL of one; `None`: the process's memory.
-            refresh: When to renew, and how long to wait.
+            refresh: When to refresh, and how long to wait.
             token_transport: How token requests travel: a client or session of this library (the very one that
                 carries this auth included), or a callable.
 

@@ -43,6 +43,11 @@ What a subclass of `OriginAuth` may set or define:
 - `judge(method, status, headers, body)`: instead of a table.
 - `anonymous_methods`: methods that are sent without a token unless the server wants one.
 
+What a subclass of `Credentials` may set, as data, to read another server's token answers: `token_fields` (our name of a
+field → the server's, a dotted path, or several), `token_time_zone` and `token_time_format` (of an absolute expiry),
+`trace_header`, `errors`, `min_interval` (seconds between two token requests); see `Credentials`. `SecretCredentials`
+brings a client secret that may be replaced while the process runs.
+
 The attributes are the class's, or set before `use_origins` or `use_credentials`, which read them. The two base classes
 may be named in either order.
 """
@@ -56,7 +61,8 @@ from ._auth.origin_auth import OriginAuth
 from ._auth.user_auth import UserAuth
 from ._oauth.client import OAuth2Credentials, check_api_origins
 from ._oauth.client_auth import authenticate_client
-from ._oauth.credentials import Credentials, ErrorTable, Rule, Verdict, fingerprint, make_key
+from ._oauth.client_secret import SecretSource
+from ._oauth.credentials import Credentials, ErrorTable, Rule, SecretCredentials, Verdict, fingerprint, make_key
 from ._oauth.error_table import ClockVerdict, error_code, find_rule
 from ._oauth.grants import (
     prepare_form_request,
@@ -84,6 +90,8 @@ __all__ = [
     "OriginAuth",
     "Rule",
     "Secret",
+    "SecretCredentials",
+    "SecretSource",
     "UserAuth",
     "Verdict",
     "authenticate_client",

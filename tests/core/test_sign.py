@@ -246,7 +246,7 @@ def test_bad_client_id(client_id, word, assert_hidden):
 
 
 def test_checked_secret_is_hidden():
-    """A secret that was checked shows itself to nobody but `reveal()`."""
+    """A secret that was checked is given out by `reveal()` alone."""
     secret = check_secret(SECRET)
     assert SECRET not in f"{secret} {secret!r} {secret:}"
     assert secret.reveal() == SECRET

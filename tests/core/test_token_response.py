@@ -187,7 +187,7 @@ def test_unusable_refresh_token(value):
 
 @pytest.mark.parametrize("credentials", [MELOMING, OAUTH2], ids=lambda c: c.provider)
 def test_refresh_token_of_client_credentials(credentials):
-    """Client credentials need no refresh token: one that comes unasked is not kept for somebody to steal."""
+    """Client credentials need no refresh token: one that comes unasked is not kept, so that it can't be stolen."""
     token = credentials.process_token_response(respond({**GOOD, "refresh_token": "r1"}), NOW)
     assert token.refresh_token is None
 
@@ -542,7 +542,7 @@ def test_an_absolute_expiry(value):
 
 
 def test_a_moment_without_zone():
-    """A local time of nobody knows where is no expiry: the token is used until it is refused."""
+    """A local time without a zone is no expiry: the token is used until it is refused."""
     token = OAUTH2.process_token_response(respond({**GOOD, "expires_in": None, "expires_at": "20231115081320"}), NOW)
     assert token.expires_at is None
     token = OAUTH2.process_token_response(respond({**GOOD, "expires_in": None, "expires_at": HOUR}), NOW)
@@ -770,13 +770,13 @@ def test_any_json(status, data):
 
 @pytest.mark.parametrize(
     ("credentials", "secret"),
-    [(NAVER, NAVER_SECRET), (MELOMING, "s3cr3t"), (OAUTH2, "s3cr3t"), (USER, "s3cr3t"), (USER, "r3fresh")],
+    [(NAVER, NAVER_SECRET), (MELOMING, "s3cr3t"), (OAUTH2, "s3cr3t"), (USER, "s3cr3t"), (USER, "r3fresh-token")],
 )
 @pytest.mark.parametrize("status", [200, 400, 401, 429, 500])
 def test_a_server_that_repeats_secrets(credentials, secret, status, assert_hidden):
     """A server that repeats the secret it refuses does not get it into an error."""
     text = "x" * 290 + f"wrong: {secret}"  # cut in the middle it would show too
-    last = Token("t", NOW, NOW, refresh_token="r3fresh")
+    last = Token("t", NOW, NOW, refresh_token="r3fresh-token")
     for data in (
         {"error": f"no {secret}", "error_description": text},
         {"error": {"code": f"no {secret}", "message": text}},
@@ -785,7 +785,7 @@ def test_a_server_that_repeats_secrets(credentials, secret, status, assert_hidde
     ):
         with pytest.raises(TokenEndpointError) as caught:
             credentials.process_token_response(respond(data, status), NOW, last)
-        assert_hidden(without_frames(caught.value), secret[:10])  # frames are removed by whoever called
+        assert_hidden(without_frames(caught.value), secret[:10])  # the driver removes the frames
 
 
 # The errors themselves.

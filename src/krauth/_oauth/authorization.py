@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 #: Parameters of a callback of which there must be one at most (RFC 6749 §3.1).
 _SINGLE = ("code", "state", "error", "error_description", "error_uri", "iss")
 
-#: RFC 6749 §4.1.2.1, what each error means for whoever runs the client.
+#: RFC 6749 §4.1.2.1, what each error means for the operator of the client.
 _ERRORS = {
     "access_denied": "the user, or the server, said no",
     "invalid_request": "the server found the request malformed; check redirect_uri and scope",
@@ -156,8 +156,8 @@ def process_authorization_response(
     state = values.get("state", "")
     if not hmac.compare_digest(state.encode(errors="replace"), request.state.encode(errors="replace")):
         raise StateMismatch(
-            "the callback's state is missing or not that of this sign-in: another tab, an old link, or somebody else's"
-            " code slipped in; let the user start again"
+            "the callback's state is missing or not that of this sign-in: another tab, an old link, or the code of"
+            " another user; let the user start again"
         )
     _check_issuer(credentials, values.get("iss"))
     if "error" in values:

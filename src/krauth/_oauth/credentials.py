@@ -53,7 +53,7 @@ class Credentials:
         provider: Short name, part of the store key and of every event.
         origins: Where the access token may be sent.
         token_endpoint: Where tokens are obtained.
-        window: Seconds before expiry at which the provider wants renewal, or `None`.
+        window: Seconds before expiry from which on the provider issues another token, or `None`.
         signs_time: Whether a token request holds a timestamp, so that a wrong clock can be why it is refused.
         uses_refresh_token: Whether the next token costs a refresh token, which must then not be lost.
         min_interval: Seconds between two token requests that the server wants at least, for example 60 where it

@@ -97,6 +97,8 @@ def _choose_client_auth(data: Mapping[str, Any], given: Mapping[str, Any]) -> di
     is_listed = isinstance(methods, list) and bool(methods)
     offered = [method for method in methods if isinstance(method, str)] if isinstance(methods, list) else []
     named = given.get("client_auth")
+    if named == "client_secret_basic_unencoded":  # our name for what some servers make of it
+        named = "client_secret_basic"
     if given.get("client_secret") is None or named == "none":
         return {}
     if not is_listed:  # §2: "If omitted, the default is client_secret_basic"

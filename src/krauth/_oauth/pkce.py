@@ -1,4 +1,4 @@
-"""RFC 7636: proof that whoever exchanges an authorization code is who asked for it. Used by `_authorization`."""
+"""PKCE (RFC 7636): the client that exchanges a code proves that it asked for it. Used by `authorization`."""
 
 from __future__ import annotations
 
