@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
@@ -23,6 +27,11 @@ def parse_form(body: bytes | str) -> tuple[dict[str, str], list[str]]:
         raise FormError("the form is not UTF-8") from None
     repeated = sorted(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
     return dict(pairs), repeated
+
+
+def query_of(request: web.Request) -> bytes:
+    """Return the query as it arrived: aiohttp's `query_string` is decoded already, and would be decoded again."""
+    return request.raw_path.partition("?")[2].encode("utf-8", "surrogateescape")
 
 
 def parse_json(body: bytes) -> dict[str, str]:

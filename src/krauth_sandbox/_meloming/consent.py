@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from .._ground.form import FORM, FormError, parse_form
+from .._ground.form import FORM, FormError, parse_form, query_of
 from .._ground.language import language_of
 from .._ground.reply import Reply, wrong
 from .pages import consent_page, error_page
@@ -62,7 +62,7 @@ class ConsentDesk:
     async def show(self, request: web.Request) -> web.Response:
         """Answer GET /oauth/authorize."""
         try:
-            fields, repeated = parse_form(request.query_string)
+            fields, repeated = parse_form(query_of(request))
         except FormError:
             return _refuse(request, "client_id")
         # RFC 6749 §4.1.2.1: with an invalid redirect URI or client identifier the server "MUST NOT

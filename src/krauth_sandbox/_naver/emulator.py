@@ -14,7 +14,7 @@ import bcrypt
 from aiohttp import web
 
 from .._ground import echo
-from .._ground.form import FORM, FormError, parse_form
+from .._ground.form import FORM, FormError, parse_form, query_of
 from .._ground.limits import TokenBucket
 from .._ground.parsers import boolean, choice, number, whole
 from .._ground.reply import Reply, answer_json, bearer, wrong
@@ -350,7 +350,7 @@ class NaverEmulator(Emulator):
     async def _read_fields(self, request: web.Request) -> tuple[dict[str, str], Reply | None, bool]:
         """Return the parameters, the refusal of a malformed request, and whether it is punished."""
         punishes = self.punish_malformed
-        query = request.query_string
+        query = query_of(request)
         if query and self.query_string == "refuse":
             problem = wrong("The parameters stand in the URL; they belong in the body. Naver punishes this.")
             return {}, _unsupported(problem), punishes
@@ -359,7 +359,7 @@ class NaverEmulator(Emulator):
             problem = wrong("Content-Type is not application/x-www-form-urlencoded. Naver punishes this.")
             return {}, _unsupported(problem), punishes
         try:
-            fields, repeated = parse_form(b"&".join(filter(None, [query.encode(), body])))
+            fields, repeated = parse_form(b"&".join(filter(None, [query, body])))
         except FormError:
             problem = wrong("The body is not a form in UTF-8. Naver punishes this.")
             return {}, self._invalid(problem, *_REQUIRED), punishes
