@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ._failure import Command, Failure, Misuse, printable
+from ._language import default_language, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,15 +63,22 @@ def sandbox(config: str | None, quiet: bool, **options: Any) -> None:
         try:
             server.start()
         except OSError as error:
-            text = f"the sandbox could not start: {error.strerror or error}"
-            raise Failure(f"{text}; --naver-port and --meloming-port choose other ports") from None
+            raise Failure(
+                "the sandbox could not start: {why}; --naver-port and --meloming-port choose other ports",
+                why=error.strerror or type(error).__name__,
+            ) from None
         try:
-            click.echo(server.describe())
-            click.echo("# Try it in another terminal:  krauth token naver\n# Ctrl-C stops the sandbox.\n")
+            click.echo(server.describe(default_language()))
+            click.echo(f"# {say('Try it in another terminal:  krauth token naver')}")
+            click.echo(f"# {say('Ctrl-C stops the sandbox.')}\n")
             seen = _follow(server, stop, quiet)
         finally:
             server.stop()
-    click.echo(f"\nsandbox stopped; it answered {seen} request{'' if seen == 1 else 's'}", err=True)
+    text = say(
+        "sandbox stopped; it answered 1 request" if seen == 1 else "sandbox stopped; it answered {count} requests",
+        count=seen,
+    )
+    click.echo(f"\n{text}", err=True)
 
 
 def _arguments(options: dict[str, Any]) -> dict[str, Any]:
@@ -94,10 +102,11 @@ def _make(config: str | None, arguments: dict[str, Any]) -> Sandbox:
     try:
         return sandbox_class(**arguments) if config is None else sandbox_class.from_file(config, **arguments)
     except OSError as error:
-        raise Misuse(f"the settings file can't be read: {error.strerror}") from None
+        raise Misuse("the settings file can't be read: {why}", why=error.strerror) from None
     except ValueError as error:  # UnicodeDecodeError is one, and quotes what it could not read
-        text = "the file is not UTF-8" if isinstance(error, UnicodeDecodeError) else printable(error)
-        raise Misuse(text) from None
+        if isinstance(error, UnicodeDecodeError):
+            raise Misuse("the settings file is not UTF-8") from None
+        raise Misuse("the settings can't be right: {why}", why=printable(error)) from None
 
 
 @contextlib.contextmanager
@@ -143,8 +152,9 @@ def _after(records: list[RecordedRequest], last: RecordedRequest | None) -> list
 
 def _line(record: RecordedRequest) -> str:
     clock = time.strftime("%H:%M:%S", time.localtime(record.at))
-    status = record.status or "dropped"
+    status = record.status or say("dropped")
     color = "green" if 200 <= record.status < 400 else "yellow" if 400 <= record.status < 500 else "red"
     # The path without its query, in which an authorization code may stand; it is what a client typed, so cleaned.
     path = printable(record.path, 200)
-    return f"{clock}  {record.provider:<8}  {record.method:<6} {path}  {click.style(str(status), fg=color)}"
+    problem = "" if record.wrong is None else f"  {printable(record.wrong.told(default_language()))}"
+    return f"{clock}  {record.provider:<8}  {record.method:<6} {path}  {click.style(str(status), fg=color)}{problem}"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import secrets
-import shlex
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import bcrypt
 
 from ._ground.clock import TokenClock
+from ._ground.describe import describe
 from ._ground.settings import read_settings
 from ._inspector.desk import Inspector
 from ._meloming.emulator import MelomingEmulator
@@ -227,61 +226,28 @@ class Sandbox:
         self.naver.reset()
         self.meloming.reset()
 
-    def describe(self) -> str:
-        """Explain how to use a running sandbox, its (worthless) credentials included, for a terminal."""
-        naver, meloming = self._origin(0), self._origin(1)
-        clients = "".join(
-            f"\n#   {name}: {'a public client (PKCE)' if secret is None else secret}"
-            for name, secret in self.meloming.clients.items()
-            if name != self.meloming_client_id
+    def describe(self, language: str = "en") -> str:
+        """Explain how to use a running sandbox, its (worthless) credentials included, for a terminal.
+
+        Args:
+            language: `en` or `ko`.
+        """
+        others = {name: secret for name, secret in self.meloming.clients.items() if name != self.meloming_client_id}
+        return describe(
+            language,
+            naver=self._origin(0),
+            meloming=self._origin(1),
+            variables={
+                "NAVER_COMMERCE_BASE_URL": self.naver_url,
+                **self.naver.credentials(),
+                "MELOMING_BASE_URL": self.meloming_url,
+                **self.meloming.credentials(),
+            },
+            sellers=list(self.naver.accounts),
+            users=self.meloming.usernames,
+            clients=others,
+            test_api_key=self.meloming_test_api_key,
         )
-        text = textwrap.dedent(
-            f"""\
-            # krauth sandbox: loopback only, nothing here is real
-            # Open this page to look inside: {naver}/
-            # Naver Commerce API: token endpoint {self.naver_url}/v1/oauth2/token
-            #                     agencies use   {self.naver_partner_url}
-            # Meloming OpenAPI:   consent page   {self.meloming_url}/oauth/authorize
-
-            # Paste this. The single quotes matter: without them the shell eats the $ of the secret.
-            export NAVER_COMMERCE_BASE_URL={self.naver_url}
-            export NAVER_COMMERCE_CLIENT_ID={shlex.quote(self.naver_client_id)}
-            export NAVER_COMMERCE_CLIENT_SECRET='{self.naver_client_secret}'
-            export NAVER_COMMERCE_ACCOUNT_ID={shlex.quote(self.naver_account_id)}   # leave it out for type=SELF
-            export MELOMING_BASE_URL={self.meloming_url}
-            export MELOMING_CLIENT_ID={shlex.quote(self.meloming_client_id)}
-            export MELOMING_CLIENT_SECRET={_quoted(self.meloming_client_secret)}
-            export MELOMING_API_KEY={_quoted(self.meloming_api_key)}   # test key: {self.meloming_test_api_key}
-
-            # Naver sellers: @SELLERS
-            # Meloming users: @USERS
-            # More Meloming clients:@CLIENTS
-
-            # Switches, on either port: every answer is the state that it led to. The header keeps web pages out.
-            curl {naver}/_sandbox/state
-            curl -H X-Krauth-Sandbox:1 -X POST {naver}/_sandbox/revoke
-            curl -H X-Krauth-Sandbox:1 -X POST '{meloming}/_sandbox/revoke?what=access'
-            curl -H X-Krauth-Sandbox:1 -X POST '{naver}/_sandbox/fail?where=token&status=503&times=2'
-            curl -H X-Krauth-Sandbox:1 -X POST '{naver}/_sandbox/fail?where=api&code=GW.PROXY.03&times=always'
-            curl -H X-Krauth-Sandbox:1 -X POST '{naver}/_sandbox/drop?where=token&times=1'
-            curl -H X-Krauth-Sandbox:1 -X POST '{naver}/_sandbox/delay?where=token&seconds=2'
-            curl -H X-Krauth-Sandbox:1 -X POST {naver}/_sandbox/clear
-            curl -H X-Krauth-Sandbox:1 -X POST '{naver}/_sandbox/clock?offset=400'
-            curl -H X-Krauth-Sandbox:1 -X POST '{naver}/_sandbox/advance?seconds=9001'
-            curl -H X-Krauth-Sandbox:1 -X POST '{naver}/_sandbox/switch?ip_allowed=false&punish_malformed=true'
-            curl -H X-Krauth-Sandbox:1 -X POST '{meloming}/_sandbox/switch?rotation=false&error_shape=nested'
-            curl -H X-Krauth-Sandbox:1 -X POST {naver}/_sandbox/reissue
-            curl -H X-Krauth-Sandbox:1 -X POST {naver}/_sandbox/reset
-            """
-        )
-        # After dedent: names may hold anything.
-        for gap, words in (
-            ("@SELLERS", ", ".join(self.naver.accounts)),
-            ("@USERS", ", ".join(self.meloming.usernames)),
-            ("@CLIENTS", clients),
-        ):
-            text = text.replace(gap, words)
-        return text
 
     def __repr__(self) -> str:
         if self._server is None:
@@ -297,8 +263,3 @@ def _first(clients: Mapping[str, str | None], *, public: bool) -> str:
     """Return the first client of a kind, or a new name for one."""
     found = (name for name, secret in clients.items() if (secret is None) == public)
     return next(found, f"mlm-{'public' if public else 'app'}-{secrets.token_hex(6)}")
-
-
-def _quoted(value: str) -> str:
-    """Return a value in single quotes for a POSIX shell, whether it needs them or not."""
-    return "'" + value.replace("'", "'\"'\"'") + "'"

@@ -4,6 +4,8 @@ import contextlib
 import signal
 import socket
 import subprocess
+import urllib.error
+import urllib.request
 
 import pytest
 
@@ -156,3 +158,18 @@ def test_a_file_that_is_not_utf_8_is_not_quoted(run, tmp_path):
         result = run("sandbox", "--config", str(path))
         assert result.exit_code == 2
         assert "C4NARY" not in result.stderr
+
+
+def test_korean(monkeypatch):
+    """Where the locale is Korean, the text, the log and the end are; what was wrong with a request, too."""
+    monkeypatch.setenv("LANG", "ko_KR.UTF-8")
+    with started() as (process, said):
+        assert "# krauth 샌드박스: 이 컴퓨터 전용" in said
+        assert "다른 터미널에서 써 보기" in said
+        url = next(line for line in said.splitlines() if "MELOMING_BASE_URL=" in line).partition("=")[2]
+        with pytest.raises(urllib.error.HTTPError):
+            urllib.request.urlopen(url + "/v1/me", timeout=10)
+        process.send_signal(signal.SIGINT)
+        _, log = process.communicate(timeout=10)
+    assert "401  Authorization 헤더가 없습니다." in log
+    assert "요청 1건에 응답했습니다" in log

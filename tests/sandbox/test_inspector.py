@@ -11,7 +11,8 @@ import requests
 
 import krauth_sandbox
 from krauth_sandbox._ground.reply import wrong
-from krauth_sandbox._inspector.words import SWITCHES, WORDS, WRONGS, Words
+from krauth_sandbox._ground.wrongs import WRONGS
+from krauth_sandbox._inspector.words import SWITCHES, WORDS, Words
 
 from .test_meloming import authorization_url, code, exchange, own_token
 from .test_naver import call, token
