@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
 from ._values.event import logger
 from ._values.exceptions import ConfigurationError, KrauthError, without_frames
+from ._values.guard import MAX_WORDS, clean
 from .stores import MemoryStore, TokenStore
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ class Plugins:
             try:
                 self.register(entry_point.load(), entry_point.name)
             except Exception as error:  # noqa: BLE001  whatever a plugin raises must not break the others
-                self.broken[entry_point.name] = f"{type(error).__name__}: {error}"
+                self.broken[entry_point.name] = clean(f"{type(error).__name__}: {error}", MAX_WORDS)
 
     def register(self, plugin: Any, name: str | None = None) -> None:
         """Register a plugin: a module, class or object with `hookimpl` functions.
@@ -131,11 +133,27 @@ class Plugins:
 
     def notify(self, event: TokenEvent) -> None:
         """Tell every observer; one that fails is logged."""
+        under_way = sys.exception()
         for implementation in self.manager.hook.krauth_token_event.get_hookimpls():
             try:
                 implementation.function(*[event for _ in implementation.argnames])
-            except Exception:  # noqa: BLE001  whatever an observer raises harms nobody
+            except Exception as error:  # noqa: BLE001  whatever an observer raises does no harm
+                _leave_out(error, under_way)
                 logger.exception("plugin %r failed to observe an event", implementation.plugin_name)
+
+
+def _leave_out(error: BaseException, under_way: BaseException | None) -> None:
+    """Take the error that krauth is just handling out of a chain: its frames hold a record or a token request.
+
+    A logging handler that renders local variables would show them with the observer's own.
+    """
+    link: BaseException | None = error
+    for _ in range(40):
+        if link is None or under_way is None:
+            return
+        if link.__context__ is under_way:
+            link.__context__ = None
+        link = link.__cause__ or link.__context__
 
 
 @functools.cache

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import errno
+import json
 import os
 import re
 import sys
@@ -18,6 +19,7 @@ from typing import IO, Any
 import click
 
 from krauth import ConfigurationError, KrauthError, TokenEndpointError
+from krauth._values.guard import visible
 
 from ._language import default_language, remedies, say, translated
 
@@ -33,7 +35,8 @@ class Failure(click.ClickException):
     exit_code = 1
 
     def __init__(self, message: str, **values: object) -> None:
-        super().__init__(say(message, **values) if values else translated(message))
+        shown = {name: visible(value) if isinstance(value, str) else value for name, value in values.items()}
+        super().__init__(say(message, **shown) if values else translated(message))
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the message."""
@@ -201,6 +204,12 @@ def output_failed(error: OSError) -> int:
     with contextlib.suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1
+
+
+def to_json(value: object, indent: int | None = None) -> str:
+    """Return JSON for a terminal: readable Korean, and as escapes what a terminal would act on or hide."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)
 
 
 def printable(text: object, limit: int = 400) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ._client import Client, client_options
-from ._failure import Command, Failure, printable
+from ._failure import Command, Failure, printable, to_json
 from ._language import duration, labelled, renewable_for, say
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def whoami(target: str | None, as_json: bool, **options: Any) -> None:
         "store": client.shown_store,
     }
     if as_json:
-        click.echo(json.dumps(facts, ensure_ascii=False))
+        click.echo(to_json(facts))
     else:
         has_end = token.expires_at is not None and usable
         state = say("usable, for {time}", time=duration(token.expires_in(now))) if has_end else say(str(facts["state"]))
@@ -68,7 +67,7 @@ def introspect(target: str | None, as_json: bool, **options: Any) -> None:
     _token_of(client, record)
     info = auth.introspect()
     if as_json:
-        click.echo(json.dumps({**info.claims, "active": info.active}, ensure_ascii=False))
+        click.echo(to_json({**info.claims, "active": info.active}))
     else:
         click.echo(labelled("active", say("yes" if info.active else "no"), 14))
         for name in ("username", "sub", "client_id", "scope"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,7 +9,7 @@ import click
 
 from krauth import RefreshPolicy, TokenState, TokenStoreError
 
-from ._failure import Command, printable
+from ._failure import Command, printable, to_json
 
 if TYPE_CHECKING:
     from krauth import TokenStore
@@ -32,7 +31,7 @@ def stores(as_json: bool) -> None:
     disputed = {scheme: sorted(set(names)) for scheme, names in found.disputed.items()}
     if as_json:
         schemes = {scheme: plugin for scheme, (_, plugin) in sorted(found.factories.items())}
-        click.echo(json.dumps({"schemes": schemes, "disputed": disputed, "broken": found.broken}, ensure_ascii=False))
+        click.echo(to_json({"schemes": schemes, "disputed": disputed, "broken": found.broken}))
         return
     for scheme, (_, plugin) in sorted(found.factories.items()):
         if scheme in disputed:
@@ -74,7 +73,7 @@ def tokens(url: str, as_json: bool) -> None:
     finally:
         store.close()
     if as_json:
-        click.echo(json.dumps([row for row in rows if row is not None], ensure_ascii=False))
+        click.echo(to_json([row for row in rows if row is not None]))
         return
     listed = [row for row in rows if row is not None]
     if not listed:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import json
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from ._failure import Command, Group, Misuse
+from ._failure import Command, Group, Misuse, to_json
 from ._language import duration, labelled, say
 
 if TYPE_CHECKING:
@@ -112,7 +111,7 @@ def _obtain(
     from_store = found.obtained_at < began  # else it was asked for just now
     facts = _facts(found, endpoint, from_store, show)
     if as_json:
-        click.echo(json.dumps(facts, ensure_ascii=False))
+        click.echo(to_json(facts))
         return
     expires_in = facts["expires_in"]
     lines = {

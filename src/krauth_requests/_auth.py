@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
 _REDIRECTS = frozenset(range(300, 400))
 
 
+@functools.lru_cache(maxsize=64)
+def _watched(judged: frozenset[int]) -> frozenset[int]:
+    return judged | _REDIRECTS  # one set for a fleet of auth objects
+
+
 class RequestsAuth(AuthCore, AuthBase):
     """Base of the auth classes for requests.
 
@@ -40,7 +46,7 @@ class RequestsAuth(AuthCore, AuthBase):
 
     def _set_origins(self, origins: tuple[Origin, ...]) -> None:
         super()._set_origins(origins)
-        self._watched = self.judged_statuses | _REDIRECTS
+        self._watched = _watched(self.judged_statuses)
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         """Attach the credential, if the request goes to its origin."""

@@ -71,7 +71,7 @@ class Credentials:
         trace_header: The header field that the vendor's support asks for, or `None`.
     """
 
-    __slots__ = ("_former_keys", "_key", "client_id", "origins", "token_endpoint")
+    __slots__ = ("_key", "client_id", "origins", "token_endpoint")
 
     provider: str = "oauth2"
     window: float | None = None
@@ -89,7 +89,6 @@ class Credentials:
     trace_header: str | None = None
 
     _key: str
-    _former_keys: tuple[str, ...]
     client_id: str
     origins: tuple[Origin, ...]
     token_endpoint: str
@@ -102,7 +101,7 @@ class Credentials:
     @property
     def former_keys(self) -> tuple[str, ...]:
         """The keys under which older versions of krauth saved the same token; read where `key` has no entry."""
-        return getattr(self, "_former_keys", ())
+        return ()
 
     @property
     def proof_secret(self) -> Secret | None:
@@ -240,8 +239,7 @@ class SecretCredentials(Credentials):
     @property
     def former_keys(self) -> tuple[str, ...]:
         """The keys under which older versions of krauth saved the same token."""
-        self._follow_secret()
-        return self._former_keys
+        return self._make_keys()[1:]  # read once in the life of a process: it is not worth the memory of a fleet
 
     @property
     def identity(self) -> object:
@@ -255,15 +253,13 @@ class SecretCredentials(Credentials):
     def _follow_secret(self) -> None:
         secret = self.client_secret
         if secret is not self._keyed_with:
-            self._key, *former = self._make_keys()
-            self._former_keys = tuple(former)
+            self._key = self._make_keys()[0]
             self._keyed_with = secret
 
     def _take_secret(self, source: SecretSource | None) -> None:
         """Take the secret, and make the key; the last thing that a constructor does."""
         self._secret, self._keyed_with = source, None
-        self._key, *former = self._make_keys()
-        self._former_keys = tuple(former)
+        self._key = self._make_keys()[0]
         self._keyed_with = self.client_secret
 
     def reread_secret(self, identity: object) -> bool:

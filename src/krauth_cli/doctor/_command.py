@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import json
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +11,7 @@ import click
 
 from krauth import HTTPRequest, KrauthError, MemoryStore
 
-from .._failure import Command, Group, Misuse, printable
+from .._failure import Command, Group, Misuse, printable, to_json
 from .._language import default_language, remedies
 from . import _meloming, _naver
 from ._phrases import Phrases
@@ -137,7 +136,7 @@ def _report(lines: list[Line], as_json: bool) -> None:
     worst = {one.verdict for one in lines}
     if as_json:
         facts = [{"fact": one.name, "verdict": one.verdict, "text": say(one.phrase, **one.values)} for one in lines]
-        click.echo(json.dumps(facts, ensure_ascii=False, indent=2))
+        click.echo(to_json(facts, indent=2))
     else:
         for one in lines:
             verdict = click.style(_pad(say(one.verdict), 9), fg=_COLORS[one.verdict])
