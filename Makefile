@@ -8,10 +8,12 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DEMO_STAMP := $(VENV)/.installed-demo
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .PHONY: demo quick test ratios check lint types imports bench bench-full soak clean
 
-demo: $(STAMP)
+demo: $(DEMO_STAMP)
 	$(BIN)/krauth demo
 
 test: $(STAMP)
@@ -46,10 +48,16 @@ types: $(STAMP)
 imports: $(STAMP)
 	$(BIN)/lint-imports
 
+# What the demo runs, and nothing that only development needs.
+$(DEMO_STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python $(PIP_INSTALL) --no-compile -c constraints.txt -e '.[requests,httpx,httpx2,aiohttp,cli,sandbox]'
+	touch $@
+
 $(STAMP): pyproject.toml constraints.txt requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all]' -r requirements-dev.txt
-	touch $@
+	$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[all]' -r requirements-dev.txt
+	touch $@ $(DEMO_STAMP)
 
 # The peers live in an environment of their own: nothing of theirs is in the one that the tests run in.
 BENCH_VENV := .venv-bench

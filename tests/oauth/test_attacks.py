@@ -298,6 +298,16 @@ def test_request_survives_a_session(sandbox, stack, auth):
     stack.method(auth, "authorize", sandbox.meloming.approve(again.url), again)
 
 
+def test_the_session_s_dict_will_do(sandbox, stack, auth):
+    """`authorize` takes what `to_dict` gave, as it comes out of the session; a lost one lets the user start again."""
+    request = auth.authorization_request()
+    callback = sandbox.meloming.approve(request.url)
+    for lost in (None, {}, {**request.to_dict(), "state": None}):
+        with pytest.raises(AuthorizationError, match="start again"):
+            stack.method(auth, "authorize", callback, lost)
+    stack.method(auth, "authorize", callback, request.to_dict())
+
+
 @pytest.mark.parametrize("kept", [{}, None, {"url": "https://x"}, {"state": 1}, [], "text"], ids=repr)
 def test_session_was_lost(kept):
     """A session without the pending request, or with half of one, is a refusal and not a crash."""

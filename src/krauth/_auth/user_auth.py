@@ -60,12 +60,12 @@ class UserAuth(OriginAuth):
             self._client, code_challenge_method=code_challenge_method, parameters=parameters
         )
 
-    def authorize(self, callback_url: str, request: AuthorizationRequest) -> Token:
+    def authorize(self, callback_url: str, request: AuthorizationRequest | Mapping[str, Any]) -> Token:
         """End a sign-in: exchange the code in the callback for a token, which is saved before it is returned.
 
         Args:
             callback_url: The URL the user came back to, with its query.
-            request: What `authorization_request` gave for this user; take it out of their session.
+            request: The `AuthorizationRequest` of this user, or its `to_dict()`; take it out of the user's session.
 
         Raises:
             StateMismatch: The callback belongs to another sign-in.
@@ -77,7 +77,7 @@ class UserAuth(OriginAuth):
         self._transport.check_blocking()
         return cast("Token", self._exchange(callback_url, request).wait(self._patience))
 
-    async def aauthorize(self, callback_url: str, request: AuthorizationRequest) -> Token:
+    async def aauthorize(self, callback_url: str, request: AuthorizationRequest | Mapping[str, Any]) -> Token:
         """End a sign-in without blocking; see `authorize`. Once begun it goes on, also when this is cancelled."""
         return cast("Token", await self._exchange(callback_url, request).wait_async(self._patience))
 
@@ -118,10 +118,12 @@ class UserAuth(OriginAuth):
         policy = self._tokens.policy
         return policy.timeout + 2 * policy.attempt_timeout + GRACE
 
-    def _exchange(self, callback_url: str, request: AuthorizationRequest) -> Run:
+    def _exchange(self, callback_url: str, request: AuthorizationRequest | Mapping[str, Any]) -> Run:
         from .._engine.user_flows import exchange
-        from .._oauth.authorization import process_authorization_response
+        from .._oauth.authorization import AuthorizationRequest, process_authorization_response
 
+        if not isinstance(request, AuthorizationRequest):
+            request = AuthorizationRequest.from_dict(request)
         code = process_authorization_response(self._client, callback_url, request)
         if not _first_use(request.state):
             raise AuthorizationError("this callback was used before: a code is good for once; let the user start again")
