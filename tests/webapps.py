@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-APPS = ("flask_app", "fastapi_app", "aiohttp_app")
+APPS = ("flask_app", "fastapi_app", "aiohttp_app", "django_app")
 PATIENCE = 30.0
 
 
