@@ -1,6 +1,8 @@
 # make demo   install and run the main job against the embedded sandbox
 # make quick  the pure tests and those of the engine, in less than a minute
 # make test   install and run the tests
+# make docs   build the documentation site
+# make wheel  build wheel and source distribution
 # make check  everything CI runs
 # make bench  quick benchmarks; make bench-full, make soak: the long ones
 
@@ -11,7 +13,7 @@ STAMP := $(VENV)/.installed
 DEMO_STAMP := $(VENV)/.installed-demo
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo quick test ratios check lint types imports bench bench-full soak clean
+.PHONY: demo quick test ratios check lint types imports docs wheel floors bench bench-full soak clean
 
 demo: $(DEMO_STAMP)
 	$(BIN)/krauth demo
@@ -27,7 +29,7 @@ ratios: $(STAMP)
 	$(BIN)/python -m pytest -q benchmarks/test_ratios.py
 
 # The tests again, on the built wheel, with coverage, and on the other Pythons that are here; then the ratios.
-check: $(STAMP) lint types imports
+check: $(STAMP) lint types imports docs
 	bash tools/check.sh
 
 # Processes killed with SIGKILL while they renew, 500 times for each durable store; and longer searches of the models.
@@ -35,6 +37,16 @@ soak: $(STAMP)
 	KRAUTH_SOAK_KILLS=500 $(BIN)/python -m pytest tests/stores/test_processes.py -k killed
 	KRAUTH_MODEL_FULL=1 $(BIN)/python -m pytest tests/model
 	KRAUTH_MODEL_EXAMPLES=2000 KRAUTH_MODEL_STEPS=80 $(BIN)/python -m pytest tests/engine/test_model.py
+
+# The documentation site, into build/site: Korean first, English beside it. A warning is an error.
+docs: $(STAMP)
+	$(BIN)/python tools/make_docs.py --check
+	$(BIN)/python tools/make_docs.py --stage
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+# The wheel and the source distribution, into dist/.
+wheel: $(STAMP)
+	$(BIN)/python -m build --no-isolation --outdir dist .
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .
