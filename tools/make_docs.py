@@ -267,7 +267,10 @@ def llms() -> str:
     for language, suffix in (("English", ""), ("한국어", ".ko")):
         lines += ["", f"## {language}", ""]
         for name in pages():
-            text = (DOCS / f"{name}{suffix}.md").read_text(encoding="utf-8")
+            path = DOCS / f"{name}{suffix}.md"
+            if not path.exists():  # only in English so far
+                continue
+            text = path.read_text(encoding="utf-8")
             title = text.partition("\n")[0].removeprefix("# ")
             first = next((part for part in text.split("\n\n")[1:] if re.match(r"[\w`]", part)), title)
             sentence = re.match(r".*?[.](?= |$)", " ".join(first.split()))
@@ -302,6 +305,8 @@ def stage(target: Path) -> None:
             (target / path.name.replace(".ko.md", ".md")).write_text(text.replace(".ko.md)", ".md)"), encoding="utf-8")
         else:
             (target / f"{path.stem}.en.md").write_text(text, encoding="utf-8")
+            if not (DOCS / f"{path.stem}.ko.md").exists():  # only in English so far
+                (target / path.name).write_text(text, encoding="utf-8")
 
 
 def main() -> int:

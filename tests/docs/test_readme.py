@@ -41,10 +41,10 @@ def plugins():
     """Plugins that an example registers are gone after it."""
     from krauth import _plugins
 
-    manager = _plugins.plugins().manager if hasattr(_plugins.plugins(), "manager") else None
-    before = set(manager.get_plugins()) if manager else set()
+    manager = _plugins.plugins().manager
+    before = set(manager.get_plugins())
     yield
-    for plugin in (set(manager.get_plugins()) - before) if manager else ():
+    for plugin in set(manager.get_plugins()) - before:
         manager.unregister(plugin)
 
 
