@@ -177,6 +177,21 @@ class TokenStore(abc.ABC):
         """Return all keys, for listings; a store that can't enumerate returns none."""
         return []
 
+    def missing(self) -> str | None:
+        """Return what has to be there before the store can hold anything, such as the path of its file, if it is not.
+
+        `None`: the store is there, or tells so when it is used. Asking makes nothing.
+        """
+        return None
+
+    def vacuum(self) -> Iterator[tuple[int, int]]:
+        """Drop the entries whose `expires_at` has passed and give their space back, in short steps.
+
+        Each step is done when the next is asked for. It yields how many entries are dropped, and how many there are
+        to drop. A store that drops entries by itself has nothing to do.
+        """
+        yield from ()
+
     def close(self) -> None:  # noqa: B027  most stores hold nothing
         """Free what the store holds; it may be used again."""
 

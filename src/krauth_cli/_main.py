@@ -24,7 +24,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "sign": ("_sign", "sign"),
     "stores": ("_stores", "stores"),
     "token": ("_token", "token"),
-    "tokens": ("_stores", "tokens"),
+    "tokens": ("_moves", "tokens"),
     "whoami": ("_session", "whoami"),
 }
 

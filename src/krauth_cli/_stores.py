@@ -1,7 +1,11 @@
-"""`krauth stores` and `krauth tokens`: what token stores are installed, and what one of them holds, values never."""
+"""`krauth stores` and `krauth tokens`: what token stores are installed, and what one of them holds, values never.
+
+`_moves` does the long work of `krauth tokens`: copy, export, import, reencrypt, vacuum.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,22 +13,28 @@ import click
 
 from krauth import RefreshPolicy, TokenState, TokenStoreError
 
-from ._failure import Command, printable, to_json
+from ._failure import Command, Failure, Group, Misuse, printable, to_json
+from ._language import say
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from krauth import TokenStore
 
 _STYLES: Final = {"fresh": "green", "stale": "yellow", "expired": "red", "intent": "magenta", "unreadable": "red"}
 
 
-@click.command(cls=Command, short_help="List the kinds of token stores.")
+@click.group(cls=Group, invoke_without_command=True, short_help="List the kinds of token stores.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def stores(as_json: bool) -> None:
+@click.pass_context
+def stores(context: click.Context, as_json: bool) -> None:
     """List the URL schemes of token stores and the plugin behind each.
 
     Plugins are packages with an entry point in the group `krauth`. One that could not be loaded, and a scheme that
     more than one claims, are listed with the reason.
     """
+    if context.invoked_subcommand is not None:
+        return
     from krauth._plugins import plugins
 
     found = plugins()
@@ -44,18 +54,75 @@ def stores(as_json: bool) -> None:
         click.echo(click.style(text, fg="red"))
 
 
-@click.command(cls=Command, short_help="List the tokens in a store.")
+@stores.command(cls=Command, short_help="Print the statements that make the tables of an SQL store.")
 @click.option(
+    "--dialect",
+    type=click.Choice(["postgresql", "mysql", "mariadb"]),
+    required=True,
+    help="Which database.",
+)
+@click.option("--prefix", default="krauth_", show_default=True, help="Begins the names of the tables.")
+def sql(dialect: str, prefix: str) -> None:
+    """Print the statements that make the tables of a store under sql+postgresql:// or sql+mysql://.
+
+    Such a store makes its tables itself on first use. Where its user may not, an administrator runs these statements.
+    """
+    try:
+        from krauth_stores.sql import Tables
+    except ModuleNotFoundError as error:
+        raise Misuse("SQL stores need the package {name}: pip install 'krauth[sql]'", name=error.name) from None
+    for statement in Tables(prefix).statements(dialect):
+        click.echo(f"{statement};")
+
+
+_STORE = click.option(
     "--store",
     "url",
     envvar="KRAUTH_STORE",
     show_envvar=True,
-    required=True,
     metavar="URL",
     help="The token store, e.g. sqlite:///tokens.db. One with a password in it belongs in the variable.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def tokens(url: str, as_json: bool) -> None:
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group(cls=Group, invoke_without_command=True, short_help="List the tokens in a store, or move them.")
+@_STORE
+@_JSON
+@click.pass_context
+def tokens(context: click.Context, url: str | None, as_json: bool) -> None:
+    """List the tokens in a store, or move, delete and encrypt them. Without a command: list."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_tokens, url=url, as_json=as_json)
+
+
+@contextlib.contextmanager
+def opened(url: str | None, *, makes: bool = False) -> Iterator[TokenStore]:
+    """Open the store that `--store` names, here or at the group, and close it afterwards.
+
+    Args:
+        url: The option's value.
+        makes: Whether a store that is not there yet is made.
+    """
+    from krauth._plugins import open_store
+
+    context = click.get_current_context()
+    url = url or (context.parent.params.get("url") if context.parent is not None else None)
+    if url is None:
+        raise click.MissingParameter(param_type="option", param_hint="'--store'", ctx=context)
+    store = open_store(url)
+    try:
+        if not makes and (path := store.missing()) is not None:
+            raise Failure("there is no token store at {path}; nothing was made", path=printable(path))
+        yield store
+    finally:
+        store.close()
+
+
+@tokens.command("list", cls=Command, short_help="List the tokens in a store.")
+@_STORE
+@_JSON
+def list_tokens(url: str | None, as_json: bool) -> None:
     """List the tokens in a store: keys, states and lifetimes, never values.
 
     \b
@@ -65,36 +132,70 @@ def tokens(url: str, as_json: bool) -> None:
     intent      a refresh token was about to be spent, and no result is saved
     unreadable  not a token of ours, or of another version
     """
-    from krauth._plugins import open_store
-
-    store = open_store(url)
-    try:
-        rows = [_row(store, key) for key in sorted(store.keys())]
-    finally:
-        store.close()
+    with opened(url) as store:
+        rows = [row for key in sorted(store.keys()) if (row := _row(store, key)) is not None]
+        from_memory = url == "memory://"
     if as_json:
-        click.echo(to_json([row for row in rows if row is not None]))
+        click.echo(to_json(rows))
         return
-    listed = [row for row in rows if row is not None]
-    if not listed:
-        click.echo("no tokens" + (" (memory:// lives and dies with its process)" if url == "memory://" else ""))
-    for row in listed:
+    if not rows:
+        click.echo("no tokens" + (" (memory:// lives and dies with its process)" if from_memory else ""))
+    for row in rows:
         _print(row)
+
+
+@tokens.command("show", cls=Command, short_help="Show one token of a store.")
+@_STORE
+@_JSON
+@click.argument("key")
+def show_token(url: str | None, as_json: bool, key: str) -> None:
+    """Show one entry, by its key as `list` prints it: state and lifetimes, never the value."""
+    with opened(url) as store:
+        row = _row(store, key)
+    if row is None:
+        raise Failure("there is no such entry; krauth tokens list prints the keys")
+    if as_json:
+        click.echo(to_json(row))
+    else:
+        _print(row)
+
+
+@tokens.command("delete", cls=Command, short_help="Delete one token of a store.")
+@_STORE
+@click.argument("key")
+def delete_token(url: str | None, key: str) -> None:
+    """Delete one entry, by its key as `list` prints it. Also one that can't be read or decrypted.
+
+    A user's refresh token is gone with it: that user has to sign in again. The server is not told (krauth logout
+    tells).
+    """
+    with opened(url) as store:
+        listed = store.keys()
+        try:
+            there = key in listed or store.load(key) is not None
+        except TokenStoreError:
+            there = True
+        if not there:
+            raise Failure("there is no such entry; krauth tokens list prints the keys")
+        store.delete(key)
+    click.echo(say("deleted"))
 
 
 def _row(store: TokenStore, key: str) -> dict[str, Any] | None:
     """Return what is known of an entry, or `None` when it has gone meanwhile."""
     from krauth._values.record import Record
 
-    stored = store.load(key)
-    if stored is None:
-        return None
     try:
+        stored = store.load(key)
+        if stored is None:
+            return None
         record = Record.from_text(stored.value)
     except TokenStoreError as error:
         return {"key": key, "state": "unreadable", "why": str(error)}
     now, token = time.time(), record.token
     row: dict[str, Any] = {"key": key, "state": "intent" if record.intent_at is not None else "empty"}
+    if record.revoked_at is not None:
+        row["state"] = "revoked"
     if token is not None:
         if record.intent_at is None:
             row["state"] = token.state(now, _window(key, token.expires_at, token.obtained_at)).value

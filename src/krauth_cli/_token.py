@@ -98,6 +98,10 @@ def _obtain(
     if stack is None:
         raise Misuse("an HTTP library is needed to send the token request: pip install 'krauth[requests]'")
     settings = {"base_url": base_url, "store": store, **more}
+    if store is not None:
+        from krauth import RefreshPolicy
+
+        settings["refresh"] = RefreshPolicy(require_store=True)  # a store that was named and failed is an error
     module = importlib.import_module(f"krauth_{stack}")
     began = time.time()
     auth = getattr(module, class_name).from_env(

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from krauth import ConfigurationError, TokenStore, TokenStoreError
+from krauth import ConfigurationError, StoreConflict, TokenStore, TokenStoreError
 from krauth._plugins import open_store
 from krauth.stores import ANY, Lease, Stored
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 KEY_ENV = "KRAUTH_ENCRYPTION_KEYS"
 _MAKE = "python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
@@ -35,14 +35,51 @@ def open_url(url: str) -> EncryptedStore:
     options = query.split("&") if query else []
     name = next((option[8:] for option in options if option.startswith("key_env=")), KEY_ENV)
     query = "&".join(option for option in options if not option.startswith("key_env="))
+    keys = keys_in(name, f"{scheme}://")
+    store = open_store(f"{inner}://{rest}" + (f"?{query}" if query else ""))
+    return EncryptedStore(store, keys, f"the environment variable {name}")
+
+
+def keys_in(name: str, what: str) -> list[str]:
+    """Return the keys in an environment variable.
+
+    Args:
+        name: The variable.
+        what: What needs them, for the message.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
     keys = [key.strip() for key in os.environ.get(name, "").split(",") if key.strip()]
     if not keys:
         raise ConfigurationError(
-            f"{scheme}:// needs a key in the environment variable {name}. Make one with:  {_MAKE}"
+            f"{what} needs a key in the environment variable {name}. Make one with:  {_MAKE}"
             "  and keep it: without it the tokens can't be read. Several are separated by commas, the first encrypts"
         )
-    store = open_store(f"{inner}://{rest}" + (f"?{query}" if query else ""))
-    return EncryptedStore(store, keys, f"the environment variable {name}")
+    return keys
+
+
+def fernets(keys: Sequence[str], source: str) -> list[Fernet]:
+    """Return what encrypts and decrypts with these keys.
+
+    Args:
+        keys: Fernet keys.
+        source: Where the keys are from, for messages.
+
+    Raises:
+        ConfigurationError: There is no key, or one is malformed.
+    """
+    if not keys:
+        raise ConfigurationError(f"{source} has no encryption key; make one with:  {_MAKE}")
+    made: list[Fernet] = []
+    for number, key in enumerate(keys, 1):
+        if not re.fullmatch("[A-Za-z0-9_-]{43}=", key):  # Fernet itself overlooks what follows a "="
+            raise ConfigurationError(
+                f"key number {number} in {source} is no Fernet key (32 bytes in URL-safe base64; several are"
+                f" separated by commas); make one with:  {_MAKE}"
+            )
+        made.append(Fernet(key))
+    return made
 
 
 class EncryptedStore(TokenStore):
@@ -59,17 +96,8 @@ class EncryptedStore(TokenStore):
     """
 
     def __init__(self, store: TokenStore, keys: Sequence[str], source: str = "keys=") -> None:
-        if not keys:
-            raise ConfigurationError(f"{source} has no encryption key; make one with:  {_MAKE}")
-        fernets: list[Fernet] = []
-        for number, key in enumerate(keys, 1):
-            if not re.fullmatch("[A-Za-z0-9_-]{43}=", key):  # Fernet itself overlooks what follows a "="
-                raise ConfigurationError(
-                    f"key number {number} in {source} is no Fernet key (32 bytes in URL-safe base64; several are"
-                    f" separated by commas); make one with:  {_MAKE}"
-                )
-            fernets.append(Fernet(key))
-        self._fernet = MultiFernet(fernets)
+        made = fernets(keys, source)
+        self._newest, self._fernet = made[0], MultiFernet(made)
         self._store = store
         self._source = source
         self.blocking = store.blocking
@@ -145,6 +173,39 @@ class EncryptedStore(TokenStore):
         """Save an entry, encrypted, and give the lease back."""
         text = self._encrypted(key, value)
         return self._store.save_and_release(key, text, version=version, lease=lease, expires_at=expires_at)
+
+    def reencrypt(self, key: str, expires_at: Callable[[str], float | None]) -> bool:
+        """Encrypt an entry with the newest key, and return whether that had to be done.
+
+        Args:
+            key: The entry.
+            expires_at: Tells from the text of the entry when it may be dropped, in seconds since the epoch.
+
+        Raises:
+            TokenStoreError: The entry can't be decrypted, or other processes kept saving it.
+        """
+        for _ in range(10):
+            stored = self._store.load(key)
+            if stored is None:
+                return False
+            with contextlib.suppress(InvalidToken):
+                self._newest.decrypt(stored.value)
+                return False
+            plain = self._decrypted(key, stored)
+            assert plain is not None
+            text = self._encrypted(key, plain.value)
+            with contextlib.suppress(StoreConflict):  # saved meanwhile, with whichever key that process has
+                self._store.save(key, text, version=stored.version, expires_at=expires_at(plain.value))
+                return True
+        raise TokenStoreError(f"the entry {key} in {self._store!r} is saved all the time; try again later")
+
+    def missing(self) -> str | None:
+        """Return what the other store lacks."""
+        return self._store.missing()
+
+    def vacuum(self) -> Iterator[tuple[int, int]]:
+        """Drop dead entries of the other store."""
+        return self._store.vacuum()
 
     def keys(self) -> list[str]:
         """Return all keys of the other store."""

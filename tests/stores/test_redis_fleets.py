@@ -20,6 +20,8 @@ from krauth_stores.redis import RedisStore
 
 from .conftest import eventually, free_ports, needed
 
+pytestmark = [pytest.mark.slow, pytest.mark.process]
+
 PASSWORD = "p4ss:w@rd"
 QUOTED = "p4ss%3Aw%40rd"
 

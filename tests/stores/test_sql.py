@@ -18,6 +18,8 @@ from krauth_stores.sql import SQLStore, Tables
 
 from .conftest import DATABASE_PASSWORD, DATABASE_QUOTED, eventually, free_ports
 
+pytestmark = [pytest.mark.slow, pytest.mark.process]
+
 SECRET = "an-access-token-that-nobody-may-see"
 
 
