@@ -100,6 +100,7 @@ def calls(count: int) -> dict[str, Any]:
     Fewer objects are made several times, and used several times in turn. The tokens are set, not asked for.
     """
     from krauth import Token
+    from krauth._engine.rules import Held
 
     fleet, rounds = Fleet(), -(-1_000 // count)
     auths = fleet.make(count)
@@ -111,7 +112,7 @@ def calls(count: int) -> dict[str, Any]:
         creation += time.thread_time() - started
     now = time.time()
     for number, auth in enumerate(auths):
-        auth._source.replace(Token(f"at-{number:040d}", expires_at=now + LIFETIME, obtained_at=now))
+        auth._source.replace(Held(Token(f"at-{number:040d}", expires_at=now + LIFETIME, obtained_at=now), 1))
     turns = auths * rounds
     random.Random(1).shuffle(turns)  # as calls come; in the order of creation the next would be fetched ahead
     gc.collect()

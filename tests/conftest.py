@@ -3,6 +3,8 @@
 Nothing is imported before a test asks for it: the core's tests run where no HTTP library is installed.
 """
 
+import time
+
 import pytest
 
 from stacks import STACKS
@@ -28,7 +30,7 @@ def sandbox(running):
     """The running sandbox, as it was in its first moment."""
     from krauth._engine import source
 
-    source._skew.clear()  # measured with fake clocks, for other servers at this address
+    source._skew._known.clear()  # measured with fake clocks, for other servers at this address
     running.reset()
     running.speed = 1.0
     yield running
@@ -47,10 +49,21 @@ def store():
 def events():
     """All events of the test, as they come."""
     from krauth import _plugins, hookimpl
+    from krauth._engine import source
+
+    class Seen(list):
+        """Observers are told in a thread of their own: reading waits until they have been told all."""
+
+        def __iter__(self):
+            tellers, end = source._tellers, time.monotonic() + 20
+            while tellers._lanes:
+                assert time.monotonic() < end, "the observers are not told"
+                time.sleep(0.002)
+            return super().__iter__()
 
     class Observer:
         def __init__(self):
-            self.seen = []
+            self.seen = Seen()
 
         @hookimpl
         def krauth_token_event(self, event):

@@ -133,7 +133,7 @@ class OAuth2AuthBase(UserAuth):
         secret = hide(client_secret)
         del client_secret
         fetching = cls._fetch_metadata(issuer, {**settings, "client_secret": secret}, blocking=True)
-        found = fetching.wait(DISCOVERY_TIMEOUT)
+        found = fetching.get(_discovery_policy())
         return cls(client_id, secret, **{**found, **settings})
 
     @classmethod
@@ -144,17 +144,23 @@ class OAuth2AuthBase(UserAuth):
         secret = hide(client_secret)
         del client_secret
         fetching = cls._fetch_metadata(issuer, {**settings, "client_secret": secret}, blocking=False)
-        found = await fetching.wait_async(DISCOVERY_TIMEOUT)
+        found = await fetching.aget(_discovery_policy())
         return cls(client_id, secret, **{**found, **settings})
 
     @classmethod
-    def _fetch_metadata(cls, issuer: str, given: dict[str, Any], *, blocking: bool) -> Run:
+    def _fetch_metadata(cls, issuer: str, given: dict[str, Any], *, blocking: bool) -> Run[dict[str, Any]]:
         from ._engine.source import call
 
         transport = cls.transport_class.over(given.get("token_transport"))
         if blocking:
             transport.check_blocking()
-        return call(functools.partial(fetch_metadata, transport.open(), issuer, given))
+        return call(functools.partial(fetch_metadata, transport.open(), issuer, given), transport.way)
+
+
+def _discovery_policy() -> RefreshPolicy:
+    from ._values.token import RefreshPolicy
+
+    return RefreshPolicy(timeout=DISCOVERY_TIMEOUT)
 
 
 def fetch_metadata(send: Sender, issuer: str, given: dict[str, Any]) -> dict[str, Any]:

@@ -25,11 +25,12 @@ class FakeClock(Clock):
         now: Seconds since the epoch at which it starts; by default the present.
     """
 
-    __slots__ = ("_before", "_mono", "_wall")
+    __slots__ = ("_before", "_mono", "_suspended", "_wall")
 
     def __init__(self, now: float | None = None) -> None:
         self._wall = time.time() if now is None else now
         self._mono = 1_000_000.0
+        self._suspended = 0.0
         self._before: Clock | None = None
 
     def time(self) -> float:
@@ -39,6 +40,10 @@ class FakeClock(Clock):
     def monotonic(self) -> float:
         """Return seconds since an arbitrary start."""
         return self._mono
+
+    def elapsed(self) -> float:
+        """Return seconds since an arbitrary start, suspended time included."""
+        return self._mono + self._suspended
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""
@@ -52,6 +57,7 @@ class FakeClock(Clock):
     def suspend(self, seconds: float) -> None:
         """Let time pass as on a machine that sleeps: the wall clock goes on, the monotonic clock stands still."""
         self._wall += seconds
+        self._suspended += seconds
 
     def __enter__(self) -> Self:
         self._before = install_clock(self)

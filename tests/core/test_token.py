@@ -104,7 +104,7 @@ def test_window_is_shorter_than_the_lifetime(window, lifetime, documented):
 def test_jitter_comes_after_the_boundary(lifetime, chance):
     """Jitter delays a renewal and never brings it forward, nor beyond the token's end."""
     with FakeClock(NOW) as clock:
-        snapshot = Snapshot(Token("t", NOW + lifetime, NOW), 1800.0, 90.0 * chance, clock)
+        snapshot = Snapshot.of(Token("t", NOW + lifetime, NOW), 1, 1800.0, 90.0 * chance, clock)
         assert NOW + lifetime - 1800 <= snapshot.fresh_wall + 1e-6
         assert snapshot.fresh_wall <= snapshot.good_wall == NOW + lifetime
         assert snapshot.fresh_mono - clock.monotonic() == pytest.approx(snapshot.fresh_wall - NOW)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 from collections import deque
@@ -54,8 +55,12 @@ class Workers:
         self.timers = []
         self._order = 0
 
-    def submit(self, task):
+    def submit(self, task, lane=None):
         self.tasks.append(task)
+
+    @contextlib.contextmanager
+    def computing(self):
+        yield
 
     def after(self, seconds, task):
         self._order += 1
@@ -266,9 +271,9 @@ class Store(TokenStore):
 
     # What a sibling process does.
 
-    def put(self, key, token, intent_at=None):
+    def put(self, key, token, intent_at=None, number=None):
         self._count += 1
-        self.entries[key] = Stored(Record(token, intent_at).to_text(), f"v{self._count}")
+        self.entries[key] = Stored(Record(token, intent_at, number=number).to_text(), f"v{self._count}")
         self.ends[key] = None
 
     def token(self, key):
@@ -297,7 +302,11 @@ class Rig:
         source = TokenSource(self.credentials, self.store, self.policy, clock=self.clock, workers=self.workers)
         return source
 
-    def open_transport(self):
+    @property
+    def way(self):
+        return self
+
+    def open(self):
         self.opened += 1
         return self.server
 
@@ -305,17 +314,21 @@ class Rig:
         snapshot = self.source.peek(self)
         return snapshot and snapshot.token.access_token
 
-    def start(self, cure=None):
-        return self.source.start(self, cure=cure)
+    def start(self, refused=None):
+        return self.source.start(self, refused=refused)
 
-    def get(self, cure=None):
+    def get(self, refused=None):
         """Do as a caller does: peek, else wait; return the access token or raise."""
-        if cure is None and (found := self.peek()) is not None:
+        if refused is None and (found := self.peek()) is not None:
             return found
-        outcome = self.workers.finish(self.start(cure))
+        outcome = self.workers.finish(self.start(refused))
         if isinstance(outcome, BaseException):
             raise outcome
         return outcome.token.access_token
+
+    @property
+    def failure(self):
+        return self.source._memory.failure_of(self)
 
     def stored(self):
         return self.store.token(self.credentials.key)

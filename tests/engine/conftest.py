@@ -7,4 +7,4 @@ from krauth._engine import source
 
 @pytest.fixture(autouse=True)
 def no_skew():
-    source._skew.clear()
+    source._skew._known.clear()

@@ -46,19 +46,19 @@ def test_everything_that_happens_is_told_and_nothing_that_is_secret(observed, ca
     caplog.set_level(logging.DEBUG, "krauth")
     rig = Rig(naver(), lifetime=10_800.0, reissues_below=1800.0)
     rig.get()
-    rig.get(cure="access-1")
+    rig.get(refused="access-1")
     rig.clock.advance(10_800 - 1700)
     rig.get()
     rig.workers.run()
     rig.store.put(rig.credentials.key, Token("siblings", rig.clock.time() + 3000, rig.clock.time()))
-    rig.get(cure="access-2")
+    rig.get(refused="access-2")
     rig.server.down = answer(400, {"code": "BAD_REQUEST", "message": "no"})
     with pytest.raises(KrauthError):
-        rig.get(cure="siblings")
+        rig.get(refused="siblings")
     rig.store.down = True
     rig.clock.advance(100)
     with pytest.raises(KrauthError):
-        rig.get(cure="siblings")
+        rig.get(refused="siblings")
     kinds = [event.kind for event in observed]
     assert kinds == ["obtained", "reused", "refreshed", "adopted", "refresh_failed", "store_failed", "refresh_failed"]
     assert [record.getMessage() for record in caplog.records if "failed to observe" not in record.getMessage()] == [

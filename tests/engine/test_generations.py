@@ -18,10 +18,10 @@ def test_sixty_four_refused_calls_cost_one_renewal():
     """All who were refused with the same token wait for one run, whenever they come to it."""
     rig = Rig()
     refused = rig.get()
-    runs = {rig.start(cure=refused) for _ in range(64)}
+    runs = {rig.start(refused=refused) for _ in range(64)}
     assert len(runs) == 1
     rig.workers.run()
-    late = [rig.start(cure=refused) for _ in range(64)]
+    late = [rig.start(refused=refused) for _ in range(64)]
     assert {run.future.result(0).token.access_token for run in late} == {"access-2"}
     assert rig.server.count == 2
 
@@ -30,7 +30,7 @@ def test_a_refused_token_is_given_to_nobody_while_it_is_replaced():
     """Callers that come while a refused token is renewed wait for the new one."""
     rig = Rig()
     refused = rig.get()
-    run = rig.start(cure=refused)
+    run = rig.start(refused=refused)
     assert rig.peek() is None
     assert rig.start() is run
 
@@ -39,8 +39,8 @@ def test_a_refusal_of_an_older_token_renews_nothing():
     """A 401 invalidates the token that was sent, not the one that has come since."""
     rig = Rig()
     first = rig.get()
-    second = rig.get(cure=first)
-    run = rig.start(cure=first)
+    second = rig.get(refused=first)
+    run = rig.start(refused=first)
     assert run.future.result(0).token.access_token == second
     assert rig.peek() == second
     assert rig.server.count == 2
@@ -50,63 +50,59 @@ def test_a_newer_token_cures_even_when_it_is_stale_itself():
     """Who was refused with an old token is served with the current one though that is in its window."""
     rig = Rig()
     first = rig.get()
-    second = rig.get(cure=first)
+    second = rig.get(refused=first)
     rig.clock.advance(3600 - WINDOW)
-    assert rig.start(cure=first).future.result(0).token.access_token == second
+    assert rig.start(refused=first).future.result(0).token.access_token == second
     assert rig.server.count == 2
 
 
-def test_a_renewal_that_began_before_the_refusal_is_followed_by_another():
-    """The token that an overlapping renewal brings may be of before the revocation: it is not taken for the cure."""
+def test_a_refresh_under_way_is_the_cure_whatever_it_began_for():
+    """A refusal during a background refresh waits for that refresh: one token request, and its token is the cure."""
     rig = Rig()
     refused = rig.get()
     rig.clock.advance(3600 - WINDOW)
     rig.peek()
-    cure = rig.start(cure=refused)
-    assert rig.start(cure=refused) is cure
+    cure = rig.start(refused=refused)
+    assert rig.start(refused=refused) is cure
     rig.workers.run()
+    assert rig.server.count == 2
+    assert cure.future.result(0).token.access_token == "access-2"
+    assert rig.peek() == "access-2"
+
+
+def test_the_token_of_the_refresh_under_way_may_be_refused_too():
+    """That is a new refusal, and begins a refresh."""
+    rig = Rig()
+    refused = rig.get()
+    rig.clock.advance(3600 - WINDOW)
+    rig.peek()
+    assert rig.get(refused=refused) == "access-2"
+    assert rig.get(refused="access-2") == "access-3"
     assert rig.server.count == 3
-    assert cure.future.result(0).token.access_token == "access-3"
-    assert rig.peek() == "access-3"
 
 
-def test_the_second_renewal_begins_when_the_first_has_ended():
-    """Never are two token requests of one source under way."""
-    rig = Rig()
-    refused = rig.get()
-    rig.clock.advance(3600 - WINDOW)
-    rig.peek()
-    under_way = []
-
-    def look():
-        under_way.append(len(rig.workers.tasks))
-
-    rig.server.before = look
-    rig.start(cure=refused)
-    assert len(rig.workers.tasks) == 1
-    rig.workers.run()
-    assert under_way == [0, 0]
-
-
-def test_a_cure_that_fails_leaves_those_with_the_overlapping_renewals_token_their_token():
-    """Where the renewal that follows fails, its callers get what the one before it brought."""
-    rig = Rig()
-    refused = rig.get()
-    rig.clock.advance(3600 - WINDOW)
-    rig.peek()
-    cure = rig.start(cure=refused)
-    rig.server.say(answer(access_token="second"), *[answer(503)] * 3)
-    assert rig.workers.finish(cure).token.access_token == "second"
+def test_ten_processes_with_one_refused_token_send_one_request():
+    """A background refresh of one process and the refusals of all others cost one token request."""
+    first = Rig()
+    rigs = [first, *(Rig(clock=first.clock, store=first.store, server=first.server) for _ in range(9))]
+    refused = first.get()
+    for rig in rigs:
+        assert rig.get() == refused
+    first.clock.advance(3600 - WINDOW)
+    first.peek()
+    outcomes = [rig.get(refused=refused) for rig in rigs]
+    assert set(outcomes) == {"access-2"}
+    assert first.server.count == 2
 
 
 def test_the_same_token_returned_again_is_not_asked_for_again():
     """Naver returns the refused token while it has 30 minutes left: the 401 stands, and costs no second request."""
     rig = Rig(naver(), lifetime=10_800.0, reissues_below=1800.0)
     refused = rig.get()
-    assert rig.get(cure=refused) == refused
+    assert rig.get(refused=refused) == refused
     assert rig.server.count == 2
     for _ in range(1000):
-        assert rig.start(cure=refused).future.result(0).token.access_token == refused
+        assert rig.start(refused=refused).future.result(0).token.access_token == refused
     assert rig.server.count == 2
 
 
@@ -114,7 +110,7 @@ def test_the_same_token_returned_again_stays_in_use_for_others():
     """A 401 for one API group does not take the token from calls that it serves well."""
     rig = Rig(naver(), lifetime=10_800.0, reissues_below=1800.0)
     refused = rig.get()
-    rig.get(cure=refused)
+    rig.get(refused=refused)
     assert rig.peek() == refused
 
 
@@ -123,7 +119,7 @@ def test_what_no_renewal_cures_is_asked_for_more_and_more_rarely():
     rig = Rig(naver(), lifetime=10_800.0, reissues_below=1800.0)
     for _ in range(2 * 360):
         token = rig.get()
-        rig.workers.finish(rig.start(cure=token))
+        rig.workers.finish(rig.start(refused=token))
         rig.workers.pass_time(10)
     assert rig.server.count <= 125
 
@@ -131,21 +127,21 @@ def test_what_no_renewal_cures_is_asked_for_more_and_more_rarely():
 def test_a_burst_of_refusals_of_a_new_token_counts_as_one():
     """Sixty-four callers refused together suspend the cure for some seconds, not for as long as sixty-four that follow each other."""
     rig = Rig()
-    token = rig.get(cure=rig.get())
+    token = rig.get(refused=rig.get())
     for _ in range(64):
         rig.source.refused_again()
-    assert rig.get(cure=token) == token
+    assert rig.get(refused=token) == token
     rig.clock.advance(6)
-    assert rig.get(cure=token) != token
+    assert rig.get(refused=token) != token
 
 
 def test_a_new_token_that_is_refused_too_ends_the_search():
     """With a server that issues a new token each time, a refusal of the new one is not cured by a third."""
     rig = Rig()
-    second = rig.get(cure=rig.get())
+    second = rig.get(refused=rig.get())
     rig.source.refused_again()
     for _ in range(100):
-        assert rig.get(cure=second) == second
+        assert rig.get(refused=second) == second
     assert rig.server.count == 2
 
 
@@ -153,9 +149,9 @@ def test_a_new_token_that_is_refused_too_ends_the_search():
 def test_a_refusal_that_no_token_cures_is_no_endless_chain(when):
     """Word that a new token was refused, too, may come while or after the next is obtained: it counts all the same."""
     rig = Rig()
-    rig.get(cure=rig.get())  # by somebody who will repeat the call, and be refused again
+    rig.get(refused=rig.get())  # by somebody who will repeat the call, and be refused again
     for _ in range(20):
-        rig.start(cure=rig.get())  # somebody else used it first-hand
+        rig.start(refused=rig.get())  # somebody else used it first-hand
         if when == "during":
             rig.source.refused_again()
         rig.workers.run()
@@ -169,7 +165,7 @@ def test_a_sibling_process_cures_without_a_request():
     rig = Rig()
     refused = rig.get()
     rig.store.put(rig.credentials.key, Token("siblings", NOW + 3000, NOW))
-    assert rig.get(cure=refused) == "siblings"
+    assert rig.get(refused=refused) == "siblings"
     assert rig.server.count == 1
 
 
@@ -179,5 +175,5 @@ def test_a_cure_that_fails_gives_the_old_token_back_to_those_it_serves():
     refused = rig.get()
     rig.server.down = answer(400)
     with pytest.raises(KrauthError):
-        rig.get(cure=refused)
+        rig.get(refused=refused)
     assert rig.peek() == refused

@@ -68,7 +68,7 @@ def test_keep_warm_survives_a_transport_that_cannot_be_opened():
     rig = Rig(policy=WARM)
     rig.get()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rig, "open_transport", lambda: 1 / 0)
+        patch.setattr(rig, "open", lambda: 1 / 0)
         rig.workers.pass_time(3300)
     rig.workers.pass_time(301)
     assert rig.peek() == "access-2"

@@ -91,11 +91,11 @@ class Process(Rig):
         self.seen = {}
         super().__init__(*args, **settings)
 
-    def call(self, cure=None):
+    def call(self, refused=None):
         """Call the engine as an adapter does; return the token that is had at once, if any."""
-        if cure is None and (found := self.peek()) is not None:
+        if refused is None and (found := self.peek()) is not None:
             return found
-        run = self.start(cure)
+        run = self.start(refused)
         if run.future.done():
             outcome = run.future.result(0)
             return None if isinstance(outcome, BaseException) else outcome.token.access_token
@@ -117,7 +117,7 @@ class Engine(RuleBasedStateMachine):
         together=st.booleans(),
     )
     def begin(self, spends, rotates, reissues, blocking, keep_warm, together):
-        source_module._skew.clear()
+        source_module._skew._known.clear()
         self.clock = TrueClock()
         self.spends = spends
         self.reissues = reissues and not spends
@@ -177,13 +177,10 @@ class Engine(RuleBasedStateMachine):
         token = process.peek()
         if token is None:
             return
-        got = process.call(cure=token)
+        got = process.call(refused=token)
         run = process.source._running()
         if got is None and run is not None:
-            assert run.cures == token or not run.future.done()
-            if run.cures == token and len(process.workers.tasks) <= 1:
-                again = process.start(token)
-                assert again is run
+            assert process.start(token) is run
 
     @rule(which=st.integers(0, 1))
     def be_refused_again(self, which):
@@ -255,7 +252,9 @@ class Engine(RuleBasedStateMachine):
     @rule(which=st.integers(0, 1))
     def build_a_new_auth_object(self, which):
         process = self.pick(which)
-        if process.source._unsaved is None and not process.begun():
+        snapshot = process.source.snapshot
+        is_saved = snapshot is None or snapshot.held.token == snapshot.token
+        if is_saved and not process.begun():
             process.source = process.make_source()
 
     @precondition(lambda self: self.together)
@@ -275,10 +274,10 @@ class Engine(RuleBasedStateMachine):
             if name != "__weakref__":
                 setattr(child, name, getattr(parent, name))
         if parent._run is not None:
-            child._run = Run(parent._run.cures, parent._run.held, parent._run.epoch, parent._run.begun_at)
+            child._run = Run(parent._run.way, parent._run.refused, parent._run.begun_at)
             child._run.pid = -1
-        if hasattr(child, "_warming"):
-            child._warming = False
+        if child._warmth is not None:
+            child._warmth = child._warmth._replace(is_scheduled=False)
         child.workers = self.two.workers
         self.two.workers.tasks.clear()
         self.two.workers.timers.clear()
@@ -341,7 +340,7 @@ class Engine(RuleBasedStateMachine):
     @invariant()
     def a_failure_that_is_remembered_costs_nothing(self):
         for process in self.processes:
-            failure = process.source._failure
+            failure = process.source._memory.failure_of(process)
             if failure is not None and failure.until > self.clock.monotonic() and process.source._running() is None:
                 opened = process.opened
                 process.start()
@@ -362,7 +361,7 @@ class Engine(RuleBasedStateMachine):
             try:
                 token = process.get()
                 if not self.server.accepts(token):
-                    token = process.get(cure=token)
+                    token = process.get(refused=token)
             except AuthorizationRequired:
                 assert self.spends
                 assert all(word != "good" for word in self.server.refresh_tokens.values())

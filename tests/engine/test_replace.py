@@ -7,6 +7,7 @@ import pytest
 from krauth import (
     AuthorizationRequired,
 )
+from krauth._engine.rules import Held
 from krauth._values.token import Token
 
 from ._rig import NOW, Rig, answer, person
@@ -17,7 +18,7 @@ def test_a_token_that_came_another_way_is_used_at_once():
     rig = Rig(person())
     with pytest.raises(AuthorizationRequired):
         rig.get()
-    rig.source.replace(Token("signed-in", NOW + 3600, NOW, refresh_token="r"))
+    rig.source.replace(Held(Token("signed-in", NOW + 3600, NOW, refresh_token="r"), 7))
     assert rig.peek() == "signed-in"
 
 
@@ -25,7 +26,7 @@ def test_a_renewal_of_an_age_gone_by_changes_nothing():
     """What a renewal under way brings does not replace the token of a sign-in that came meanwhile."""
     rig = Rig()
     rig.start()
-    rig.source.replace(Token("signed-in", NOW + 3600, NOW))
+    rig.source.replace(Held(Token("signed-in", NOW + 3600, NOW), 7))
     rig.workers.run()
     assert rig.peek() == "signed-in"
 
@@ -35,15 +36,16 @@ def test_a_failure_of_an_age_gone_by_is_not_remembered():
     rig = Rig()
     rig.server.down = answer(400)
     rig.start()
-    rig.source.replace(Token("signed-in", NOW + 3600, NOW))
+    rig.source.replace(Held(Token("signed-in", NOW + 3600, NOW), 7))
     rig.workers.run()
     rig.server.down = None
-    assert rig.get(cure="signed-in") == "access-1"
+    rig.store.entries.clear()  # a real sign-in saves its token over the failure
+    assert rig.get(refused="signed-in") == "access-1"
 
 
 def test_a_token_that_was_revoked_is_gone():
     """`replace(None)`: the next caller waits for another."""
     rig = Rig()
     rig.get()
-    rig.source.replace(None)
+    rig.source.replace(Held(None, 7))
     assert rig.peek() is None

@@ -68,12 +68,13 @@ def test_an_idle_auth_object_is_small():
 def test_keeping_a_fleet_warm_takes_one_thread():
     """However many sources renew without traffic, one timer thread waits for all of them."""
     from krauth import RefreshPolicy, Token
+    from krauth._engine.rules import Held
 
     gc.collect()
     auths = fleet(2000, refresh=RefreshPolicy(keep_warm=True))
     now = time.time()
     for auth in auths:
-        auth._source.replace(Token("token", now + 10_800, now))
-        auth._source.keep_warm(auth)
+        auth._source.replace(Held(Token("token", now + 10_800, now), 1))
+        auth._source.keep_warm(auth._transport)
     ours = source_module._workers._keep_time
     assert len([thread for thread in threading.enumerate() if getattr(thread, "_target", None) == ours]) == 1

@@ -97,7 +97,7 @@ def test_a_source_that_renewed_is_collected_at_once_too():
     """Neither run, driver nor future keeps a source that nobody holds."""
     rig = Rig()
     rig.get()
-    rig.get(cure="access-1")
+    rig.get(refused="access-1")
     gone = weakref.ref(rig.source)
     gc.disable()
     try:

@@ -67,19 +67,22 @@ def test_callers_from_many_threads_decide_one_after_the_other():
     both = threading.Event()
 
     class Slow:
-        def open_transport(self):
+        way = rig
+
+        def open(self):
             rig.opened += 1
-            if rig.opened > 1:
+            if rig.opened > 3:
                 both.set()
-            both.wait(0.2)
+            both.wait(0.5)
             return rig.server
 
-    threads = [threading.Thread(target=rig.source.start, args=(Slow(),)) for _ in range(4)]
+    runs = []
+    threads = [threading.Thread(target=lambda: runs.append(rig.source.start(Slow()))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert rig.opened == 1
+    assert len({id(run) for run in runs}) == 1
     rig.workers.run()
     assert rig.server.count == 1
 
@@ -89,7 +92,9 @@ def test_a_transport_that_cannot_be_opened_harms_only_who_brought_it():
     rig = Rig()
 
     class Foreign:
-        def open_transport(self):
+        way = "another"
+
+        def open(self):
             raise ConfigurationError("an async client without its loop")
 
     with pytest.raises(ConfigurationError):
@@ -101,7 +106,7 @@ def test_a_renewal_that_is_interrupted_before_it_begins_leaves_nobody_waiting(mo
     """KeyboardInterrupt in the moment between announcing a run and beginning it does not block those who come later."""
     rig = Rig()
     with monkeypatch.context() as patch:
-        patch.setattr(rig.workers, "submit", lambda task: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(rig.workers, "submit", lambda task, lane: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             rig.start()
     rig.clock.advance(2)
@@ -113,7 +118,7 @@ def test_a_renewal_that_hangs_is_given_up_after_its_time():
     rig = Rig()
     hung = rig.start()
     rig.workers.tasks.clear()  # it never comes back
-    rig.clock.advance(rig.policy.timeout + rig.policy.attempt_timeout + 4)
+    rig.clock.advance(rig.policy.queue_timeout + rig.policy.timeout + rig.policy.attempt_timeout + 4)
     assert rig.start() is hung
     rig.clock.advance(2)
     assert rig.get() == "access-1"
@@ -125,7 +130,7 @@ def test_a_hung_renewal_that_ends_late_after_all_spoils_nothing():
     rig.start()
     late = list(rig.workers.tasks)
     rig.workers.tasks.clear()
-    rig.clock.advance(100)
+    rig.clock.advance(200)
     assert rig.get() == "access-1"
     rig.workers.tasks.extend(late)
     rig.workers.run()

@@ -74,7 +74,7 @@ def test_a_token_without_a_known_end_is_used_until_it_is_refused():
     assert rig.get() == "eternal"
     rig.clock.advance(10 * 365 * 86400)
     assert rig.get() == "eternal"
-    assert rig.get(cure="eternal") == "access-1"
+    assert rig.get(refused="eternal") == "access-1"
 
 
 def test_the_skew_is_shared_by_all_sources_of_an_endpoint():

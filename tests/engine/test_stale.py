@@ -66,7 +66,7 @@ def test_background_retries_of_a_fleet_do_not_go_in_step():
         rig.clock.advance(3600 - WINDOW)
         rig.peek()
         rig.workers.run()
-        pauses.add(rig.source._background_after - rig.clock.monotonic())
+        pauses.add(rig.failure.retry_at - rig.clock.monotonic())
     assert len(pauses) == 20
     assert min(pauses) >= 2.5
     assert max(pauses) <= 5
@@ -88,7 +88,7 @@ def test_a_background_renewal_that_recovers_forgets_the_failures():
     rig.clock.advance(3600 - WINDOW)
     rig.peek()
     rig.workers.run()
-    assert rig.source._background_after - rig.clock.monotonic() <= 5
+    assert rig.failure.retry_at - rig.clock.monotonic() <= 5
 
 
 def test_a_body_that_can_be_sent_once_waits_for_the_new_token_in_the_window():

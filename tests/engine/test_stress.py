@@ -27,7 +27,7 @@ import krauth_aiohttp
 import krauth_httpx
 import krauth_httpx2
 import krauth_requests
-from krauth import MemoryStore, TokenTransportError
+from krauth import MemoryStore, RefreshPolicy, TokenTransportError
 
 ADAPTERS = {
     "requests": krauth_requests,
@@ -394,27 +394,29 @@ def test_waiters_that_time_out_leave_the_renewal_running(sandbox):
     assert sandbox.naver.token_requests == 1
 
 
-def test_a_blocked_caller_waits_no_longer_than_it_said(sandbox):
-    """A thread's patience ends with an error that says so; the renewal goes on for the next."""
+def test_a_blocked_caller_waits_no_longer_than_it_said(sandbox, monkeypatch):
+    """A thread's patience ends with an error that says so; the refresh goes on for the next."""
+    monkeypatch.setattr("krauth._engine.run.GRACE", 0.0)
     sandbox.naver.token_delay = SLOW
     auth = naver(sandbox, "requests")
-    run = auth._source.start(auth)
-    with pytest.raises(TokenTransportError, match="the renewal goes on"):
-        run.wait(0.05)
+    run = auth._source.start(auth._transport)
+    with pytest.raises(TokenTransportError, match="the refresh goes on"):
+        run.get(RefreshPolicy(timeout=0.05))
     assert auth.token().access_token
     assert sandbox.naver.token_requests == 1
 
 
 @pytest.mark.parametrize("stack", ["httpx", "trio"])
-def test_an_awaiting_caller_waits_no_longer_than_it_said(sandbox, stack):
+def test_an_awaiting_caller_waits_no_longer_than_it_said(sandbox, monkeypatch, stack):
     """The same for tasks, under asyncio and trio."""
+    monkeypatch.setattr("krauth._engine.run.GRACE", 0.0)
     sandbox.naver.token_delay = SLOW
     auth = naver(sandbox, "httpx")
 
     async def main():
-        run = auth._source.start(auth)
-        with pytest.raises(TokenTransportError, match="the renewal goes on"):
-            await run.wait_async(0.05)
+        run = auth._source.start(auth._transport)
+        with pytest.raises(TokenTransportError, match="the refresh goes on"):
+            await run.aget(RefreshPolicy(timeout=0.05))
         return await auth.atoken()
 
     assert (trio.run(main) if stack == "trio" else asyncio.run(main())).access_token
@@ -476,7 +478,7 @@ def test_a_child_forked_under_a_renewal_works_and_so_does_the_parent(sandbox, st
     """The child does not wait for a renewal that stayed in the parent: each obtains its own, neither hangs."""
     sandbox.naver.token_delay = SLOW
     auth = naver(sandbox, stack)
-    run = auth._source.start(auth)
+    run = auth._source.start(auth._transport)
     until(lambda: sandbox.naver.token_requests, "the token request")
     assert not run.future.done()
 
@@ -543,7 +545,7 @@ def test_many_forks_under_load_all_work(sandbox):
     def load():
         while not stop.is_set():
             sandbox.naver.revoke_all()
-            auth._source.start(auth, cure=auth.token().access_token)
+            auth._source.start(auth._transport, refused=auth.token().access_token)
 
     threads = [threading.Thread(target=load) for _ in range(2)]
     for thread in threads:
@@ -621,7 +623,7 @@ def test_a_process_may_end_while_a_token_request_is_being_signed(seconds):
         import threading, krauth_requests
         secret = "$2a$10$abcdefghijklmnopqrstuv"
         auth = krauth_requests.NaverAuth("id", secret, base_url="http://127.0.0.1:1/external")
-        auth._source.start(auth)
+        auth._source.start(auth._transport)
         threading.Event().wait({seconds})
         """
     )
@@ -636,7 +638,7 @@ def test_a_process_exits_at_once_though_a_renewal_hangs(stack):
     text = """
         import krauth_%(stack)s
         auth = krauth_%(stack)s.MelomingOAuth("client", "secret", base_url=base_url)
-        auth._source.start(auth)
+        auth._source.start(auth._transport)
         assert arrived.wait(10)
     """
     assert script(text, stack=stack) < PROMPT
@@ -671,7 +673,7 @@ def test_a_process_exits_at_once_though_the_resolver_hangs(stack):
         socket.getaddrinfo = hang
         import krauth_%(stack)s
         auth = krauth_%(stack)s.MelomingOAuth("client", "secret", base_url="https://auth.example")
-        auth._source.start(auth)
+        auth._source.start(auth._transport)
         assert entered.wait(10)
     """
     assert script(text, stack=stack) < PROMPT
@@ -687,21 +689,21 @@ def test_a_process_exits_at_once_while_the_engine_sleeps_between_attempts():
         import logging; logging.disable()
         policy = krauth.RefreshPolicy(keep_warm=True, attempts=100, timeout=1000)
         auth = krauth_requests.MelomingOAuth("client", "secret", refresh=policy, token_transport=refuse)
-        auth._source.start(auth)
+        auth._source.start(auth._transport)
         assert arrived.wait(10)
     """
     assert script(text) < PROMPT
 
 
 def test_the_engines_threads_are_daemons_and_few(sandbox):
-    """Fifty keys are renewed by at most 32 daemon threads."""
+    """Two hundred keys of one endpoint are refreshed by at most 64 daemon threads."""
     sandbox.naver.token_delay = 0.1
     first = naver(sandbox, "requests")
-    auths = [first.for_account(f"seller-{number}") for number in range(50)]
-    runs = [auth._source.start(auth) for auth in auths]
+    auths = [first.for_account(f"seller-{number}") for number in range(200)]
+    runs = [auth._source.start(auth._transport) for auth in auths]
     threads = [thread for thread in threading.enumerate() if thread.name.startswith("krauth-worker")]
-    assert 1 <= len(threads) <= 32
+    assert 1 <= len(threads) <= 65  # and one that tells the observers
     assert all(thread.daemon for thread in threads)
     for run in runs:
         run.future.result(PATIENCE)
-    assert sandbox.naver.token_requests == 50
+    assert sandbox.naver.token_requests == 200

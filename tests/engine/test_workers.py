@@ -13,7 +13,7 @@ import requests
 
 import krauth_requests
 from krauth import ConfigurationError, HTTPRequest, MemoryStore, TokenTransportError
-from krauth._engine.workers import Workers
+from krauth._engine.workers import NoThread, Workers
 
 PATIENCE = 20.0
 
@@ -175,11 +175,14 @@ def no_more_threads(monkeypatch):
     return monkeypatch
 
 
-def test_without_a_thread_to_be_had_a_task_runs_where_it_was_submitted(no_more_threads):
-    """At shutdown, or with the system's threads used up, a renewal still ends."""
-    workers, ran = Workers(), []
-    workers.submit(lambda: ran.append(threading.get_ident()))
-    assert ran == [threading.get_ident()]
+def test_without_a_thread_to_be_had_a_task_is_refused_and_leaves_nothing_behind(no_more_threads):
+    """At shutdown, or with the system's threads used up, the driver is told; later tasks run as ever."""
+    workers, ran = Workers(), threading.Event()
+    with pytest.raises(NoThread):
+        workers.submit(lambda: pytest.fail("it was refused"), "lane")
+    no_more_threads.undo()
+    workers.submit(ran.set, "lane")
+    assert ran.wait(PATIENCE)
 
 
 def test_without_a_thread_to_be_had_a_timer_is_refused_and_leaves_nothing_behind(no_more_threads):

@@ -195,11 +195,11 @@ def test_revocation(server, stack, make):
 
 
 def _send(auth, request):
-    return auth.open_transport()(request)
+    return auth._transport.open()(request)
 
 
 async def _asend(auth, request):
-    return await asyncio.to_thread(auth.open_transport(), request)
+    return await asyncio.to_thread(auth._transport.open(), request)
 
 
 def test_refused_token_is_renewed(server, stack, make):

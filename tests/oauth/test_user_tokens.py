@@ -600,7 +600,7 @@ def test_revoked_elsewhere_is_learnt_at_renewal(sandbox, stack, make, store):
         clock.advance(3500)  # stale: renewed in the background
         stack.token(theirs)
         for _ in range(500):
-            if theirs._tokens._run is None and theirs._tokens._failure is not None:
+            if theirs._tokens._run is None and theirs._tokens._memory.failures:
                 break
             threading.Event().wait(0.01)
         with never_sent(sandbox), pytest.raises(AuthorizationRequired, match="was revoked"):

@@ -17,14 +17,14 @@ from .._values.origin import Origin, make_origin, parse_origin, url_authorities,
 from .._values.secret import Secret, hide
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, MutableMapping
+    from collections.abc import Mapping, MutableMapping
 
+    from .._engine.run import Run
     from .._engine.snapshot import Snapshot
     from .._engine.source import TokenSource
     from .._oauth.credentials import Credentials, ErrorTable, Verdict
     from .._oauth.error_table import FieldNames
     from .._values.event import Kind
-    from .._values.messages import HTTPRequest, HTTPResponse
     from .._values.token import RefreshPolicy, Token
     from ..stores import TokenStore
     from .transport import Transport
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 MAX_JUDGED_BODY = 65536
 #: Seconds that reading this much may take, for a credential without a `RefreshPolicy`.
 JUDGING_TIME = 10.0
-#: Seconds that a caller grants a renewal beyond its own deadline, so that its error comes first: it says more.
-GRACE = 1.0
 #: Seconds: a `Date` further off than this is no time that a certificate would have let through.
 MAX_SKEW = 366 * 86400.0
 AUTHORIZATION, BEARER = "Authorization", "Bearer"
@@ -139,7 +137,7 @@ class AuthCore:
         is_plain = (self.token_header, self.token_scheme) == (AUTHORIZATION, BEARER)
         self._always = None if self.anonymous_methods or self.extra_names or not is_plain else self._source
         if self._source.policy.keep_warm:
-            self._source.keep_warm(self)
+            self._source.keep_warm(self._transport)
 
     # Tokens.
 
@@ -150,33 +148,82 @@ class AuthCore:
             TokenError: No token could be had.
             TokenStoreError: The token store failed, and cannot be done without.
         """
-        if (found := self._tokens.peek(self)) is None:
+        if (found := self._tokens.peek(self._transport)) is None:
             self._warn_of_blocking("token")
             found = self.obtain()
         return found.token
 
     async def atoken(self) -> Token:
         """Return the current token, obtaining one if there is none; see `token`."""
-        return (self._tokens.peek(self) or await self.aobtain()).token
+        return (self._tokens.peek(self._transport) or await self.aobtain()).token
 
-    def obtain(self, *, cure: str | None = None) -> Snapshot:
-        """Wait for a token, or for another than the access token `cure` that was refused."""
+    def refresh(self) -> Token:
+        """Refresh the token now, whatever its state, and return the new one.
+
+        Naver returns the same token again while 30 minutes or more of its life remain.
+
+        Raises:
+            TokenError: No token could be had.
+            TokenStoreError: The token store failed, and cannot be done without.
+        """
+        return self.obtain(forced=True).token
+
+    async def arefresh(self) -> Token:
+        """Refresh the token now without blocking; see `refresh`."""
+        return (await self.aobtain(forced=True)).token
+
+    def set_token(self, token: Token) -> None:
+        """Use a token that was obtained elsewhere, its refresh token included; it is saved before this returns.
+
+        Args:
+            token: From another library, a support tool or a migration. Its times are seconds since the epoch.
+
+        Raises:
+            ConfigurationError: It is no `krauth.Token` that can be sent.
+            TokenStoreError: It could not be saved, and is not used.
+        """
         self._transport.check_blocking()
-        run = self._tokens.start(self, cure=cure)
-        del cure  # or a traceback with local variables would show it
-        snapshot: Snapshot = run.wait(self._tokens.policy.timeout + GRACE)
-        return snapshot
+        self._setting(token).get(self._tokens.policy)
 
-    async def aobtain(self, *, cure: str | None = None) -> Snapshot:
-        """Await a token, or another than the access token `cure` that was refused."""
-        run = self._tokens.start(self, cure=cure)
-        del cure
-        snapshot: Snapshot = await run.wait_async(self._tokens.policy.timeout + GRACE)
-        return snapshot
+    async def aset_token(self, token: Token) -> None:
+        """Use a token that was obtained elsewhere without blocking; see `set_token`."""
+        await self._setting(token).aget(self._tokens.policy)
 
-    def open_transport(self) -> Callable[[HTTPRequest], HTTPResponse]:
-        """Lend the engine the way to the token endpoint."""
-        return self._transport.open()
+    def forget(self) -> None:
+        """Drop the token here and in the store. The server is not asked: the token itself stays valid.
+
+        Raises:
+            TokenStoreError: The store still holds it.
+        """
+        self._transport.check_blocking()
+        self._forgetting().get(self._tokens.policy)
+
+    async def aforget(self) -> None:
+        """Drop the token here and in the store without blocking; see `forget`."""
+        await self._forgetting().aget(self._tokens.policy)
+
+    def _setting(self, token: Token) -> Run[Token | None]:
+        from .._values.token import Token as TokenClass
+
+        if not isinstance(token, TokenClass):
+            raise ConfigurationError(f"set_token takes a krauth.Token, not {type(token).__name__}")
+        return self._tokens.perform(self._transport, lambda flows: flows.put(token))
+
+    def _forgetting(self) -> Run[Token | None]:
+        return self._tokens.perform(self._transport, lambda flows: flows.forget())
+
+    def obtain(self, *, refused: str | None = None, forced: bool = False) -> Snapshot:
+        """Wait for a token, or for another than the access token `refused`."""
+        self._transport.check_blocking()
+        hidden = hide(refused)
+        del refused  # or a traceback with local variables would show it
+        return self._tokens.obtain(self._transport, refused=hidden, forced=forced)
+
+    async def aobtain(self, *, refused: str | None = None, forced: bool = False) -> Snapshot:
+        """Await a token, or another than the access token `refused`."""
+        hidden = hide(refused)
+        del refused
+        return await self._tokens.aobtain(self._transport, refused=hidden, forced=forced)
 
     def _warn_of_blocking(self, name: str) -> None:
         """Say, once, that an event loop stands still while this caller waits."""
@@ -332,7 +379,7 @@ class AuthCore:
         source = self._source
         if source is None or method in self.anonymous_methods:
             return True
-        return (source.peek(self) if replayable else source.peek_with_life_left(self)) or False
+        return (source.peek(self._transport) if replayable else source.peek_with_life_left(self._transport)) or False
 
     def header_of(self, snapshot: Snapshot) -> str:
         """Return the value of `token_header` for a token."""
@@ -421,7 +468,7 @@ class AuthCore:
         found: Snapshot | bool | None = self._first_look(refusal)
         if found is None:
             try:
-                found = self.obtain(cure=self._carried(refusal))
+                found = self.obtain(refused=self._carried(refusal))
             except (TokenError, TokenStoreError) as error:
                 found = self._uncured(error)
         return self._last_look(refusal, found)
@@ -431,7 +478,7 @@ class AuthCore:
         found: Snapshot | bool | None = self._first_look(refusal)
         if found is None:
             try:
-                found = await self.aobtain(cure=self._carried(refusal))
+                found = await self.aobtain(refused=self._carried(refusal))
             except (TokenError, TokenStoreError) as error:
                 found = self._uncured(error)
         return self._last_look(refusal, found)
@@ -531,7 +578,7 @@ class AuthCore:
     def emit(self, kind: Kind, detail: str) -> None:
         """Tell the log and the observers what happened."""
         if self._source is not None:
-            self._source.emit(kind, detail=detail, aside=True)
+            self._source.tell(kind, detail)
             return
         import functools
 

@@ -79,6 +79,11 @@ class Transport:
         """Return a blocking callable for a worker thread. Called where the caller runs, on its event loop if any."""
         return self.send
 
+    @property
+    def way(self) -> object:
+        """What tells this way to the server from others: a failure of one is no failure of another."""
+        return self
+
     def check_blocking(self) -> None:
         """Raise `ConfigurationError` where a caller that blocks this thread would wait forever: nowhere, mostly."""
 

@@ -6,13 +6,12 @@ import threading
 from typing import TYPE_CHECKING, Any, cast
 
 from .._values.exceptions import AuthorizationError, ConfigurationError
-from .origin_auth import GRACE, OriginAuth
+from .origin_auth import OriginAuth
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Mapping
 
     from .._engine.run import Run
-    from .._engine.steps import Step
     from .._oauth.authorization import AuthorizationRequest
     from .._oauth.client import OAuth2Credentials
     from .._oauth.credentials import Credentials
@@ -75,11 +74,11 @@ class UserAuth(OriginAuth):
             TokenStoreError: The token could not be saved.
         """
         self._transport.check_blocking()
-        return cast("Token", self._exchange(callback_url, request).wait(self._patience))
+        return cast("Token", self._exchange(callback_url, request).get(self._tokens.policy))
 
     async def aauthorize(self, callback_url: str, request: AuthorizationRequest | Mapping[str, Any]) -> Token:
         """End a sign-in without blocking; see `authorize`. Once begun it goes on, also when this is cancelled."""
-        return cast("Token", await self._exchange(callback_url, request).wait_async(self._patience))
+        return cast("Token", await self._exchange(callback_url, request).aget(self._tokens.policy))
 
     def revoke(self) -> None:
         """Revoke the token at the server and forget it, here and in every process that shares the store.
@@ -92,11 +91,11 @@ class UserAuth(OriginAuth):
             KrauthError: It could not be revoked; nothing was forgotten.
         """
         self._transport.check_blocking()
-        self._revocation().wait(self._patience)
+        self._revocation().get(self._tokens.policy)
 
     async def arevoke(self) -> None:
         """Revoke the token without blocking; see `revoke`. Once begun it goes on, also when this is cancelled."""
-        await self._revocation().wait_async(self._patience)
+        await self._revocation().aget(self._tokens.policy)
 
     def introspect(self) -> TokenInfo:
         """Ask the server about the current token, obtaining one if there is none.
@@ -106,20 +105,13 @@ class UserAuth(OriginAuth):
             TokenError: The server refused, failed or could not be reached.
         """
         self._transport.check_blocking()
-        return cast("TokenInfo", self._introspection(self.token()).wait(self._patience))
+        return cast("TokenInfo", self._introspection(self.token()).get(self._tokens.policy))
 
     async def aintrospect(self) -> TokenInfo:
         """Ask the server about the current token without blocking; see `introspect`."""
-        return cast("TokenInfo", await self._introspection(await self.atoken()).wait_async(self._patience))
+        return cast("TokenInfo", await self._introspection(await self.atoken()).aget(self._tokens.policy))
 
-    @property
-    def _patience(self) -> float:
-        # Waiting for the lease, then at most two requests.
-        policy = self._tokens.policy
-        return policy.timeout + 2 * policy.attempt_timeout + GRACE
-
-    def _exchange(self, callback_url: str, request: AuthorizationRequest | Mapping[str, Any]) -> Run:
-        from .._engine.user_flows import exchange
+    def _exchange(self, callback_url: str, request: AuthorizationRequest | Mapping[str, Any]) -> Run[Any]:
         from .._oauth.authorization import AuthorizationRequest, process_authorization_response
 
         if not isinstance(request, AuthorizationRequest):
@@ -127,36 +119,23 @@ class UserAuth(OriginAuth):
         code = process_authorization_response(self._client, callback_url, request)
         if not _first_use(request.state):
             raise AuthorizationError("this callback was used before: a code is good for once; let the user start again")
-        source = self._tokens
-        flow = exchange(self._client, source.clock, source.policy, code, request)
         try:
-            return source.perform(self, self._then_replace(flow))
+            return self._tokens.perform(self._transport, lambda flows: flows.exchange(self._client, code, request))
         except ConfigurationError:  # there is no way to the server from here: nothing was sent
             _used_states.pop(request.state, None)
             raise
 
-    def _revocation(self) -> Run:
-        from .._engine.user_flows import revoke
-
+    def _revocation(self) -> Run[Any]:
         _required(self._client.revocation_endpoint, "revocation")
-        source = self._tokens
-        return source.perform(
-            self, self._then_replace(revoke(self._client, source.clock, source.policy, source.current))
-        )
+        return self._tokens.perform(self._transport, lambda flows: flows.revoke(self._client))
 
-    def _then_replace(self, flow: Generator[Step, Any, Token | None]) -> Generator[Step, Any, Token | None]:
-        """Take over what a flow ends with where the flow runs: whoever waited for it may be gone by then."""
-        token = yield from flow
-        self._tokens.replace(token)
-        return token
-
-    def _introspection(self, token: Token) -> Run:
+    def _introspection(self, token: Token) -> Run[Any]:
         from .._engine.user_flows import introspect
 
         _required(self._client.introspection_endpoint, "introspection")
         source = self._tokens
         flow = introspect(self._client, source.clock, source.policy, token.access_token, "access_token")
-        return source.perform(self, flow)
+        return source.ask(self._transport, flow)
 
 
 def _required(endpoint: str | None, name: str) -> None:

@@ -1,57 +1,60 @@
-"""What a token source remembers of what went wrong, and for how long. Pure; `now` is monotonic seconds."""
+"""What a token source remembers of failures, and for how long. Pure; `now` is monotonic seconds."""
 
 from __future__ import annotations
 
 import random
 from typing import NamedTuple
 
-from .._values.exceptions import AuthorizationRequired, TokenStoreError
+from .._values.exceptions import AuthorizationRequired
+from .rules import asked_pause, is_about_the_way, is_transient
 
-#: Seconds that callers are given a failure instead of a new renewal: at first, and at most; doubled with each.
+#: Seconds that callers are given a failure instead of a new refresh: at first, and at most; doubled with each.
 MEMORY, MAX_MEMORY = 1.0, 60.0
-#: The same for a passing failure: short, since what has passed should not be felt for long.
+#: The same for a passing failure: short, since callers should not feel it for long after it has passed.
 MAX_TRANSIENT_MEMORY = 5.0
-#: Seconds after a failed background renewal before the next: at first, and at most; doubled, with jitter.
+#: Seconds after a failed background refresh before the next: at first, and at most; doubled, with jitter.
 BACKGROUND, MAX_BACKGROUND = 5.0, 300.0
-#: Seconds of `Retry-After` that are honoured at most: an hour, Naver's penalty for malformed token requests.
-MAX_ASKED = 3600.0
-#: Seconds without renewal for a refusal after one that did not cure: at first, and at most; doubled with each. Short,
-#: since a token that is really revoked meanwhile stays so for as long.
-INCURABLE, MAX_INCURABLE = 5.0, 300.0
+#: Seconds without a refresh for a refusal after one that brought no cure: at first, and at most; doubled with each.
+#: Short, since a token that is really revoked meanwhile stays in use for as long.
+HOPELESS, MAX_HOPELESS = 5.0, 300.0
+#: Ways to the server of which failures are remembered at once.
+MAX_WAYS = 8
 
 
 class Failure(NamedTuple):
     """The last failure.
 
     Attributes:
-        error: What callers without a usable token are given, until `until`; no renewal begins for them.
+        error: What callers without a usable token are given, until `until`; no refresh begins for them.
         until: Monotonic seconds.
-        retry_at: When the next background renewal may begin, monotonic seconds.
+        retry_at: When the next background refresh may begin, monotonic seconds.
         times: How many came before it in a row.
+        way: The way to the server that it is about; `None`: it is about the token, whatever the way.
     """
 
     error: BaseException
     until: float
     retry_at: float
     times: int
+    way: object | None
 
     @classmethod
-    def after(cls, before: Failure | None, error: BaseException, now: float) -> Failure:
+    def after(cls, before: Failure | None, error: BaseException, now: float, way: object) -> Failure:
         """Return the memory of an error that follows on `before`."""
         times = before.times + 1 if before else 0
         doubled = 2.0 ** min(times, 10)
-        transient = isinstance(error, TokenStoreError) or getattr(error, "transient", False)
-        memory = min(MEMORY * doubled, MAX_TRANSIENT_MEMORY if transient else MAX_MEMORY)
+        memory = min(MEMORY * doubled, MAX_TRANSIENT_MEMORY if is_transient(error) else MAX_MEMORY)
         if isinstance(error, AuthorizationRequired):
             # The user may authorize in another process any moment, and where no request was sent it cost none.
             memory = 0.0 if error.__cause__ is None else MEMORY
-        asked = min(getattr(error, "retry_after", None) or 0.0, MAX_ASKED)
+        asked = asked_pause(error, times)
         pause = min(BACKGROUND * doubled, MAX_BACKGROUND) * random.uniform(0.5, 1.0)  # noqa: S311
-        return cls(error, now + max(memory, asked), now + max(pause, asked), times)
+        about = way if is_about_the_way(error) else None
+        return cls(error, now + max(memory, asked), now + max(pause, asked), times, about)
 
 
-class Incurable(NamedTuple):
-    """A refusal that a new token did not cure: until `until` no other token is asked for on account of refusals.
+class Hopeless(NamedTuple):
+    """A refusal that a new token did not cure: until `until` no other token is obtained because of a refusal.
 
     It is a time, not a token: where every call of an API is refused, each caller holds another token by then.
     """
@@ -60,10 +63,34 @@ class Incurable(NamedTuple):
     pause: float
 
     @classmethod
-    def after(cls, before: Incurable | None, now: float) -> Incurable:
+    def after(cls, before: Hopeless | None, now: float) -> Hopeless:
         """Return the memory of such a refusal; it lasts longer when one follows soon on another."""
         if before is not None and before.until > now:
             return before  # one of many callers that were refused together
-        again = before is not None and before.until + MAX_INCURABLE > now
-        pause = min(before.pause * 2, MAX_INCURABLE) if before is not None and again else INCURABLE
+        again = before is not None and before.until + MAX_HOPELESS > now
+        pause = min(before.pause * 2, MAX_HOPELESS) if before is not None and again else HOPELESS
         return cls(now + pause, pause)
+
+
+class Memory(NamedTuple):
+    """All that a source remembers besides its token. It is replaced as a whole, so forgetting is one assignment.
+
+    Attributes:
+        number: No token with this number or a lower one is taken any more.
+        failures: The last failure of each way, the newest last.
+        hopeless: A refusal that no new token cured.
+    """
+
+    number: int = 0
+    failures: tuple[Failure, ...] = ()
+    hopeless: Hopeless | None = None
+
+    def failure_of(self, way: object) -> Failure | None:
+        """Return the failure that concerns callers with this way to the server."""
+        return next((f for f in reversed(self.failures) if f.way is None or f.way is way), None)
+
+    def failed(self, error: BaseException, now: float, way: object) -> Memory:
+        """Return the memory with one more failure."""
+        failure = Failure.after(self.failure_of(way), error, now, way)
+        others = tuple(f for f in self.failures if f.way is not failure.way)
+        return self._replace(failures=(*others, failure)[-MAX_WAYS:])

@@ -1,9 +1,8 @@
-"""Performs the steps of a flow in worker threads: the token endpoint, the store, events. Begun by `_source`."""
+"""Driver: performs the steps of a flow in worker threads: the token endpoint, the store, events."""
 
 from __future__ import annotations
 
-import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .._values.exceptions import (
     ConfigurationError,
@@ -13,82 +12,133 @@ from .._values.exceptions import (
     TokenTransportError,
     without_frames,
 )
+from .._values.loops import running_loop, running_trio
 from .._values.messages import HTTPRequest, HTTPResponse
 from .steps import Acquire, Emit, Load, Release, Save, Send, Sleep, Step
+from .workers import NoThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from .._oauth.credentials import Credentials
     from .._values.messages import Sender
+    from ..stores import TokenStore
     from .run import Run
-    from .source import TokenSource
+    from .workers import Workers
+
+
+class Owner(Protocol):
+    """What a driver needs of the token source that it works for."""
+
+    credentials: Credentials
+    store: TokenStore
+    monotonic: Callable[[], float]
+
+    @property
+    def threads(self) -> Workers:
+        """The threads that refresh."""
+
+    def emit(self, step: Emit) -> None:
+        """Tell log and observers what happened."""
 
 
 class Driver:
     """Performs the steps of one flow; gives the thread back while the flow sleeps."""
 
-    __slots__ = ("_begin", "_fail", "_flow", "_run", "_sender", "_source", "_succeed")
+    __slots__ = ("_finish", "_flow", "_owner", "_run", "_sender")
 
     def __init__(
         self,
-        source: TokenSource,
-        run: Run,
+        owner: Owner,
+        run: Run[Any],
         sender: Sender,
-        begin: Callable[[], Generator[Step, Any, Any]],
-        succeed: Callable[[Any], None],
-        fail: Callable[[KrauthError], None],
+        flow: Generator[Step, Any, Any],
+        finish: Callable[[Any], None],
     ) -> None:
-        self._source, self._run, self._sender = source, run, sender
-        self._begin, self._succeed, self._fail = begin, succeed, fail
-        self._flow: Generator[Step, Any, Any] | None = None
+        self._owner, self._run, self._sender, self._flow, self._finish = owner, run, sender, flow, finish
 
     def begin(self) -> None:
-        """Begin with what is known now."""
-        self._flow = self._begin()
-        self._source.threads.submit(self.resume)
-
-    def resume(self) -> None:
-        """Go on until the flow ends or sleeps."""
-        run, flow = self._run, self._flow
-        assert flow is not None
-        run.thread = threading.get_ident()
+        """Begin in a worker thread; where none can be had, in this one."""
         try:
-            step = next(flow)
-            while not isinstance(step, Sleep):
+            self._owner.threads.submit(self._resume_in_context, self._lane)
+        except NoThread as error:
+            if running_trio() is not None or running_loop() is not None:
+                self._end(
+                    TokenTransportError(
+                        f"the token could not be refreshed: {error}; the process has reached its limit of threads"
+                        " (ulimit -u, or the limit of the container), or is about to end"
+                    )
+                )
+            else:
+                self._resume_in_context()
+
+    @property
+    def _lane(self) -> tuple[object, ...]:
+        return (self._owner.credentials.token_endpoint, id(self._owner.store), id(self._run.way))
+
+    def _resume_in_context(self) -> None:
+        seconds = self._run.context.run(self._resume)
+        if seconds is not None:
+            # Out here: the thread that goes on enters the context while this one may still be in it.
+            self._sleep(seconds)
+
+    def _resume(self) -> float | None:
+        """Go on until the flow ends, or return for how many seconds it sleeps."""
+        run, flow, threads = self._run, self._flow, self._owner.threads
+        run.start(self._owner.monotonic())
+        outcome: Any = None
+        failure: BaseException | None = None
+        answer: object = None
+        try:
+            while True:
+                with threads.computing():
+                    step = flow.send(answer) if failure is None else flow.throw(failure)
+                if isinstance(step, Sleep):
+                    break
                 try:
-                    answer = self._perform(step)
+                    answer, failure = self._perform(step), None
                 except KrauthError as error:
-                    step = flow.throw(error)
-                else:
-                    step = flow.send(answer)
+                    answer, failure = None, error
             run.thread = None
-            self._source.threads.after(step.seconds, self.resume)
+            return step.seconds
         except StopIteration as end:
-            self._succeed(end.value)
-        except BaseException as error:  # noqa: BLE001  whatever it is, callers must not be left waiting
-            if not isinstance(error, KrauthError):
-                name, cause = type(error).__name__, error
-                error = KrauthError(f"renewing the token failed unexpectedly: {name}; please report this")
-                error.__cause__ = cause
-            without_frames(error)
-            self._fail(error)
+            outcome = end.value
+        except Exception as error:  # noqa: BLE001  callers must not be left waiting
+            outcome = _described(error)
+        except BaseException as error:
+            self._end(_described(error))
+            raise
+        self._end(outcome)
+        return None
+
+    def _sleep(self, seconds: float) -> None:
+        threads = self._owner.threads
+        try:
+            threads.after(seconds, lambda: threads.submit(self._resume_in_context, self._lane))
+        except NoThread as error:
+            self._end(TokenTransportError(f"the token could not be refreshed: {error}"))
+
+    def _end(self, outcome: Any) -> None:
+        if isinstance(outcome, BaseException):
+            without_frames(outcome)
+        self._finish(outcome)
 
     def _perform(self, step: Step) -> object:
         if isinstance(step, Send):
             return self._send(step.request)
         if isinstance(step, Emit):
-            detail = str(step.error) if step.error is not None else step.detail
-            self._source.emit(step.kind, step.token, detail, step.error)
+            self._owner.emit(step)
             return None
-        store, key = self._source.store, self._source.credentials.key
+        store, key = self._owner.store, self._owner.credentials.key
         try:
             match step:
-                case Load():
-                    return store.load(key)
-                case Save(value, version, lease, expires_at):
-                    return store.save(key, value, version=version, lease=lease, expires_at=expires_at)
-                case Acquire(seconds):
-                    return store.acquire(key, seconds)
+                case Load(other):
+                    return store.load(other or key)
+                case Acquire(seconds, other):
+                    return store.acquire_and_load(other or key, seconds)
+                case Save(value, version, lease, expires_at, release, other):
+                    save = store.save_and_release if release and lease is not None else store.save
+                    return save(other or key, value, version=version, lease=lease, expires_at=expires_at)  # type: ignore[arg-type]
                 case Release(lease):
                     store.release(lease)
                     return None
@@ -108,7 +158,7 @@ class Driver:
         except KrauthError:
             raise
         except Exception as error:  # noqa: BLE001  a transport is the user's
-            endpoint = self._source.credentials.token_endpoint
+            endpoint = self._owner.credentials.token_endpoint
             # The words of any other exception may be anything, the request's body included.
             detail = f" ({error})" if isinstance(error, OSError) else ""
             raise TokenTransportError(
@@ -120,3 +170,20 @@ class Driver:
                 " (a coroutine function can't be one: it is called in a worker thread)"
             )
         return response
+
+
+def _described(error: BaseException) -> KrauthError:
+    """Return an error that callers can be given, whatever came out of a flow."""
+    if isinstance(error, KrauthError):
+        return error
+    described: KrauthError
+    if isinstance(error, ImportError):
+        name = error.name or "a module"
+        described = ConfigurationError(
+            f"{name} can't be imported, and the token request needs it: install it where this program runs"
+            f" (native modules do not work from inside a zip file)"
+        )
+    else:
+        described = KrauthError(f"refreshing the token failed unexpectedly: {type(error).__name__}; please report this")
+    described.__cause__ = error
+    return described

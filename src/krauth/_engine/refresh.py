@@ -1,21 +1,23 @@
-"""How a token is renewed, as a generator of steps: no I/O, no threads, no clock of its own.
+"""How a token is obtained and refreshed, as a generator of steps: no I/O, no threads, no clock of its own.
 
-`renew()` yields steps (`_steps`); whoever drives it (`_driver`, a test with scripted answers, a simulation) performs
-each and sends back what came of it, or throws what it raised. Its position is its state.
+`refresh()` yields steps (`steps`). The driver, a test with scripted answers or a simulation performs each step and
+sends back what came of it, or throws the error. The position in the generator is the state.
 
-What it does with what it finds in the store is one table, `_FOUND`; what it does with the server's answer follows
-from the kind of error: transient ones are repeated with backoff, definitive ones never.
+The decisions are in `rules`. Every token has a number: the number of the token before it plus 1. The store tells which
+token is newer by it, since the clocks of two machines differ. `docs/protocol.md` has the whole protocol on one page.
 """
 
 from __future__ import annotations
 
-import enum
+import contextlib
 import random
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .._values.clock import measure_skew
+from .._values import exceptions
+from .._values.clock import Skews
 from .._values.exceptions import (
+    InvalidClientError,
     InvalidGrantError,
     IPNotAllowedError,
     KrauthError,
@@ -25,377 +27,485 @@ from .._values.exceptions import (
     TokenStoreError,
     TokenTransportError,
 )
-from .._values.record import Record
+from .._values.record import Pause, Record
 from .._values.token import RefreshPolicy, Token, TokenState
-from .steps import Acquire, Emit, Load, Release, Save, Send, Sleep, Step
+from .revoking import discard
+from .rules import (
+    BACKOFF,
+    LEASE_RESERVE,
+    MAX_BACKOFF,
+    MAX_POLL,
+    NOTHING,
+    POLL,
+    REMEMBER_DEAD,
+    Decision,
+    Held,
+    asked_pause,
+    decide,
+    is_transient,
+    number_of,
+    shared_pause,
+    window_of,
+)
+from .steps import Emit, Send, Sleep, Step
+from .store_steps import StoreSteps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, MutableMapping
 
     from .._oauth.credentials import Credentials
     from .._values.clock import Clock
     from .._values.messages import HTTPResponse
-    from ..stores import Lease, Stored
 
-#: Seconds: the first backoff is at most this, doubled with every attempt (full jitter), up to the second figure.
-BACKOFF, MAX_BACKOFF = 0.5, 8.0
-#: Seconds between looks at a lease that somebody else holds: the first, and the longest.
-POLL, MAX_POLL = 0.05, 0.5
-#: Seconds for which the store remembers that a refresh token is dead, or was revoked.
-REMEMBER_DEAD = 30 * 86400.0
-#: Seconds that a lease outlives the one token request it is for.
-LEASE_MARGIN = 5.0
+#: Seconds for which an application counts as free of penalties after one of its token requests succeeded.
+PROVEN = 600.0
 
 
-class Do(enum.Enum):
-    """What to do with the token found in the store."""
-
-    ADOPT = "use it: somebody else renewed"
-    RENEW = "obtain a new one"
-
-
-_S = TokenState
-#: (our token, the stored one) → what to do. A token that was refused counts as ours EXPIRED, stored MISSING.
-_FOUND = {
-    (_S.MISSING, _S.MISSING): Do.RENEW,
-    (_S.MISSING, _S.EXPIRED): Do.RENEW,
-    (_S.MISSING, _S.STALE): Do.ADOPT,  # callers wait: serve them now, the next one renews in the background
-    (_S.MISSING, _S.FRESH): Do.ADOPT,
-    (_S.EXPIRED, _S.MISSING): Do.RENEW,
-    (_S.EXPIRED, _S.EXPIRED): Do.RENEW,
-    (_S.EXPIRED, _S.STALE): Do.ADOPT,
-    (_S.EXPIRED, _S.FRESH): Do.ADOPT,
-    (_S.STALE, _S.MISSING): Do.RENEW,
-    (_S.STALE, _S.EXPIRED): Do.RENEW,
-    (_S.STALE, _S.STALE): Do.RENEW,  # nobody waits: adopting would gain nothing
-    (_S.STALE, _S.FRESH): Do.ADOPT,
-}
-
-
-@dataclass(slots=True, repr=False)
-class Renewal:
-    """What is known when a renewal begins.
+@dataclass(frozen=True, slots=True, repr=False)
+class Start:
+    """What is known when a refresh begins. Nothing in it changes while the refresh runs.
 
     Attributes:
-        credentials: Whose token.
+        credentials: Of the token.
         policy: Deadlines.
         clock: Read, never waited on.
-        skew: Seconds that each token endpoint's clock is ahead of ours; shared, updated from `Date`.
-        current: The token in memory, if any.
-        usable: What `current` is good for by both clocks.
-        refused: The access token that a resource server refused, if that is why.
-        unsaved: Whether `current` could not be saved when it was obtained.
-        spent: The access token whose refresh token was spent for an unsaved `current`.
+        skew: How far the clocks of token endpoints are ahead of ours; shared by all, measured from `Date`.
+        proven: Application → until when it counts as free of penalties, monotonic seconds; shared by all.
+        held: The token in memory and its number.
+        usable: What `held` is good for by both clocks.
+        refused: The access token that a resource server refused, if that is the cause.
+        forced: Whether the user asked for a token request, whatever the state.
         jitter: Returns a random number in [0, 1).
     """
 
     credentials: Credentials
     policy: RefreshPolicy
     clock: Clock
-    skew: dict[str, float] = field(default_factory=dict)
-    current: Token | None = None
+    skew: Skews = field(default_factory=Skews)
+    proven: MutableMapping[str, float] = field(default_factory=dict)
+    held: Held = NOTHING
     usable: TokenState = TokenState.MISSING
     refused: str | None = None
-    unsaved: bool = False
-    spent: str | None = None
+    forced: bool = False
     jitter: Callable[[], float] = random.random
 
-    @property
     def server_ahead(self) -> float:
-        """Seconds that the token endpoint's clock is ahead of ours, as last measured."""
-        return self.skew.get(self.credentials.token_endpoint, 0.0)
-
-    def found(self, token: Token | None) -> Do:
-        """Decide about the token found in the store."""
-        # Whoever asks although ours is fresh does so because it, or the one before it, was refused.
-        mine = _S.EXPIRED if self.refused is not None or self.usable is _S.FRESH else self.usable
-        if token is None or token.access_token == self.refused:
-            return _FOUND[mine, _S.MISSING]
-        if self.current is not None and token.access_token == self.current.access_token:
-            return _FOUND[mine, _S.MISSING]  # our own: a clock that was set back does not revive it
-        if self.unsaved and token.access_token == self.spent:
-            return Do.RENEW  # what we have is newer, whatever the clocks say: it is saved first
-        if self.current is not None and token.obtained_at < self.current.obtained_at:
-            return _FOUND[mine, _S.MISSING]  # of before the store was down, or out of a backup
-        window = window_of(token, self.credentials, self.policy)
-        return _FOUND[mine, token.state(self.clock.time(), window)]
+        """Return the seconds that the token endpoint's clock is ahead of ours, as last measured."""
+        return self.skew.ahead(self.credentials.token_endpoint, self.clock.monotonic())
 
 
-def window_of(token: Token, credentials: Credentials, policy: RefreshPolicy) -> float:
-    """Return the seconds before expiry at which this token is renewed."""
-    return policy.window_for(token.expires_in(token.obtained_at), credentials.window)
+class Outcome(NamedTuple):
+    """What a refresh brought.
 
-
-def renew(renewal: Renewal) -> Generator[Step, Any, Token]:
-    """Obtain or adopt a token, in rounds (`_round`). No lease is held while waiting for the next.
-
-    Raises:
-        KrauthError: None could be had.
+    Attributes:
+        held: The newest token known, with its number. Where there is an error it may be a token that could not be
+            saved: nobody may use it before it is, and the next refresh saves it first.
+        error: Why there is no token to give out, or `None`.
     """
-    deadline = renewal.clock.monotonic() + renewal.policy.timeout
-    store = _Store(renewal)
-    attempt, poll, resigned = 1, POLL, False
+
+    held: Held
+    error: KrauthError | None = None
+
+
+def refresh(start: Start) -> Generator[Step, Any, Outcome]:
+    """Obtain, refresh or adopt a token, in rounds. No lease is held while the flow waits for the next round."""
+    flow, clock = _Refresh(start), start.clock
+    deadline = clock.monotonic() + start.policy.timeout
+    attempt, poll = 1, POLL
     while True:
-        skew = renewal.server_ahead
+        wait: float | None
         try:
-            token = yield from _round(renewal, store, deadline)
-            if token is not None:
-                return token
+            if (held := (yield from flow.round(deadline))) is not None:
+                return Outcome(held)
             error: KrauthError = TokenTransportError(
-                f"another process has been renewing this token for {renewal.policy.timeout:.0f} s without result;"
+                f"another process has been refreshing this token for {start.policy.timeout:.0f} s without result;"
                 " it is tried again with the next call"
             )
-            wait: float | None = poll * (0.5 + renewal.jitter())
-            poll = min(2 * poll, MAX_POLL)
+            wait, poll = poll * (0.5 + start.jitter()), min(2 * poll, MAX_POLL)
+        except _WrongClock:
+            continue
         except KrauthError as failure:
-            if not resigned and _may_be_the_clock(renewal, failure, skew):
-                resigned = True  # once: a second refusal is not the clock's fault
-                continue
-            error, wait = failure, _wait_before_next(renewal, failure, attempt)
+            error, wait = failure, flow.pause_after(failure, attempt)
             attempt += 1
-        if wait is None or renewal.clock.monotonic() + wait >= deadline:
-            raise error
+        if wait is None or clock.monotonic() + wait >= deadline:
+            return Outcome(flow.held, error)
         yield Sleep(wait)
 
 
-def _round(renewal: Renewal, store: _Store, deadline: float) -> Generator[Step, Any, Token | None]:
-    """Look, take the lease, look again, send one request, save, give the lease back. `None`: somebody else has it."""
-    stored = yield from store.load()
-    if renewal.found(stored.token if stored else None) is Do.ADOPT:
-        return (yield from _adopt(stored))
-    if not (yield from store.acquire()):
-        return None
-    try:
-        # Read again under the lease: its last holder may have renewed since we looked.
-        stored = yield from store.load()
-        if renewal.found(stored.token if stored else None) is Do.ADOPT:
-            token = yield from _adopt(stored)
-        else:
-            token = yield from _attempt(renewal, store, stored, deadline)
-    except Exception:
-        yield from store.release()
-        raise
-    yield from store.release()
-    return token
+class _Unsaved(Exception):
+    """The store failed for as long as the lease lasts; the lease is left to end by itself."""
+
+    def __init__(self, error: TokenStoreError) -> None:
+        super().__init__()
+        self.error = error
 
 
-def _adopt(stored: Record | None) -> Generator[Step, Any, Token]:
-    assert stored is not None
-    assert stored.token is not None
-    yield Emit("adopted", stored.token)
-    return stored.token
+class _WrongClock(Exception):
+    """A timestamp was refused while our idea of the server's time was wrong; it is known now."""
 
 
-def _attempt(renewal: Renewal, store: _Store, stored: Record | None, deadline: float) -> Generator[Step, Any, Token]:
-    """Send one token request; the token it brings is saved before anybody uses it."""
-    credentials, clock = renewal.credentials, renewal.clock
-    last = _newest(renewal, stored)
-    if renewal.unsaved and last is not None and last is renewal.current:
-        yield from store.save(Record(last), last)  # the server rotated, the store was down: first things first
-        renewal.unsaved = False
-        if last.access_token != renewal.refused and last.expires_in(clock.time()) > 0:
-            return last
-    # The server's time is for what it checks; how long a refresh token lives we measure by our own clock throughout.
-    ahead = renewal.server_ahead if credentials.signs_time else 0.0
-    request = credentials.prepare_token_request(clock.time() + ahead, last)
-    request = request.within(max(0.1, min(renewal.policy.attempt_timeout, deadline - clock.monotonic())))
-    if credentials.uses_refresh_token:
-        yield from store.save_intent(last)
-    sent_at, started = clock.time(), clock.monotonic()
-    response: HTTPResponse = yield Send(request)
-    measured = measure_skew(response.header("date"), sent_at, sent_at + clock.monotonic() - started)
-    if measured is not None:
-        renewal.skew[credentials.token_endpoint] = measured
-    try:
-        token = credentials.process_token_response(response, sent_at, last)
-    except InvalidGrantError as error:
-        return (yield from _after_invalid_grant(renewal, store, stored, last, error))
-    try:
-        saved = yield from store.save(Record(token), last)
-    except TokenStoreError as error:
-        renewal.current, renewal.unsaved, renewal.spent = token, True, last.access_token if last else None
-        yield Emit("unsaved", token, error)
-        raise
-    if saved is not token:
-        yield Emit("adopted", saved)
-    elif last is not None and token.access_token == last.access_token:
-        yield Emit("reused", token)  # Naver answers so while 30 minutes or more remain
-    else:
-        yield Emit("obtained" if last is None else "refreshed", token)
-        if detail := credentials.missing_scope(token):
-            yield Emit("narrowed", token, detail=detail)
-    return saved
+class _Refresh:
+    """One refresh under way: the newest token that it knows, and the entries of the store."""
 
+    __slots__ = ("_application", "_signed_anew", "_start", "_store", "held")
 
-def _after_invalid_grant(
-    renewal: Renewal, store: _Store, stored: Record | None, spent: Token | None, error: InvalidGrantError
-) -> Generator[Step, Any, Token]:
-    """A sibling's newer token is adopted before `invalid_grant` is believed; else the user has to authorize again."""
-    credentials = renewal.credentials
-    if not credentials.uses_refresh_token:
-        raise error
-    now = yield from store.load()
-    found = now.token if now else None
-    if found is not None and spent is not None and found.refresh_token != spent.refresh_token:
-        if found.expires_in(renewal.clock.time()) > 0 and found.access_token != renewal.refused:
-            yield Emit("adopted", found)
-            return found
-        raise TokenTransportError("another process renewed this token meanwhile; it is tried again with the next call")
-    why = "the server no longer accepts the refresh token"
-    if stored is not None and stored.intent_at is not None:
-        why += " (a renewal was interrupted before, so that the server's answer to it was never saved)"
-    if spent is not None:  # so that no other process, and no restart, sends it again
-        dead = replace(spent, refresh_token=None, refresh_expires_at=renewal.clock.time() + REMEMBER_DEAD)
+    def __init__(self, start: Start) -> None:
+        self._start = start
+        self.held = start.held
+        self._signed_anew = False
+        self._store = StoreSteps(start.credentials, start.policy, start.clock, start.server_ahead)
+        #: The entry that all tokens of the application share, where the provider punishes applications.
+        self._application: StoreSteps | None = None
+        if (key := start.credentials.application) is not None:
+            self._application = StoreSteps(start.credentials, start.policy, start.clock, start.server_ahead, key=key)
+
+    def round(self, deadline: float) -> Generator[Step, Any, Held | None]:
+        """Look, take the lease, look again, send one request, save, give the lease back.
+
+        `None`: another process has the lease, or ours ended before anything was sent.
+        """
+        yield from self._store.load()
+        if self._is_adoptable():
+            return (yield from self._adopt())
+        if self._start.credentials.uses_refresh_token:
+            self._ours_is_newer()  # without a refresh token there is nothing to take a lease for
+            self._start.credentials.prepare_token_request(self._start.clock.time(), self.held.token)
+        yield from self._heed_pause(self._store)
+        if self._application is None:
+            return (yield from self._with_lease(deadline))
         try:
-            saved = yield from store.save(Record(dead), spent)
-        except TokenStoreError as failure:
-            yield Emit("store_failed", None, failure)
-            renewal.current, renewal.unsaved, renewal.spent = dead, True, spent.access_token  # saved first next time
-        else:
-            if saved is not dead:  # a sibling was faster
-                yield Emit("adopted", saved)
-                return saved
-    raise credentials.authorization_required(why) from error
+            held = yield from self._with_application(deadline, self._application)
+        except Exception:
+            yield from self._application.release()
+            raise
+        yield from self._application.release()
+        return held
 
+    def _with_application(self, deadline: float, entry: StoreSteps) -> Generator[Step, Any, Held | None]:
+        """Look for a penalty. Until one token request has succeeded, those of an application go one by one."""
+        start, application = self._start, self._start.credentials.application
+        assert application is not None
+        if start.proven.get(application, 0.0) > start.clock.monotonic():
+            yield from entry.load()
+        elif not (yield from entry.acquire()):
+            return None
+        yield from self._heed_pause(entry)
+        held = yield from self._with_lease(deadline)
+        if held is not None and entry.record is not None and entry.has_lease:
+            with contextlib.suppress(TokenStoreError):
+                yield from entry.save(Record(), release=True)  # the penalty is over
+        return held
 
-def _newest(renewal: Renewal, stored: Record | None) -> Token | None:
-    """The token whose refresh token is in force: the store's, unless ours is newer and could not be saved."""
-    if stored is not None and stored.revoked_at is not None:
-        if renewal.credentials.uses_refresh_token:
-            error = renewal.credentials.authorization_required("the token was revoked")
+    def _with_lease(self, deadline: float) -> Generator[Step, Any, Held | None]:
+        store = self._store
+        if not (yield from store.acquire()):
+            return None
+        try:
+            # The last holder of the lease may have refreshed, or failed, since the first look.
+            if self._is_adoptable():
+                held: Held | None = yield from self._adopt()
+            else:
+                yield from self._heed_pause(store)
+                held = yield from self._attempt(deadline)
+        except _Unsaved as unsaved:
+            # The lease is not given back: a sibling would send the refresh token that is spent already.
+            raise unsaved.error from unsaved.error.__cause__
+        except Exception:
+            yield from store.release()
+            raise
+        yield from store.release()
+        return held
+
+    # What was found in the store.
+
+    def _is_adoptable(self) -> bool:
+        """Whether the stored token is to be used instead of obtaining another."""
+        start, record = self._start, self._store.record
+        if record is None:
+            return False
+        number, token = number_of(record, self.held), record.token
+        if token is None:
+            self._heed_mark(record, number)
+            return False
+        if start.forced or token.access_token == start.refused:
+            return False
+        if not start.credentials.is_bound_to(record.proof, record.audience):
+            return False  # obtained with another secret or for other origins: a refresh tells whether ours is right
+        # A refresh of a token that is fresh by our clocks began since it, or the one before it, was refused.
+        ours = start.usable
+        if start.refused is not None or ours is TokenState.FRESH:
+            ours = TokenState.EXPIRED
+        if number <= self.held.number and self.held != NOTHING:
+            # The same one, or an older one out of a backup. That is welcome only where ours is over in any case.
+            is_over = ours is TokenState.EXPIRED and start.refused is None
+            if number == self.held.number or not is_over or start.credentials.uses_refresh_token:
+                return False
+        window = window_of(token, start.credentials, start.policy)
+        return decide(ours, token.state(start.clock.time(), window)) is Decision.ADOPT
+
+    def _adopt(self) -> Generator[Step, Any, Held]:
+        record = self._store.record
+        assert record is not None
+        self.held = Held(record.token, number_of(record, self.held))
+        yield Emit("adopted", record.token)
+        return self.held
+
+    def _heed_mark(self, record: Record, number: int) -> None:
+        """An entry without a token: it was revoked or forgotten. That wins over every token from before."""
+        if number < self.held.number or (record.revoked_at is None and number == self.held.number):
+            return
+        self.held = Held(None, number)
+        if record.revoked_at is not None and self._start.credentials.uses_refresh_token:
+            error = self._start.credentials.authorization_required("the token was revoked")
             error.revoked = True
             raise error
-        return None
-    if stored is None or stored.token is None:
-        return renewal.current
-    if (
-        renewal.unsaved
-        and renewal.current
-        and stored.token.access_token in (renewal.spent, renewal.current.access_token)
-    ):
-        return renewal.current
-    return stored.token
 
+    def _heed_pause(self, entry: StoreSteps) -> Generator[Step, Any, None]:
+        """Raise what another process has learnt: until a certain time a token request would be refused, or fail."""
+        left = self._left_of_pause(entry)
+        if left > 0:
+            assert entry.record is not None
+            assert entry.record.pause is not None
+            yield Emit("not_before", detail=f"{entry.record.pause.why} ({left:.0f} s)")
+            raise _remembered(entry.record.pause, left)
 
-def _may_be_the_clock(renewal: Renewal, error: Exception, skew_before: float) -> bool:
-    """Whether a refusal came while our idea of the server's time was off by more than its `Date` can be."""
-    if not renewal.credentials.signs_time or not isinstance(error, TokenEndpointError):
+    def _left_of_pause(self, entry: StoreSteps) -> float:
+        pause = entry.record.pause if entry.record is not None else None
+        return 0.0 if pause is None else pause.until - self._start.clock.time()
+
+    def pause_after(self, error: KrauthError, attempt: int) -> float | None:
+        """Return the seconds before the next attempt, or `None` where there is to be none."""
+        if not is_transient(error) or attempt >= self._start.policy.attempts:
+            return None
+        backoff = self._start.jitter() * min(BACKOFF * 2.0 ** (attempt - 1), MAX_BACKOFF)
+        return max(backoff, asked_pause(error), self._left_of_pause(self._store))
+
+    # One token request.
+
+    def _attempt(self, deadline: float) -> Generator[Step, Any, Held | None]:
+        start, store, credentials, clock = self._start, self._store, self._start.credentials, self._start.clock
+        if self._ours_is_newer():
+            yield from self._keep(deadline, release=False)
+            if self._is_usable(self.held.token):
+                return self.held
+        last = self.held.token
+        # The server checks a timestamp by its own clock. Lifetimes are measured by ours throughout.
+        ahead = start.server_ahead() if credentials.signs_time else 0.0
+        request = credentials.prepare_token_request(clock.time() + ahead, last)
+        was_interrupted = store.record is not None and store.record.intent_at is not None
+        if credentials.uses_refresh_token:
+            if was_interrupted:
+                yield Emit(
+                    "sent_again", detail="a refresh with this refresh token began before, and its end is not known"
+                )
+            yield from store.save(self._record(intent_at=clock.time()))
+        # A point of no return: the lease may have ended while this process was suspended, or the store was slow.
+        if store.lease_left < LEASE_RESERVE:
+            yield Emit("lease_lost", detail="it ended before the token request was sent; the refresh begins anew")
+            return None
+        limit = min(start.policy.attempt_timeout, deadline - clock.monotonic(), store.lease_left)
+        sent_at, started = clock.time(), clock.monotonic()
+        try:
+            response: HTTPResponse = yield Send(request.within(max(0.1, limit)))
+            self._measure(response, sent_at, started)
+            token = credentials.process_token_response(response, sent_at, last)
+        except TokenError as error:
+            if isinstance(error, InvalidGrantError) and credentials.uses_refresh_token and last is not None:
+                return (yield from self._after_invalid_grant(error, last, was_interrupted, deadline))
+            if not self._signed_anew and self._may_be_the_clock(error, ahead):
+                self._signed_anew = True  # once: a second refusal is not the clock's fault
+                raise _WrongClock from None
+            yield from self._after_failure(error, last, deadline)
+            raise
+        if credentials.application is not None:
+            start.proven[credentials.application] = clock.monotonic() + PROVEN
+        mine = self.held = self._successor(token)
+        if (yield from self._keep(deadline)) is not mine:
+            yield Emit("adopted", self.held.token)
+        elif last is not None and token.access_token == last.access_token:
+            yield Emit("reused", token)  # Naver answers so while 30 minutes or more remain
+        else:
+            yield Emit("obtained" if last is None else "refreshed", token)
+            if detail := credentials.missing_scope(token):
+                yield Emit("narrowed", token, detail=detail)
+        return self.held
+
+    def _may_be_the_clock(self, error: TokenError, ahead_before: float) -> bool:
+        """Whether a refusal came while our idea of the server's time was off by more than its `Date` can be."""
+        if not self._start.credentials.signs_time or not isinstance(error, TokenEndpointError):
+            return False
+        if error.transient or isinstance(error, IPNotAllowedError):
+            return False
+        return abs(self._start.server_ahead() - ahead_before) >= 1.0
+
+    def _successor(self, token: Token) -> Held:
+        return Held(token, max(self.held.number, number_of(self._store.record, self.held)) + 1)
+
+    def _ours_is_newer(self) -> bool:
+        """Choose the token to go on with; true where it is ours, and the store has to be given it first."""
+        record, ours = self._store.record, self.held
+        stored = Held(record.token if record is not None else None, number_of(record, ours))
+        if ours.token is not None and stored.number <= ours.number:
+            if stored.number < ours.number or stored.token is None:
+                return self._start.credentials.uses_refresh_token
+            if ours.token.refresh_token is None and stored.token.refresh_token is not None:
+                return True  # a refresh token that one of the two calls dead is dead
+        if stored.token is not None or stored.number > ours.number:
+            self.held = stored
         return False
-    if error.transient or isinstance(error, IPNotAllowedError):
+
+    def _is_usable(self, token: Token | None) -> bool:
+        start = self._start
+        if token is None or start.forced or token.access_token == start.refused:
+            return False
+        return token.expires_in(start.clock.time()) > 0
+
+    def _measure(self, response: HTTPResponse, sent_at: float, started: float) -> None:
+        """Learn from the `Date` of an answer how far the server's clock is from ours."""
+        start = self._start
+        now = start.clock.monotonic()
+        endpoint, date = start.credentials.token_endpoint, response.header("date")
+        start.skew.measure(endpoint, date, sent_at, sent_at + now - started, now)
+
+    def _record(self, *, intent_at: float | None = None) -> Record:
+        credentials, before = self._start.credentials, self._store.record
+        proof: str | None
+        audience: str | None
+        if before is not None and before.proof is not None and credentials.is_bound_to(before.proof, before.audience):
+            proof, audience = before.proof, before.audience  # a proof is slow to make
+        else:
+            proof, audience = credentials.binding()
+        return Record(self.held.token, intent_at, number=self.held.number, proof=proof, audience=audience)
+
+    # After the answer: what the server has spent must not be lost, and what was learnt is told to the others.
+
+    def _keep(self, deadline: float, *, release: bool = True) -> Generator[Step, Any, Held]:
+        """Make `held` durable, and return the token in force: it, or a sibling's with a higher number.
+
+        There is one way out of a conflict: load; revoked → stop; a higher number → take it; else again, under the
+        lease. The lease is not given back while the token that it protects is not durable.
+
+        Raises:
+            _Unsaved: The store failed for as long as the lease lasts.
+        """
+        store, mine, pause = self._store, self.held, BACKOFF
+        while True:
+            try:
+                if not store.has_lease:
+                    yield from self._lease_again(mine, deadline)
+                    if self.held is not mine:
+                        return self.held
+                if not _is_kept(mine, store.record):
+                    yield from store.save(self._record(), release=release)
+                return mine
+            except StoreConflict as error:
+                yield Emit("conflict", detail=str(error))
+            except TokenStoreError as error:
+                if not self._start.credentials.uses_refresh_token:
+                    if self._start.policy.require_store:
+                        raise
+                    return mine  # a token that costs nothing is used all the same
+                if store.lease_left <= pause:
+                    store.abandon()
+                    yield Emit("unsaved", mine.token, error)
+                    raise _Unsaved(error) from error
+                yield Sleep(pause)
+                pause = min(2 * pause, MAX_BACKOFF)
+
+    def _lease_again(self, mine: Held, deadline: float) -> Generator[Step, Any, None]:
+        """Take the lease anew after a conflict; then `held` is a sibling's token where that is the newer one."""
+        store, start, poll = self._store, self._start, POLL
+        while not (yield from store.acquire()):
+            if start.clock.monotonic() + poll >= deadline + start.policy.attempt_timeout:
+                raise TokenStoreError("another process has held the lease all the while, so the token was not saved")
+            yield Sleep(poll)
+            poll = min(2 * poll, MAX_POLL)
+        record = store.record
+        if record is None:
+            return
+        number = number_of(record, mine)
+        if record.token is None and mine.token is not None and number >= mine.number:
+            # The user revoked or forgot the token while the server issued the next one.
+            if record.revoked_at is not None:
+                yield from discard(start.credentials, start.clock, start.policy, mine.token)
+            self._heed_mark(record, number)
+        is_other = record.token is not None and not _is_same(record.token, mine.token)
+        if number > mine.number or (number == mine.number and is_other):
+            self.held = Held(record.token, number)
+
+    def _after_invalid_grant(
+        self, error: InvalidGrantError, spent: Token, was_interrupted: bool, deadline: float
+    ) -> Generator[Step, Any, Held]:
+        """A sibling's newer token is adopted before `invalid_grant` is believed; else the user signs in again."""
+        why = "the server no longer accepts the refresh token"
+        if was_interrupted:
+            why += " (a refresh was interrupted before, so that the server's answer to it was never saved)"
+        # The number stays: it says which refresh token is dead. No other process, and no restart, sends it again.
+        ends = self._start.clock.time() + REMEMBER_DEAD
+        dead = Held(replace(spent, refresh_token=None, refresh_expires_at=ends), self.held.number)
+        yield from self._store.load()  # in a store without leases a sibling may have refreshed meanwhile
+        record = self._store.record
+        if record is not None and record.token is not None and number_of(record, dead) > dead.number:
+            self.held = Held(record.token, number_of(record, dead))
+        else:
+            self.held = dead
+            if (yield from self._keep(deadline)) is dead:
+                raise self._start.credentials.authorization_required(why) from error
+        if not self._is_usable(self.held.token):
+            raise TokenTransportError("another process refreshed this token meanwhile; it is tried again at once")
+        yield Emit("adopted", self.held.token)
+        return self.held
+
+    def _after_failure(self, error: TokenError, last: Token | None, deadline: float) -> Generator[Step, Any, None]:
+        """Keep a refresh token that came without a usable access token; tell the other processes what was learnt."""
+        credentials, clock, store = self._start.credentials, self._start.clock, self._store
+        successor = getattr(error, "refresh_token", None)
+        if successor is not None and last is not None and credentials.uses_refresh_token:
+            over = replace(last, refresh_token=successor.reveal(), refresh_expires_at=None, expires_at=clock.time())
+            self.held = self._successor(over)
+            yield from self._keep(deadline)
+            return
+        entry = store
+        if error.application_wide and self._application is not None and credentials.application is not None:
+            entry = self._application
+            self._start.proven.pop(credentials.application, None)
+        before = entry.record or Record()
+        times = before.pause.times + 1 if before.pause is not None else 0
+        seconds = shared_pause(error, times, self._start.jitter())
+        if isinstance(error, InvalidClientError) and credentials.uses_refresh_token:
+            seconds = 0.0  # another process may know the right secret
+        is_refusal = isinstance(error, TokenEndpointError) and not error.transient
+        intent_at = None if is_refusal else before.intent_at  # a refused request has spent nothing
+        pause = None
+        if seconds > 0:
+            status, code = getattr(error, "status", None), getattr(error, "code", None)
+            pause = Pause(clock.time() + seconds, times, str(error), type(error).__name__, status, code)
+        if pause == before.pause and intent_at == before.intent_at:
+            return
+        try:
+            if entry.has_lease or (yield from entry.acquire()):
+                yield from entry.save(replace(before, pause=pause, intent_at=intent_at), release=True)
+        except TokenStoreError as failure:
+            yield Emit("store_failed", None, failure)
+
+
+def _is_same(one: Token | None, other: Token | None) -> bool:
+    return one is not None and other is not None and one.access_token == other.access_token
+
+
+def _is_kept(held: Held, record: Record | None) -> bool:
+    """Whether a record says all that there is to be said: an earlier save failed only as it seemed."""
+    if record is None or record.number != held.number or record.intent_at is not None:
         return False
-    return abs(renewal.server_ahead - skew_before) >= 1.0
+    return _is_same(record.token, held.token) and record.token.refresh_token == held.token.refresh_token  # type: ignore[union-attr]
 
 
-def _wait_before_next(renewal: Renewal, error: KrauthError, attempt: int) -> float | None:
-    """Seconds to wait before the next attempt, or `None` when there is to be none."""
-    transient = error.transient if isinstance(error, TokenError) else isinstance(error, TokenStoreError)
-    if not transient or attempt >= renewal.policy.attempts:
-        return None
-    wait = renewal.jitter() * min(BACKOFF * 2.0 ** (attempt - 1), MAX_BACKOFF)
-    asked = error.retry_after if isinstance(error, TokenError) else None
-    return wait + (asked or 0.0)
-
-
-class _Store:
-    """The store during one renewal: what was read, the lease, and whether it may be done without."""
-
-    __slots__ = ("_down", "_lease", "_renewal", "_unreadable", "_version")
-
-    def __init__(self, renewal: Renewal) -> None:
-        self._renewal = renewal
-        self._version: str | None = None
-        self._lease: Lease | None = None
-        self._down = self._unreadable = False
-
-    def load(self) -> Generator[Step, Any, Record | None]:
-        """Read the record; `None` where there is none, or the store is down and may be done without."""
-        if self._down:
-            return None
-        try:
-            stored: Stored | None = yield Load()
-        except TokenStoreError as error:
-            yield from self._do_without(error)
-            return None
-        self._version = stored.version if stored else None
-        try:
-            return Record.from_text(stored.value) if stored else None
-        except TokenStoreError as error:
-            if not self._may_do_without():
-                raise
-            if not self._unreadable:
-                yield Emit("store_failed", None, error)
-            self._unreadable = True  # the next token is saved over it
-            return None
-
-    def acquire(self) -> Generator[Step, Any, bool]:
-        """Take the lease; true also where the store is down and may be done without."""
-        if not self._down:
-            try:
-                self._lease = yield Acquire(self._renewal.policy.attempt_timeout + LEASE_MARGIN)
-            except TokenStoreError as error:
-                yield from self._do_without(error)
-            else:
-                return self._lease is not None
-        return True
-
-    def release(self) -> Generator[Step, Any, None]:
-        """Give the lease back; it ends by itself should that fail."""
-        lease, self._lease = self._lease, None
-        if lease is not None:
-            try:
-                yield Release(lease)
-            except TokenStoreError as error:
-                yield Emit("store_failed", None, error)
-
-    def save_intent(self, token: Token | None) -> Generator[Step, Any, None]:
-        """Write down that a refresh token is about to be spent."""
-        record = Record(token, self._renewal.clock.time())
-        self._version = yield Save(record.to_text(), self._version, self._lease, dead_at(token))
-
-    def save(self, record: Record, spent: Token | None) -> Generator[Step, Any, Token]:
-        """Save a new token and return the one in force: it, or a sibling's that came first."""
-        token = record.token
-        assert token is not None
-        if self._down:
-            return token
-        try:
-            self._version = yield Save(record.to_text(), self._version, self._lease, dead_at(token))
-            return token
-        except StoreConflict:
-            pass
-        except TokenStoreError as error:
-            yield from self._do_without(error)
-            return token
-        # The lease was lost, or somebody wrote without one. Whoever got further wins; a token that followed on the
-        # one we spent is newer than an intent to spend it.
-        try:
-            stored: Stored | None = yield Load()
-            found = Record.from_text(stored.value).token if stored else None
-            is_other = found is not None and (spent is None or found.access_token != spent.access_token)
-            if (
-                found
-                and is_other
-                and (self._renewal.credentials.uses_refresh_token or found.obtained_at >= token.obtained_at)
-            ):
-                return found
-            self._version = yield Save(record.to_text(), stored.version if stored else None, None, dead_at(token))
-        except TokenStoreError as error:
-            yield from self._do_without(error)
-        return token
-
-    def _may_do_without(self) -> bool:
-        return not (self._renewal.credentials.uses_refresh_token or self._renewal.policy.require_store)
-
-    def _do_without(self, error: TokenStoreError) -> Generator[Step, Any, None]:
-        """Go on without the store, and say so, where neither grant nor policy forbids it; else raise."""
-        if not self._may_do_without():
-            raise error
-        self._down, self._lease = True, None
-        yield Emit("store_failed", None, error)
-
-
-def dead_at(token: Token | None) -> float | None:
-    """When nobody can do anything with an entry any more, or `None`."""
-    if token is None:
-        return None
-    return token.refresh_expires_at if token.refresh_token or token.refresh_expires_at else token.expires_at
+def _remembered(pause: Pause, left: float) -> TokenError:
+    """Return the error that another process met, for one that is spared the same request."""
+    kind = getattr(exceptions, pause.kind, None)
+    text = f"{pause.why} (no token request is sent before that: {left:.0f} s)"
+    if isinstance(kind, type) and issubclass(kind, TokenEndpointError):
+        return kind(text, status=pause.status, code=pause.code, retry_after=left)
+    error = TokenTransportError(text)
+    error.retry_after = left
+    return error

@@ -1,99 +1,182 @@
-"""What is under way in a worker thread, and how callers wait for it: blocking, under asyncio, under trio."""
+"""Run: a flow under way in a worker thread, and how callers wait for it: blocking, under asyncio, under trio."""
 
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import copy
 import os
 import threading
-from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import Future, InvalidStateError
+from time import monotonic
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from .._values.exceptions import ConfigurationError, TokenTransportError
 from .._values.loops import running_trio
 
 if TYPE_CHECKING:
-    from .snapshot import Snapshot
+    from collections.abc import Callable
+
+    from .._values.token import RefreshPolicy
+
+T = TypeVar("T")
+
+#: Seconds that a caller waits beyond the flow's deadline, so that the flow's error comes first: it says more.
+GRACE = 1.0
 
 
-class Run:
-    """One renewal under way.
+class Run(Generic[T]):
+    """One flow under way.
 
     Attributes:
-        future: Results in a `Snapshot` or an exception; it never raises, and no waiter can cancel it.
-        cures: The access token whose refusal is why, if that is why.
-        held: The token that is not given out meanwhile, because it was refused.
-        epoch: Of the source; one that began before the token was replaced from outside changes nothing any more.
-        begun_at: Monotonic seconds.
+        future: Results in the outcome, or in an exception as a value; it never raises, and no waiter can cancel it.
+        refused: The access token whose refusal is the cause, or `None`.
+        way: The way to the server that it takes.
+        context: The context variables of the call that began it: traces and request ids stay with their request.
+        requests_beyond: How many requests the flow may send after its deadline for the lease.
+        begun_at: When it was published, then when a worker thread began; by the clock of the source.
+        created_at: Monotonic seconds.
+        started_at: When a worker thread began, monotonic seconds; `None` before.
+        thread: The worker thread that performs it right now.
     """
 
-    __slots__ = ("begun_at", "cures", "epoch", "future", "held", "pid", "thread")
+    __slots__ = (
+        "_begin",
+        "begun_at",
+        "context",
+        "created_at",
+        "future",
+        "pid",
+        "refused",
+        "requests_beyond",
+        "started_at",
+        "thread",
+        "way",
+    )
 
-    def __init__(
-        self, cures: str | None = None, held: Snapshot | None = None, epoch: int = 0, begun_at: float = 0.0
-    ) -> None:
-        self.future: Future[Any] = Future()
+    def __init__(self, way: object, refused: str | None = None, now: float = 0.0, *, requests_beyond: int = 0) -> None:
+        self.future: Future[T | BaseException] = Future()
         self.future.set_running_or_notify_cancel()
-        self.cures, self.held, self.epoch, self.begun_at = cures, held, epoch, begun_at
+        self.way, self.refused, self.requests_beyond = way, refused, requests_beyond
+        self.context = contextvars.copy_context()
         self.pid = os.getpid()
+        self.begun_at, self.created_at = now, monotonic()
+        self.started_at: float | None = None
         self.thread: int | None = None
+        self._begin: list[Callable[[], None]] = []
 
     @classmethod
-    def ended(cls, outcome: Snapshot | BaseException) -> Run:
-        """Return a run that is over: for a token that came in the meantime, or a failure that is remembered."""
-        run = cls()
-        run.future.set_result(outcome)
+    def ended(cls, way: object, outcome: T | BaseException) -> Run[T]:
+        """Return a run that is over: a token came in the meantime, or a failure is remembered."""
+        run = cls(way)
+        run.finish(outcome)
         return run
 
-    def wait(self, timeout: float) -> Any:
-        """Block until the renewal has ended and return what it brought, or raise what it failed with.
+    def finish(self, outcome: T | BaseException) -> None:
+        """Wake all who wait, once; a second outcome changes nothing."""
+        with contextlib.suppress(InvalidStateError):
+            self.future.set_result(outcome)
 
-        Raises:
-            KrauthError: The renewal failed, or took longer than `timeout` seconds (it goes on for later callers).
+    def begin_with(self, begin: Callable[[], None]) -> None:
+        """Say how the run is begun; the first caller who waits for it begins it."""
+        self._begin.append(begin)
+
+    def ensure_begun(self) -> None:
+        """Begin, unless that was done.
+
+        A signal handler may interrupt the caller between publishing a run and beginning it. It then begins the run.
         """
+        try:
+            begin = self._begin.pop()
+        except IndexError:
+            return
+        try:
+            begin()
+        except BaseException:  # KeyboardInterrupt: all who wait for this run would wait in vain
+            self.finish(TokenTransportError("the refresh was interrupted before it began; call again"))
+            raise
+
+    def start(self, now: float) -> None:
+        """Take note that this thread performs the flow now (monotonic seconds of the source's clock)."""
+        self.thread = threading.get_ident()
+        if self.started_at is None:
+            self.started_at, self.begun_at = monotonic(), now
+
+    def overdue_at(self, policy: RefreshPolicy) -> float:
+        """Return when a caller gives up, monotonic seconds. Waiting for a worker thread does not count as network."""
+        begun = self.created_at if self.started_at is None else self.started_at
+        if self.started_at is None and begun + policy.timeout + GRACE <= monotonic():
+            return self.created_at + policy.queue_timeout
+        return begun + policy.timeout + self.requests_beyond * policy.attempt_timeout + GRACE
+
+    def wait(self, policy: RefreshPolicy) -> T | BaseException:
+        """Block until the run has ended, and return its outcome; see `deliver`."""
         if self.thread == threading.get_ident() and not self.future.done():
             raise ConfigurationError(
                 "token_transport sends token requests through the auth that waits for them;"
                 " hand the client or session itself over as token_transport, krauth then leaves its auth out"
             )
-        try:
-            return _outcome(self.future.result(timeout))
-        except TimeoutError:
-            raise _too_long(timeout) from None
+        while True:
+            left = self.overdue_at(policy) - monotonic()
+            try:
+                return self.future.result(max(0.0, left))
+            except TimeoutError:
+                if self.overdue_at(policy) <= monotonic():
+                    return self._too_late(policy)
 
-    async def wait_async(self, timeout: float) -> Any:
-        """Await the end of the renewal, under asyncio or trio; see `wait`."""
+    async def wait_async(self, policy: RefreshPolicy) -> T | BaseException:
+        """Await the end of the run, under asyncio or trio, and return its outcome; see `deliver`."""
+        while not self.future.done():
+            left = self.overdue_at(policy) - monotonic()
+            if left <= 0:
+                return self._too_late(policy)
+            await self._sleep(left)
+        return self.future.result()
+
+    async def _sleep(self, seconds: float) -> None:
+        """Return when the run has ended, or after some seconds."""
         if (trio := running_trio()) is not None:
             event, token = trio.Event(), trio.lowlevel.current_trio_token()
 
             def wake(_: object) -> None:
-                with contextlib.suppress(trio.RunFinishedError):  # whoever waited is gone
+                with contextlib.suppress(trio.RunFinishedError):  # the waiter is gone
                     token.run_sync_soon(event.set)
 
             self.future.add_done_callback(wake)
-            with trio.move_on_after(timeout):
+            with trio.move_on_after(seconds):
                 await event.wait()
-            if not self.future.done():
-                raise _too_long(timeout)
-            return _outcome(self.future.result())
-
+            return
         import asyncio
 
-        try:
-            async with asyncio.timeout(timeout):
-                return _outcome(await asyncio.wrap_future(self.future))
-        except TimeoutError:
-            raise _too_long(timeout) from None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await asyncio.wrap_future(self.future)
+
+    def get(self, policy: RefreshPolicy) -> T:
+        """Block until the run has ended; return what it brought, or raise what it failed with."""
+        return deliver(self.wait(policy))
+
+    async def aget(self, policy: RefreshPolicy) -> T:
+        """Await the end of the run; see `get`."""
+        return deliver(await self.wait_async(policy))
+
+    def _too_late(self, policy: RefreshPolicy) -> TokenTransportError:
+        if self.started_at is None:
+            return TokenTransportError(
+                f"the refresh waited for a free worker thread for {policy.queue_timeout:.0f} s: too many refreshes of"
+                " this token endpoint are under way (RefreshPolicy(queue_timeout=…)); it goes on for the calls to come"
+            )
+        return TokenTransportError(
+            f"no token within {policy.timeout:.0f} s (RefreshPolicy(timeout=…)); the refresh goes on for the calls"
+            " to come"
+        )
 
 
-def _outcome(outcome: Any) -> Any:
+def deliver(outcome: T | BaseException) -> T:
+    """Return an outcome, or raise a copy of the error that it is.
+
+    Each caller gets a copy: one exception raised in many threads would collect all their tracebacks.
+    """
     if isinstance(outcome, BaseException):
-        # Each caller gets a copy: one exception raised in many threads would collect all their tracebacks.
         raise copy.copy(outcome) from outcome.__cause__
     return outcome
-
-
-def _too_long(timeout: float) -> TokenTransportError:
-    return TokenTransportError(
-        f"no token within {timeout:.0f} s (RefreshPolicy(timeout=…)); the renewal goes on for the calls to come"
-    )

@@ -1,38 +1,36 @@
-"""TokenSource: one token, one renewal at a time, for every thread, task, event loop and auth object of the process.
+"""TokenSource: one token, one refresh at a time, for every thread, task, event loop and auth object of the process.
 
-The only module with a lock. `_flow` decides, `_driver` performs what it decides in a thread of `_workers`, and
-`_waiting` lets callers of any kind wait.
-Reading a fresh token takes no lock: a `Snapshot` is immutable and replaced as a whole.
+All state of a token changes here. `refresh` decides, `driver` performs the decisions in a thread of `workers`, and
+`run` lets callers of any kind wait. Reading a fresh token takes no lock: a `Snapshot` is immutable and replaced as a
+whole.
 """
 
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import functools
 import os
 import random
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from .._plugins import notify
-from .._values.clock import current_clock
+from .._values.clock import Skews, current_clock
 from .._values.event import TokenEvent, write
-from .._values.exceptions import (
-    AuthorizationRequired,
-    ConfigurationError,
-    KrauthError,
-    TokenTransportError,
-    without_frames,
-)
+from .._values.exceptions import AuthorizationRequired, ConfigurationError, KrauthError, without_frames
 from .._values.record import Record
 from .._values.token import RefreshPolicy, Token, TokenState
-from . import refresh
-from .backoff import Failure, Incurable
+from .backoff import Hopeless, Memory
 from .driver import Driver
-from .run import Run
+from .refresh import Outcome, Start, refresh
+from .rules import LEASE_MARGIN, NOTHING, Held, is_about_the_way, number_of, window_of
+from .run import Run, deliver
 from .snapshot import Snapshot
-from .workers import Workers
+from .steps import Emit
+from .user_flows import UserFlows
+from .workers import NoThread, Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -41,49 +39,58 @@ if TYPE_CHECKING:
     from .._values.clock import Clock
     from .._values.event import Kind
     from .._values.messages import Sender
+    from .._values.secret import Secret
     from ..stores import TokenStore
     from .steps import Step
 
-    Unsaved = tuple[Token, str | None]
-
 DEFAULT_POLICY = RefreshPolicy()
-#: Seconds that the end of the process waits for a signature that is being made; never for a token endpoint.
-EXIT_GRACE = 0.25
 
-#: Guards every source's few words of state; held for microseconds, never across I/O. One for all keeps a source small.
+#: Guards the state of every source; held for microseconds, never across I/O. One lock for all keeps a source small.
 _lock = threading.RLock()  # a signal handler may make a request, too
 _workers = Workers()
+#: Observers are told one event after the other, by one thread; one that hangs harms the other observers only.
+_tellers = Workers(limit=1, lane_limit=1)
 _sources: weakref.WeakValueDictionary[object, TokenSource] = weakref.WeakValueDictionary()
-#: token endpoint → seconds that its clock is ahead of ours
-_skew: dict[str, float] = {}
+#: How far the clocks of token endpoints are ahead of ours.
+_skew = Skews()
+#: Application → until when it counts as free of penalties, monotonic seconds.
+_proven: dict[str, float] = {}
+#: Events that wait for the observers, at most. One more is dropped.
+MAX_EVENTS = 10_000
 
 
-class Opener(Protocol):
-    """Who asks for a token lends the way to the token endpoint."""
+class Transport(Protocol):
+    """How token requests travel; see `krauth._auth.transport.Transport`."""
 
-    def open_transport(self) -> Sender:
-        """Return a blocking callable for use in a worker thread; called where the asker runs."""
+    @property
+    def way(self) -> object:
+        """What tells this way to the server from others: failures of one are not failures of another."""
+
+    def open(self) -> Sender:
+        """Return a blocking callable for use in a worker thread; called where the caller runs."""
+
+
+class Warmth(NamedTuple):
+    """Refreshing without traffic: with which transport, and whether a timer runs."""
+
+    transport: Transport
+    is_scheduled: bool
 
 
 class TokenSource:
     """The token of one key in one store.
 
-    Get one with `TokenSource.shared`, so that equal credentials share it; it lives as long as somebody holds it.
+    `TokenSource.shared` returns one, so that equal credentials share it. It lives as long as something refers to it.
 
     Attributes:
-        snapshot: The token in memory, replaced as a whole; read without a lock, by anybody.
+        snapshot: The token in memory, replaced as a whole; read without a lock.
     """
 
     __slots__ = (
         "__weakref__",
-        "_background_after",
-        "_epoch",
-        "_failure",
-        "_incurable",
-        "_keep_warm_with",
+        "_memory",
         "_run",
-        "_unsaved",
-        "_warming",
+        "_warmth",
         "clock",
         "credentials",
         "monotonic",
@@ -110,270 +117,372 @@ class TokenSource:
         self.time, self.monotonic = self.clock.time, self.clock.monotonic
         self.workers = workers
         self.snapshot: Snapshot | None = None
-        self._run: Run | None = None
-        self._failure: Failure | None = None
-        self._background_after = 0.0
-        self._epoch = 0
-        self._incurable: Incurable | None = None
-        self._unsaved: Unsaved | None = None
-        self._keep_warm_with: Opener | None = None
-        self._warming = False
+        self._run: Run[Snapshot] | None = None
+        self._memory = Memory()
+        self._warmth: Warmth | None = None
         if not store.blocking:
             self._load_now()
 
     @classmethod
     def shared(cls, credentials: Credentials, store: TokenStore, policy: RefreshPolicy | None) -> TokenSource:
-        """Return the process's one source for credentials and store; a policy that is given applies to all."""
+        """Return the process's one source for credentials, store and policy.
+
+        Auth objects with different policies have a source each, and share the token through the store: a policy
+        changes nothing for objects that were made with another.
+        """
         clock = current_clock()
-        name = (id(store), id(clock), credentials.identity)
-        source = _sources.get(name)  # holds its store, so that the id can't be another's
+        name = (id(store), id(clock), credentials.identity, policy or DEFAULT_POLICY)
+        source = _sources.get(name)  # refers to its store, so that the id can't be another's
         if source is None:
             made = cls(credentials, store, policy, clock=clock)
             with _lock:
                 source = _sources.setdefault(name, made)
-        if policy is not None and source.policy is not policy:
-            source.policy = policy
         return source
 
-    def peek(self, opener: Opener) -> Snapshot | None:
-        """Return the token if it is good, at once; when it is stale, renew it in the background."""
+    # Reading.
+
+    def peek(self, transport: Transport) -> Snapshot | None:
+        """Return the token if it is good, at once; when it is stale, refresh it in the background."""
         snapshot = self.snapshot
         if snapshot is None or (snapshot.fresh_mono > self.monotonic() and snapshot.fresh_wall > self.time()):
             return snapshot
         if snapshot.good_mono <= self.monotonic() or snapshot.good_wall <= self.time():
             return None
-        if self._background_after <= self.monotonic() and self._running() is None:
+        if self._running() is None and self._may_refresh_in_background(transport):
             try:
-                self.start(opener)
-            except ConfigurationError as error:  # the token is still good: whoever calls now is not to be bothered
-                self.fail(error)
+                self.start(transport)
+            except ConfigurationError as error:  # the token is still good: the caller need not notice
+                self._remember(error, transport.way)
         return snapshot
 
-    def peek_with_life_left(self, opener: Opener) -> Snapshot | None:
-        """Return the token unless it is about to be renewed: for a request whose body can be sent only once."""
-        snapshot = self.peek(opener)
-        if self._usable() is TokenState.STALE and self._background_after <= self.monotonic():
+    def peek_with_life_left(self, transport: Transport) -> Snapshot | None:
+        """Return the token unless it is about to be refreshed: for a request whose body can be sent only once."""
+        snapshot = self.peek(transport)
+        if self._usable() is TokenState.STALE and self._may_refresh_in_background(transport):
             return None
         return snapshot
 
-    def start(self, opener: Opener, *, cure: str | None = None) -> Run:
-        """Return the renewal that the caller has to wait for, begun now if need be, or one that is over.
-
-        Args:
-            opener: Lends the transport if one begins.
-            cure: The access token that a server refused. A newer one that is there already is the cure. A renewal
-                that began for another reason before the refusal is not: another follows it. And where the last
-                renewal brought the refused token again, that one is returned: no other is to be had.
-        """
-        with _lock:
-            run, current, usable = self._running(), self.snapshot, self._usable()
-            is_refused = current is not None and current.token.access_token == cure
-            is_cure = usable is TokenState.FRESH or (usable is TokenState.STALE and cure is not None)
-            if current is not None and not is_refused and is_cure:
-                return Run.ended(current)
-            if run is not None and (run.cures == cure or not is_refused):
-                return run
-            if current is not None and is_refused and self._incurable and self._incurable.until > self.monotonic():
-                return Run.ended(current)
-            if self._failure is not None and self._failure.until > self.monotonic():
-                good = usable is TokenState.STALE and not is_refused
-                return Run.ended(current if current is not None and good else self._failure.error)
-            begun = Run(cure, current if is_refused else None, self._epoch, self.monotonic())
-            driver = self._make_driver(begun, opener.open_transport())
-            if self.policy.keep_warm:
-                self._keep_warm_with = opener
-            self._run = begun
-        try:
-            if run is None:
-                driver.begin()
-            else:
-                run.future.add_done_callback(lambda _: driver.begin())
-        except BaseException:  # KeyboardInterrupt: those who wait for this run would wait in vain
-            self.fail(TokenTransportError("the renewal was interrupted before it began; call again"), begun)
-            raise
-        return begun
-
-    def _make_driver(self, run: Run, sender: Sender) -> Driver:
-        renewal = refresh.Renewal(self.credentials, self.policy, self.clock, _skew, refused=run.cures)
-
-        def begin() -> Generator[Step, Any, Token]:
-            self._brief(renewal)
-            return refresh.renew(renewal)
-
-        def fail(error: KrauthError) -> None:
-            unsaved = (renewal.current, renewal.spent) if renewal.unsaved and renewal.current else None
-            self.fail(error, run, unsaved)
-
-        return Driver(self, run, sender, begin, lambda token: self.succeed(run, token), fail)
-
-    def _brief(self, renewal: refresh.Renewal) -> None:
-        """Fill in what is known as a renewal begins, and stop giving out a token that was refused."""
-        with _lock:
-            snapshot, renewal.usable = self.snapshot, self._usable()
-            if snapshot is not None and snapshot.token.access_token == renewal.refused:
-                self.snapshot = None
-            renewal.current = snapshot.token if snapshot else None
-            if self._unsaved is not None:
-                renewal.current, renewal.spent = self._unsaved
-                renewal.unsaved = True
-
-    def perform(self, opener: Opener, flow: Generator[Step, Any, Any]) -> Run:
-        """Drive another flow than renewal; the run ends with what it returns or raises."""
-        run = Run()
-        end = run.future.set_result
-        Driver(self, run, opener.open_transport(), lambda: flow, end, end).begin()
-        return run
-
     @property
     def current(self) -> Token | None:
-        """The token in memory, whatever it is good for."""
-        if self._unsaved is not None:
-            return self._unsaved[0]
-        return self.snapshot.token if self.snapshot is not None else None
+        """The newest token in memory, whatever it is good for."""
+        return self.snapshot.held.token if self.snapshot is not None else None
+
+    # Waiting.
+
+    def obtain(self, transport: Transport, *, refused: Secret | None = None, forced: bool = False) -> Snapshot:
+        """Wait for a token, or for another than the access token `refused`.
+
+        Raises:
+            KrauthError: There is none.
+        """
+        while True:
+            run = self.start(transport, refused=refused.reveal() if refused else None, forced=forced)
+            outcome = run.wait(self.policy)
+            if not self._must_ask_again(run, transport, outcome):
+                return deliver(outcome)
+
+    async def aobtain(self, transport: Transport, *, refused: Secret | None = None, forced: bool = False) -> Snapshot:
+        """Await a token; see `obtain`."""
+        while True:
+            run = self.start(transport, refused=refused.reveal() if refused else None, forced=forced)
+            outcome = await run.wait_async(self.policy)
+            if not self._must_ask_again(run, transport, outcome):
+                return deliver(outcome)
+
+    def _must_ask_again(self, run: Run[Snapshot], transport: Transport, outcome: Snapshot | BaseException) -> bool:
+        """Whether a run that has ended says nothing about this caller."""
+        if isinstance(outcome, BaseException):
+            # A fact about another caller's way to the server.
+            return is_about_the_way(outcome) and run.way is not transport.way and run.future.done()
+        # The process was suspended for longer than the new token lives.
+        has_life = outcome.token.expires_in(outcome.token.obtained_at) > 0
+        return has_life and outcome.state(self.monotonic(), self.time()) is TokenState.EXPIRED
+
+    def start(self, transport: Transport, *, refused: str | None = None, forced: bool = False) -> Run[Snapshot]:
+        """Return the refresh that the caller has to wait for, or a run that is over.
+
+        Args:
+            transport: How its token request travels, if one begins.
+            refused: The access token that a server refused. A newer one that is there, or comes from a refresh under
+                way, is the cure. If the last refresh brought the refused token again, that one is returned: there is
+                no other.
+            forced: Refresh, whatever the state.
+        """
+        sender: Sender | None = None
+        while True:
+            with _lock:
+                run = self._answer(transport.way, refused, forced)
+                if run is None and sender is not None:
+                    run = self._publish(transport, sender, refused, forced)
+            if run is not None:
+                run.ensure_begun()
+                return run
+            sender = transport.open()  # not under the lock: it is the user's
+
+    def _answer(self, way: object, refused: str | None, forced: bool) -> Run[Snapshot] | None:
+        """Return a run for a caller without beginning one; `None`: one has to begin. The first row that fits."""
+        snapshot, usable, now = self.snapshot, self._usable(), self.monotonic()
+        is_refused = snapshot is not None and snapshot.token.access_token == refused
+        is_good = usable in (TokenState.FRESH, TokenState.STALE) and not is_refused
+        failure = self._memory.failure_of(way)
+        if snapshot is not None and is_good and not forced and (usable is TokenState.FRESH or refused is not None):
+            return Run.ended(way, snapshot)  # it came in the meantime
+        if (run := self._running()) is not None:
+            return run
+        if snapshot is not None and is_refused and self._is_hopeless():
+            return Run.ended(way, snapshot)  # no other is to be had
+        if failure is not None and failure.until > now:
+            return Run.ended(way, snapshot if snapshot is not None and is_good and not forced else failure.error)
+        return None
+
+    def _publish(self, transport: Transport, sender: Sender, refused: str | None, forced: bool) -> Run[Snapshot]:
+        snapshot = self.snapshot
+        run: Run[Snapshot] = Run(transport.way, refused, self.monotonic())
+        held = snapshot.held if snapshot is not None else Held(None, self._memory.number)
+        start = Start(
+            self.credentials,
+            self.policy,
+            self.clock,
+            _skew,
+            _proven,
+            held,
+            self._usable(),
+            refused=refused,
+            forced=forced,
+        )
+        if snapshot is not None and snapshot.token.access_token == refused:
+            self.snapshot = snapshot.withheld()
+        if self.policy.keep_warm and self._warmth is None:
+            self._warmth = Warmth(transport, False)
+        run.begin_with(Driver(self, run, sender, refresh(start), functools.partial(self.finish, run)).begin)
+        self._run = run
+        return run
+
+    def perform(
+        self,
+        transport: Transport,
+        flow: Callable[[UserFlows], Generator[Step, Any, Held]],
+    ) -> Run[Token | None]:
+        """Drive a flow that replaces the token; the run ends with the new token, or what the flow raises."""
+        run: Run[Token | None] = Run(transport.way, requests_beyond=2)
+        held = self.snapshot.held if self.snapshot is not None else Held(None, self._memory.number)
+        steps = flow(UserFlows(self.credentials, self.policy, self.clock, self._server_ahead, held))
+
+        def finish(outcome: Held | BaseException) -> None:
+            if isinstance(outcome, BaseException):
+                return run.finish(outcome)
+            self.replace(outcome)
+            return run.finish(outcome.token)
+
+        run.begin_with(Driver(self, run, transport.open(), steps, finish).begin)
+        run.ensure_begun()
+        return run
+
+    def ask(self, transport: Transport, steps: Generator[Step, Any, Any]) -> Run[Any]:
+        """Drive a flow that changes nothing; the run ends with what it returns or raises."""
+        run: Run[Any] = Run(transport.way, requests_beyond=2)
+        run.begin_with(Driver(self, run, transport.open(), steps, run.finish).begin)
+        run.ensure_begun()
+        return run
+
+    # What ends.
+
+    def finish(self, run: Run[Snapshot], outcome: Outcome | BaseException) -> None:
+        """A refresh has ended: keep what it brought, and wake all who wait."""
+        if isinstance(outcome, BaseException):
+            outcome = Outcome(NOTHING, outcome if isinstance(outcome, KrauthError) else KrauthError(str(outcome)))
+        error = outcome.error
+        result: Snapshot | BaseException
+        if error is None:
+            result = self._succeed(run, outcome.held)
+        else:
+            without_frames(error)
+            result = self._fail(run, outcome.held, error)
+        self._schedule_keep_warm()
+        run.finish(result)
+        if error is not None:
+            self.emit(Emit("refresh_failed", error=error))
+
+    def _succeed(self, run: Run[Snapshot], held: Held) -> Snapshot:
+        assert held.token is not None
+        made = self._make_snapshot(held.token, held.number)
+        with _lock:
+            is_current = self._run is run
+            newest = self.snapshot.held.number if self.snapshot is not None else self._memory.number
+            if is_current or held.number > newest:
+                self.snapshot = made
+                self._memory = Memory(self._memory.number, hopeless=self._memory.hopeless)
+                if run.refused == held.token.access_token:
+                    self.refused_again()
+            if is_current:
+                self._run = None
+        return made
+
+    def _fail(self, run: Run[Snapshot], held: Held, error: KrauthError) -> Snapshot | BaseException:
+        with _lock:
+            if self._run is not run:
+                return error  # it was given up, or its token was replaced meanwhile
+            self._run = None
+            self._remember(error, run.way)
+            if self.snapshot is not None:
+                self.snapshot = self.snapshot.holding(held if held != NOTHING else self.snapshot.held)
+            elif held.token is not None:
+                self.snapshot = Snapshot.unusable(held.token, held.number)
+            if isinstance(error, AuthorizationRequired) and error.revoked:
+                self.snapshot, self._memory = None, self._memory._replace(number=held.number)
+            snapshot = self.snapshot
+            is_good = self._usable() in (TokenState.FRESH, TokenState.STALE)
+            # Those who wait are given the old token if it is good and was not refused: they need not notice.
+            if snapshot is not None and is_good and snapshot.token.access_token != run.refused:
+                return snapshot
+            return error
+
+    def _remember(self, error: BaseException, way: object) -> None:
+        with _lock:
+            now = self.monotonic()
+            self._memory = self._memory.failed(error, now, way)
+            failure = self._memory.failures[-1]
+            self._stay_alive(failure.until - now)
 
     def refused_again(self) -> None:
         """A token is refused although it is new: another would be too, so none is obtained for that for a while."""
         with _lock:
             now = self.monotonic()
-            self._incurable = Incurable.after(self._incurable, now)
-            self._hold(self._incurable.until - now)
+            hopeless = Hopeless.after(self._memory.hopeless, now)
+            self._memory = self._memory._replace(hopeless=hopeless)
+            self._stay_alive(hopeless.until - now)
 
-    def replace(self, token: Token | None) -> None:
-        """Take a token that came another way (an authorization code), or none (it was revoked)."""
+    def replace(self, held: Held) -> None:
+        """Take a token that came another way (an authorization code), or none (it was revoked or forgotten)."""
         with _lock:
-            self._epoch += 1  # what a renewal under way brings is of an age gone by
-            self._run = self._failure = self._incurable = self._unsaved = None
-            self.snapshot = None if token is None else self._make_snapshot(token)
+            self._run, self._memory = None, Memory(held.number)
+            self.snapshot = None if held.token is None else self._make_snapshot(held.token, held.number)
 
-    def _running(self) -> Run | None:
+    def forget_failures(self) -> None:
+        """Forget every remembered failure: the next call tries again."""
+        with _lock:
+            self._memory = Memory(self._memory.number)
+
+    # Rules about now.
+
+    def _running(self) -> Run[Snapshot] | None:
         run = self._run
-        if run is None or run.pid != os.getpid():  # after a fork the parent's is not ours
+        if run is None or run.pid != os.getpid() or run.future.done():  # after a fork the parent's is not ours
             return None
-        # One that hangs in somebody's transport or store is given up; its lease has ended, and fences it off.
-        patience = self.policy.timeout + self.policy.attempt_timeout + refresh.LEASE_MARGIN
+        # One that hangs in a user's transport or store is given up; its lease has ended, and fences it off.
+        patience = self.policy.timeout + self.policy.attempt_timeout + LEASE_MARGIN
+        if run.started_at is None:
+            patience += self.policy.queue_timeout
         return run if run.begun_at + patience > self.monotonic() else None
 
     def _usable(self) -> TokenState:
         snapshot = self.snapshot
         return TokenState.MISSING if snapshot is None else snapshot.state(self.monotonic(), self.time())
 
-    def _make_snapshot(self, token: Token) -> Snapshot:
-        window = refresh.window_of(token, self.credentials, self.policy)
+    def _is_hopeless(self) -> bool:
+        hopeless = self._memory.hopeless
+        return hopeless is not None and hopeless.until > self.monotonic()
+
+    def _may_refresh_in_background(self, transport: Transport) -> bool:
+        failure = self._memory.failure_of(transport.way)
+        return failure is None or failure.retry_at <= self.monotonic()
+
+    def _make_snapshot(self, token: Token, number: int) -> Snapshot:
+        window = window_of(token, self.credentials, self.policy)
         jitter = window / 20 if self.policy.jitter is None else self.policy.jitter
-        return Snapshot(token, window, jitter * random.random(), self.clock)  # noqa: S311
+        return Snapshot.of(token, number, window, jitter * random.random(), self.clock)  # noqa: S311
 
     def _load_now(self) -> None:
         try:
             stored = self.store.load(self.credentials.key)
-            token = Record.from_text(stored.value).token if stored else None
-        except Exception:  # noqa: BLE001  whatever is wrong with it, the first renewal meets it and reports it
+            record = Record.from_text(stored.value) if stored else None
+        except Exception:  # noqa: BLE001  the first refresh meets it again, and reports it
             return
-        if token is not None and token.expires_in(self.time()) > 0:
-            self.snapshot = self._make_snapshot(token)
+        if record is None or record.token is None:
+            return
+        token = record.token.shifted(-self._server_ahead())
+        if token.expires_in(self.time()) > 0 and self.credentials.is_bound_to(record.proof, record.audience):
+            self.snapshot = self._make_snapshot(token, number_of(record, NOTHING))
 
-    def succeed(self, run: Run, token: Token) -> None:
-        """The renewal brought a token."""
-        snapshot = self._make_snapshot(token)
-        with _lock:
-            if self._run is run:
-                self._run = None
-            if run.epoch == self._epoch:
-                self.snapshot, self._unsaved, self._failure = snapshot, None, None
-                self._background_after = 0.0
-                if run.cures == token.access_token:
-                    self.refused_again()
-        self._schedule_keep_warm()
-        run.future.set_result(snapshot)
+    def _server_ahead(self) -> float:
+        return _skew.ahead(self.credentials.token_endpoint, self.monotonic())
 
-    def fail(self, error: BaseException, run: Run | None = None, unsaved: Unsaved | None = None) -> None:
-        """The renewal failed; `unsaved` is a token that it obtained and could not save, and the one before it.
+    def _stay_alive(self, seconds: float) -> None:
+        """Keep this source alive for `seconds`.
 
-        Those who wait are given the old token if it is still good and was not refused: they need not notice.
+        An app that builds one auth object per request would otherwise lose the remembered failure with it.
         """
-        outcome: Snapshot | BaseException = error
-        with _lock:
-            if run is not None and self._run is run:
-                self._run = None
-            if run is None or run.epoch == self._epoch:
-                now = self.monotonic()
-                self._failure = Failure.after(self._failure, error, now)
-                self._background_after = self._failure.retry_at
-                self._hold(self._failure.until - now)
-                if isinstance(error, AuthorizationRequired) and error.revoked:
-                    self.snapshot = None
-                elif run is not None:
-                    self._unsaved = unsaved or self._unsaved
-                    self.snapshot = self.snapshot or run.held
-                    is_good = self._usable() in (TokenState.FRESH, TokenState.STALE)
-                    if self.snapshot is not None and is_good and self.snapshot.token.access_token != run.cures:
-                        outcome = self.snapshot
-        self._schedule_keep_warm()
-        self.emit("refresh_failed", detail=str(error), error=error, aside=run is None)
-        if run is not None:
-            run.future.set_result(outcome)
-
-    def _hold(self, seconds: float) -> None:
-        """Outlive those who hold this source: what was learnt must serve the next, built for one request alone."""
         if seconds > 0:
-            with contextlib.suppress(RuntimeError):  # no thread to be had: then it is forgotten
-                self.threads.after(seconds, functools.partial(_release, self))
+            with contextlib.suppress(NoThread):  # no thread to be had: then the failure is forgotten
+                self.threads.after(seconds, functools.partial(_let_go, self))
 
-    def _schedule_keep_warm(self) -> None:
-        snapshot = self.snapshot
-        if not self.policy.keep_warm or snapshot is None or self._keep_warm_with is None or self._warming:
-            return
-        self._warming = True
-        at = max(snapshot.fresh_mono, self._background_after)
-        try:
-            self.threads.after(max(0.05, at - self.monotonic()), _KeepWarm(self))
-        except RuntimeError:  # no thread to be had: the next renewal tries again
-            self._warming = False
+    # Refreshing without traffic.
 
-    @property
-    def threads(self) -> Workers:
-        """The threads that renew: the process's, unless a test brought its own."""
-        return self.workers or _workers
-
-    def keep_warm(self, opener: Opener | None = None) -> None:
-        """Renew without traffic from now on; called by whoever made the policy, and by the timer when it is time."""
-        if opener is not None:
-            self._keep_warm_with = opener
-            return self._schedule_keep_warm()
-        self._warming = False
-        if self._keep_warm_with is None or self._running() is not None:
-            return None
+    def keep_warm(self, transport: Transport | None = None) -> None:
+        """Refresh without traffic from now on; called with a transport at first, and by the timer when it is time."""
+        with _lock:
+            warmth = self._warmth
+            if transport is not None:
+                warmth = Warmth(transport, warmth is not None and warmth.is_scheduled)
+            elif warmth is not None:
+                warmth = warmth._replace(is_scheduled=False)
+            self._warmth = warmth
+        if warmth is None or transport is not None or self._running() is not None:
+            return self._schedule_keep_warm() if transport is not None else None
         if self._usable() is TokenState.FRESH:
             return self._schedule_keep_warm()
         try:
-            self.start(self._keep_warm_with)
+            self.start(warmth.transport)
         except Exception as error:  # noqa: BLE001  a user's transport: warmth must not end with its first failure
-            self.fail(error)
+            self._remember(error, warmth.transport.way)
+            self.emit(Emit("refresh_failed", error=error))
+            self._schedule_keep_warm()
+        return None
 
-    def emit(
-        self,
-        kind: Kind,
-        token: Token | None = None,
-        detail: str | None = None,
-        error: BaseException | None = None,
-        *,
-        aside: bool = False,
-    ) -> None:
-        """Tell log and observers what happened; the latter in a worker thread, so `aside` where this is none."""
-        now = self.time()
+    def _schedule_keep_warm(self) -> None:
+        with _lock:
+            snapshot, warmth = self.snapshot, self._warmth
+            if not self.policy.keep_warm or snapshot is None or warmth is None or warmth.is_scheduled:
+                return
+            self._warmth = warmth._replace(is_scheduled=True)
+            failure = self._memory.failure_of(warmth.transport.way)
+        at = max(snapshot.fresh_mono, failure.retry_at if failure is not None else snapshot.fresh_mono)
+        try:
+            self.threads.after(max(0.05, at - self.monotonic()), _KeepWarm(self))
+        except NoThread:  # the next refresh tries again
+            with _lock:
+                self._warmth = warmth
+
+    # Telling.
+
+    @property
+    def threads(self) -> Workers:
+        """The threads that refresh: the process's, unless a test brought others."""
+        return self.workers or _workers
+
+    def emit(self, step: Emit) -> None:
+        """Tell the log now, and the observers in a thread of their own: they may be slow, or have to be loaded."""
+        token, now = step.token, self.time()
         remaining = None if token is None or token.expires_at is None else token.expires_in(now)
-        event = TokenEvent(kind, self.credentials.provider, self.credentials.key, now, remaining, detail, error)
+        detail = str(step.error) if step.error is not None else step.detail
+        event = TokenEvent(
+            step.kind, self.credentials.provider, self.credentials.key, now, remaining, detail, step.error
+        )
         write(event)
-        if aside:
-            self.threads.submit(functools.partial(notify, event))
-        else:
-            notify(event)
+        tellers = self.workers or _tellers
+        with contextlib.suppress(NoThread):
+            tellers.submit(functools.partial(contextvars.copy_context().run, notify, event), "observers")
+
+    def tell(self, kind: Kind, detail: str) -> None:
+        """Tell log and observers of something that happened to a request."""
+        self.emit(Emit(kind, detail=detail))
 
     def __repr__(self) -> str:
         return f"<TokenSource {self.credentials.key} {self._usable().value}>"
 
 
 class _KeepWarm:
-    """What the timer holds: not the source, so that one nobody uses goes away."""
+    """What the timer holds: not the source, so that a source without users goes away."""
 
     __slots__ = ("_source",)
 
@@ -386,38 +495,40 @@ class _KeepWarm:
             source.keep_warm()
 
 
-def _release(source: TokenSource) -> None:
-    """Let go of a source that was held."""
+def _let_go(source: TokenSource) -> None:
+    """Let go of a source that was kept alive."""
 
 
-def call(function: Callable[[], Any]) -> Run:
+def call(function: Callable[[], Any], way: object = None) -> Run[Any]:
     """Call a blocking function in a worker thread; the run ends with what it returns or raises."""
-    run = Run()
+    run: Run[Any] = Run(way)
 
     def work() -> None:
+        run.start(0.0)
         try:
             result = function()
-        except BaseException as error:  # noqa: BLE001  whatever it is, callers must not be left waiting
+        except BaseException as error:  # noqa: BLE001  callers must not be left waiting
             result = without_frames(error)
-        run.future.set_result(result)
+        run.finish(result)
 
-    _workers.submit(work)
+    run.begin_with(functools.partial(_workers.submit, functools.partial(run.context.run, work), ("call", id(way))))
+    run.ensure_begun()
     return run
 
 
 def _after_fork() -> None:
-    """In a child there are no worker threads, and a lock may be held by a thread that stayed in the parent."""
-    global _lock, _workers
-    _lock, _workers = threading.RLock(), Workers()
+    """In a child there are no worker threads, and a thread that stayed in the parent may hold a lock."""
+    global _lock, _workers, _tellers
+    _lock, _workers, _tellers = threading.RLock(), Workers(), Workers(limit=1, lane_limit=1)
     for source in list(_sources.values()):
-        if source.policy.keep_warm:
-            source._warming = False
+        if source._warmth is not None:
+            source._warmth = source._warmth._replace(is_scheduled=False)
             source._schedule_keep_warm()
 
 
 def at_exit() -> None:
-    """Begin nothing more; called by `_auth` after the exit handlers of whoever imported krauth first."""
-    _workers.drain(EXIT_GRACE)
+    """Begin nothing more; called by `_auth` after the exit handlers of modules that imported krauth first."""
+    _workers.drain()
 
 
 if hasattr(os, "register_at_fork"):

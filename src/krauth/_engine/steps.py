@@ -1,4 +1,4 @@
-"""The steps that `_flow` yields and `_driver` performs; each says what comes back."""
+"""The steps that a flow yields and the driver performs; each says what comes back."""
 
 from __future__ import annotations
 
@@ -12,25 +12,30 @@ if TYPE_CHECKING:
 
 
 class Load(NamedTuple):
-    """→ `Stored | None`."""
+    """→ `Stored | None`. `key=None`: the entry of the credentials."""
+
+    key: str | None = None
+
+
+class Acquire(NamedTuple):
+    """→ `(Lease | None, Stored | None)`: the lease, and the entry as it is under the lease."""
+
+    seconds: float
+    key: str | None = None
 
 
 class Save(NamedTuple):
-    """→ the new version."""
+    """→ the new version. `release`: the lease is given back in the same step."""
 
     value: str
     version: str | None
     lease: Lease | None
     expires_at: float | None
+    release: bool = False
+    key: str | None = None
 
     def __repr__(self) -> str:
         return "Save(…)"
-
-
-class Acquire(NamedTuple):
-    """→ `Lease | None`."""
-
-    seconds: float
 
 
 class Release(NamedTuple):
@@ -56,7 +61,7 @@ class Emit(NamedTuple):
 
     kind: Kind
     token: Token | None = None
-    error: Exception | None = None
+    error: BaseException | None = None
     detail: str | None = None
 
 

@@ -1,135 +1,155 @@
-"""Flows of steps besides renewal: exchange a code, revoke, introspect. Driven like `_flow`, each sent once."""
+"""Flows of steps besides refresh: exchange a code, save a token from elsewhere, revoke, forget, introspect."""
 
 from __future__ import annotations
 
-import contextlib
 import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .._oauth.authorization import prepare_code_request
-from .._oauth.endpoints import (
-    TokenInfo,
-    prepare_introspection_request,
-    prepare_revocation_request,
-    process_introspection_response,
-    process_revocation_response,
-)
-from .._values.exceptions import InvalidGrantError, KrauthError, TokenEndpointError, TokenError, TokenStoreError
+from .._oauth.endpoints import TokenInfo, prepare_introspection_request, process_introspection_response
+from .._values.exceptions import KrauthError, StoreConflict, TokenError, TokenStoreError
 from .._values.record import Record
-from ..stores import ANY
-from .refresh import BACKOFF, LEASE_MARGIN, MAX_POLL, REMEMBER_DEAD, dead_at
-from .steps import Acquire, Emit, Load, Release, Save, Send, Sleep, Step
+from .._values.token import Token
+from .revoking import discard, revoke_token
+from .rules import BACKOFF, MAX_POLL, Held, number_of
+from .steps import Emit, Send, Sleep, Step
+from .store_steps import StoreSteps
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from .._oauth.authorization import AuthorizationRequest
     from .._oauth.client import OAuth2Credentials
+    from .._oauth.credentials import Credentials
     from .._values.clock import Clock
     from .._values.messages import HTTPResponse
-    from .._values.token import RefreshPolicy, Token
+    from .._values.token import RefreshPolicy
 
 
-def exchange(
-    credentials: OAuth2Credentials, clock: Clock, policy: RefreshPolicy, code: str, request: AuthorizationRequest
-) -> Generator[Step, Any, Token]:
-    """Exchange a code for a token and save it. The code is sent once, whatever comes: it may be spent.
+class UserFlows:
+    """The flows for one token. Each writes under the lease only, like a refresh, and ends with what is held then."""
 
-    Raises:
-        TokenError: The server refused, failed or could not be reached; the user has to start again.
-        TokenStoreError: The token could not be saved. It is revoked, where the server can, and used by nobody.
-    """
-    now = clock.time()
-    message = prepare_code_request(credentials, code, request)
-    message = message.within(policy.attempt_timeout)
-    try:
-        response: HTTPResponse = yield Send(message)
-        token = credentials.process_token_response(response, now, None)
-    except TokenError as error:
-        raise _once(error) from error.__cause__
-    for attempt in range(policy.attempts):
+    __slots__ = ("_clock", "_credentials", "_policy", "_store", "held")
+
+    def __init__(
+        self, credentials: Credentials, policy: RefreshPolicy, clock: Clock, ahead: Callable[[], float], held: Held
+    ) -> None:
+        self._credentials, self._policy, self._clock, self.held = credentials, policy, clock, held
+        self._store = StoreSteps(credentials, policy, clock, ahead, requests=2)
+
+    def exchange(
+        self, client: OAuth2Credentials, code: str, request: AuthorizationRequest
+    ) -> Generator[Step, Any, Held]:
+        """Exchange a code for a token and save it. The code is sent once, whatever comes: it may be spent.
+
+        Raises:
+            TokenError: The server refused, failed or could not be reached; the user has to start again.
+            TokenStoreError: The token could not be saved. It is revoked, where the server can, and never used.
+        """
+        yield from self._lease()
+        now = self._clock.time()
+        message = prepare_code_request(client, code, request).within(self._policy.attempt_timeout)
         try:
-            # Whatever is there is replaced: the user has just said so.
-            yield Save(Record(token).to_text(), ANY, None, dead_at(token))
-            break
+            response: HTTPResponse = yield Send(message)
+            token = client.process_token_response(response, now, None)
+        except TokenError as error:
+            successor = getattr(error, "refresh_token", None)
+            if successor is None:
+                yield from self._store.release()
+                raise _once(error) from error.__cause__
+            # The code is spent, and there is a refresh token for it: the next call obtains the access token.
+            token = Token("none", now, now, refresh_token=successor.reveal())
+        try:
+            held = yield from self._put(Record(token))
         except TokenStoreError as error:
-            if attempt + 1 == policy.attempts:
-                yield from _discard(credentials, clock, policy, token)
-                raise TokenStoreError(
-                    f"the user authorized, but the token could not be saved ({error}); once the store works again,"
-                    " let the user start again: the code is spent"
-                ) from error
-        yield Sleep(BACKOFF * 2.0**attempt)
-    yield Emit("authorized", token)
-    if detail := credentials.missing_scope(token):
-        yield Emit("narrowed", token, detail=detail)
-    return token
+            yield from self._store.release()
+            yield from discard(client, self._clock, self._policy, token)
+            raise TokenStoreError(
+                f"the user authorized, but the token could not be saved ({error}); once the store works again,"
+                " let the user start again: the code is spent"
+            ) from error
+        yield Emit("authorized", token)
+        if detail := client.missing_scope(token):
+            yield Emit("narrowed", token, detail=detail)
+        return held
 
+    def put(self, token: Token) -> Generator[Step, Any, Held]:
+        """Save a token that was obtained elsewhere.
 
-def _once(error: TokenError) -> TokenError:
-    """Return the error with what is true of a code besides, and not of a renewal, which is repeated by itself."""
-    once = copy.copy(error)
-    words = str(error).replace("; this is tried again by itself", "")
-    once.args = (f"{words}; the code is not sent again, since it may be spent: let the user start again",)
-    once.transient = False
-    return once
+        Raises:
+            TokenStoreError: It could not be saved, and is not used.
+        """
+        yield from self._lease()
+        try:
+            held = yield from self._put(Record(token))
+        except KrauthError:
+            yield from self._store.release()
+            raise
+        yield Emit("authorized", token)
+        return held
 
+    def revoke(self, client: OAuth2Credentials) -> Generator[Step, Any, Held]:
+        """Revoke refresh and access token at the server, then in the store. What fails half-way can be repeated.
 
-def _discard(
-    credentials: OAuth2Credentials, clock: Clock, policy: RefreshPolicy, token: Token
-) -> Generator[Step, Any, None]:
-    """Revoke, if that is possible, a token that could not be saved: nobody would ever use or revoke it."""
-    if credentials.revocation_endpoint is not None:
-        with contextlib.suppress(KrauthError):
-            yield from _revoke_one(credentials, clock, policy, token.refresh_token, "refresh_token")
-            yield from _revoke_one(credentials, clock, policy, token.access_token, "access_token")
+        It happens under the lease, so that no refresh elsewhere brings a new token into being meanwhile.
 
+        Raises:
+            KrauthError: It failed; the store still holds the token, so that it can be repeated.
+        """
+        yield from self._lease()
+        record = self._store.record
+        stored = Held(record.token if record is not None else None, number_of(record, self.held))
+        newest = stored if stored.token is not None and stored.number >= self.held.number else self.held
+        try:
+            if newest.token is not None:
+                yield from revoke_token(client, self._clock, self._policy, newest.token)
+            held = yield from self._put(Record(revoked_at=self._clock.time()))
+        except KrauthError:
+            yield from self._store.release()
+            raise
+        yield Emit("revoked")
+        return held
 
-def revoke(
-    credentials: OAuth2Credentials, clock: Clock, policy: RefreshPolicy, current: Token | None
-) -> Generator[Step, Any, None]:
-    """Revoke refresh and access token at the server, then in the store. What fails half-way can be repeated.
+    def forget(self) -> Generator[Step, Any, Held]:
+        """Drop the token here and in the store, without asking the server.
 
-    Under the lease, so that no renewal elsewhere brings a new token into being meanwhile.
+        Raises:
+            TokenStoreError: The store still holds it.
+        """
+        yield from self._lease()
+        try:
+            return (yield from self._put(Record()))
+        except KrauthError:
+            yield from self._store.release()
+            raise
 
-    Raises:
-        KrauthError: It failed; the store still holds the token, so that it can be repeated.
-    """
-    deadline = clock.monotonic() + policy.timeout
-    while (lease := (yield Acquire(2 * policy.attempt_timeout + LEASE_MARGIN))) is None:
-        if clock.monotonic() >= deadline:
-            raise TokenStoreError("another process has been renewing this token all the while; revoke it again")
-        yield Sleep(MAX_POLL)
-    try:
-        stored = yield Load()
-        token = (Record.from_text(stored.value).token if stored else None) or current
-        if token is not None:
-            yield from _revoke_one(credentials, clock, policy, token.refresh_token, "refresh_token")
-            yield from _revoke_one(credentials, clock, policy, token.access_token, "access_token")
-        now = clock.time()
-        yield Save(Record(revoked_at=now).to_text(), ANY, lease, now + REMEMBER_DEAD)
-    except KrauthError:
-        yield Release(lease)
-        raise
-    yield Release(lease)
-    yield Emit("revoked")
+    def _lease(self) -> Generator[Step, Any, None]:
+        deadline = self._clock.monotonic() + self._policy.timeout
+        while not (yield from self._store.acquire()):
+            if self._clock.monotonic() >= deadline:
+                raise TokenStoreError("another process has held the lease of this token all the while; call again")
+            yield Sleep(MAX_POLL)
 
-
-def _revoke_one(
-    credentials: OAuth2Credentials, clock: Clock, policy: RefreshPolicy, value: str | None, hint: str
-) -> Generator[Step, Any, None]:
-    if value is None:
-        return
-    message = prepare_revocation_request(credentials, value, hint)
-    message = message.within(policy.attempt_timeout)
-    response: HTTPResponse = yield Send(message)
-    try:
-        process_revocation_response(credentials, response, clock.time())
-    except InvalidGrantError:
-        pass  # some servers say so of a token that is over already, where RFC 7009 wants a 200
-    except TokenEndpointError as error:
-        if error.error != "unsupported_token_type" or hint != "access_token":
-            raise  # §2.2.1; a server may revoke refresh tokens alone
+    def _put(self, record: Record) -> Generator[Step, Any, Held]:
+        """Save a record with the next number: the user has just said that it replaces the stored one."""
+        for attempt in range(self._policy.attempts):
+            number = max(self.held.number, number_of(self._store.record, self.held)) + 1
+            proof, audience = self._credentials.binding()
+            try:
+                yield from self._store.save(
+                    replace(record, number=number, proof=proof, audience=audience), release=True
+                )
+            except StoreConflict as error:
+                yield Emit("conflict", detail=str(error))
+                yield from self._lease()
+            except TokenStoreError:
+                if attempt + 1 == self._policy.attempts:
+                    raise
+                yield Sleep(BACKOFF * 2.0**attempt)
+            else:
+                return Held(record.token, number)
+        raise TokenStoreError("other processes changed the entry again and again, so the token was not saved")
 
 
 def introspect(
@@ -140,7 +160,15 @@ def introspect(
     Raises:
         TokenError: The server refused, failed or could not be reached.
     """
-    message = prepare_introspection_request(credentials, token, hint)
-    message = message.within(policy.attempt_timeout)
+    message = prepare_introspection_request(credentials, token, hint).within(policy.attempt_timeout)
     response: HTTPResponse = yield Send(message)
     return process_introspection_response(credentials, response, clock.time())
+
+
+def _once(error: TokenError) -> TokenError:
+    """Return the error with what is true of a code, and not of a refresh, which is repeated by itself."""
+    once = copy.copy(error)
+    words = str(error).replace("; this is tried again by itself", "")
+    once.args = (f"{words}; the code is not sent again, since it may be spent: let the user start again",)
+    once.transient = False
+    return once

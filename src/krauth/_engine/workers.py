@@ -1,4 +1,8 @@
-"""The threads that renew tokens, for all of them: a few daemon workers and one timer. Used by `_source`."""
+"""The threads that refresh tokens: daemon workers in lanes, and one timer.
+
+A lane holds the tasks that share a token endpoint, a store and a way to the server. However many tasks of one lane
+hang, another lane gets a thread at once.
+"""
 
 from __future__ import annotations
 
@@ -6,62 +10,167 @@ import heapq
 import itertools
 import threading
 from collections import deque
+from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from .._values.event import logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable, Iterator
 
     Task = Callable[[], None]
 
 
-class Workers:
-    """Runs tasks in at most `limit` threads that end after `idle` seconds without work.
+class NoThread(RuntimeError):
+    """The system has no thread left, or the interpreter is shutting down."""
 
-    They are daemon threads, not an executor's: the interpreter joins an executor's at exit, and an exit must not
-    wait for a token endpoint. Starting threads only as needed also keeps a process that never renews free of them.
+
+class _Stopped(BaseException):
+    """Ends a worker thread: the interpreter is about to end."""
+
+
+class _Lane:
+    """Tasks that harm each other at most.
+
+    Attributes:
+        tasks: Those that wait.
+        tickets: How many of them a worker may begin now.
+        running: How many are under way.
     """
 
-    def __init__(self, limit: int = 32, idle: float = 10.0) -> None:
-        self._limit = limit
-        self._idle_seconds = idle
-        self._tasks: deque[Task] = deque()
+    __slots__ = ("running", "tasks", "tickets")
+
+    def __init__(self) -> None:
+        self.tasks: deque[Task] = deque()
+        self.tickets = self.running = 0
+
+
+class Workers:
+    """Runs tasks in daemon threads, at most `lane_limit` at once for each lane.
+
+    There are at most `limit` threads, and beyond that one for each lane that has none. They end after `idle` seconds
+    without work. They are daemon threads, not an executor's: the interpreter joins an executor's at exit, and an exit
+    must not wait for a token endpoint.
+    """
+
+    def __init__(self, limit: int = 256, idle: float = 10.0, *, lane_limit: int = 64) -> None:
+        self._limit, self._lane_limit, self._idle_seconds = limit, lane_limit, idle
         self._wakeup = threading.Condition()
-        self._threads = self._idle = 0
+        self._lanes: dict[Hashable, _Lane] = {}
+        #: Lanes with a task that may begin now; a lane stands here once for each of them.
+        self._queue: deque[_Lane] = deque()
+        self._threads = self._idle = self._computing = 0
         self._stopping = False
         self._timers: list[tuple[float, int, Task]] = []
         self._order = itertools.count()
         self._timer_wakeup = threading.Condition()
         self._timer_runs = False
 
-    def submit(self, task: Task) -> None:
-        """Run `task` in a worker thread, soon."""
+    @property
+    def threads(self) -> int:
+        """How many worker threads there are."""
+        return self._threads
+
+    def submit(self, task: Task, lane: Hashable = None) -> None:
+        """Run `task` in a worker thread, soon.
+
+        Raises:
+            NoThread: No thread can be started, and none is there; the task was not taken.
+        """
         if self._stopping:
-            return task()
+            raise NoThread("the interpreter is shutting down")
         with self._wakeup:
-            self._tasks.append(task)
-            if len(self._tasks) <= self._idle or self._threads >= self._limit:
+            found = self._lanes.setdefault(lane, _Lane())
+            found.tasks.append(task)
+            if found.running + found.tickets >= self._lane_limit:
+                return
+            found.tickets += 1
+            self._queue.append(found)
+            if self._idle >= len(self._queue):
                 self._wakeup.notify()
-                return None
+                return
+            if self._threads >= self._limit and found.running + found.tickets > 1:
+                return
             self._threads += 1
+        self._start_thread(task, lane)
+
+    def _start_thread(self, task: Task, lane: Hashable) -> None:
+        thread = threading.Thread(target=self._work, name="krauth-worker", daemon=True)
         try:
-            threading.Thread(target=self._work, name="krauth-worker", daemon=True).start()
-        except RuntimeError:  # the interpreter is shutting down, or the system has no thread left: do it here
+            thread.start()
+        except BaseException as error:
+            if thread.ident is not None:  # it has started; this thread was interrupted while it waited for that
+                raise
             with self._wakeup:
                 self._threads -= 1
-                mine = self._tasks.pop() if self._tasks else None
-            if mine is not None:
-                mine()
-        return None
+                found = self._lanes[lane]
+                if task in found.tasks:
+                    found.tasks.remove(task)
+                    found.tickets -= 1
+                    self._queue.remove(found)
+                    self._forget_if_empty(lane, found)
+            if isinstance(error, Exception):
+                raise NoThread(f"no thread could be started: {type(error).__name__}") from error
+            raise
+
+    def _forget_if_empty(self, lane: Hashable, found: _Lane) -> None:
+        if not (found.tasks or found.tickets or found.running):
+            self._lanes.pop(lane, None)
+
+    def _work(self) -> None:
+        try:
+            while (found := self._next_lane()) is not None:
+                try:
+                    found.tasks.popleft()()
+                except _Stopped:
+                    return
+                except BaseException:  # noqa: BLE001  an observer, store or transport may raise SystemExit, too
+                    logger.exception("krauth: a task failed unexpectedly; please report this")
+                finally:
+                    self._end_of_task(found)
+        finally:
+            with self._wakeup:
+                self._threads -= 1
+                self._wakeup.notify_all()
+
+    def _next_lane(self) -> _Lane | None:
+        """Wait for a task that may begin, and return its lane; `None`: the thread is to end."""
+        with self._wakeup:
+            while not self._queue:
+                if self._stopping:
+                    return None
+                self._idle += 1
+                try:
+                    woken = self._wakeup.wait(self._idle_seconds)
+                finally:
+                    self._idle -= 1
+                if not woken and not self._queue:
+                    return None
+            if self._stopping:
+                return None
+            found = self._queue.popleft()
+            found.tickets -= 1
+            found.running += 1
+            return found
+
+    def _end_of_task(self, found: _Lane) -> None:
+        with self._wakeup:
+            found.running -= 1
+            if len(found.tasks) > found.tickets:  # behind the other lanes
+                found.tickets += 1
+                self._queue.append(found)
+            elif not (found.tasks or found.tickets or found.running):
+                self._lanes = {name: lane for name, lane in self._lanes.items() if lane is not found}
 
     def after(self, seconds: float, task: Task) -> None:
         """Submit `task` after `seconds`.
 
         Raises:
-            RuntimeError: No thread can be started.
+            NoThread: No thread can be started.
         """
+        if self._stopping:
+            raise NoThread("the interpreter is shutting down")
         with self._timer_wakeup:
             timer = (monotonic() + seconds, next(self._order), task)
             heapq.heappush(self._timers, timer)
@@ -69,58 +178,78 @@ class Workers:
                 self._timer_wakeup.notify()
                 return
             self._timer_runs = True
+        thread = threading.Thread(target=self._keep_time, name="krauth-timer", daemon=True)
         try:
-            threading.Thread(target=self._keep_time, name="krauth-timer", daemon=True).start()
-        except RuntimeError:  # the interpreter is shutting down, or the system has no thread left
+            thread.start()
+        except BaseException as error:
+            if thread.ident is not None:
+                raise
             with self._timer_wakeup:
                 self._timer_runs = False
                 self._timers.remove(timer)
                 heapq.heapify(self._timers)
+            if isinstance(error, Exception):
+                raise NoThread(f"no thread could be started: {type(error).__name__}") from error
             raise
 
-    def drain(self, seconds: float) -> None:
-        """Begin nothing more, and wait at most `seconds` for what runs: the interpreter is about to end.
+    def _keep_time(self) -> None:
+        try:
+            while self._pass_on(self._next_timer()):
+                pass
+        except BaseException:
+            with self._timer_wakeup:
+                self._timer_runs = False
+            raise
 
-        It ends daemon threads where they next ask for its lock, by unwinding their stack; one that is inside bcrypt,
-        which is no C, would then abort the whole process. Signing takes milliseconds; nothing else is waited out.
+    def _pass_on(self, task: Task | None) -> bool:
+        """Submit the task of a timer; false where there is none, or nothing begins any more."""
+        if task is None:
+            return False
+        try:
+            self.submit(task)
+        except NoThread:
+            if self._stopping:
+                return False
+            self.after(1.0, task)
+        return True
+
+    def _next_timer(self) -> Task | None:
+        """Wait for the next timer, and return its task; `None`: there was none for a while."""
+        with self._timer_wakeup:
+            while True:
+                if not self._timers:
+                    if not self._timer_wakeup.wait(self._idle_seconds) and not self._timers:
+                        self._timer_runs = False
+                        return None
+                    continue
+                wait = self._timers[0][0] - monotonic()
+                if wait <= 0:
+                    return heapq.heappop(self._timers)[2]
+                self._timer_wakeup.wait(wait)
+
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """Mark code that must not be cut off: a signature, which is native code, would abort the whole process."""
+        with self._wakeup:
+            if self._stopping and threading.current_thread().daemon:
+                raise _Stopped
+            self._computing += 1
+        try:
+            yield
+        finally:
+            with self._wakeup:
+                self._computing -= 1
+                if self._stopping:
+                    self._wakeup.notify_all()
+
+    def drain(self) -> None:
+        """Begin nothing more, and wait for the signatures that are being made: the interpreter is about to end.
+
+        The interpreter ends a daemon thread where it next asks for its lock. A thread inside bcrypt would then abort
+        the process. A signature takes milliseconds; nothing else is waited for.
         """
         with self._wakeup:
             self._stopping = True
             self._wakeup.notify_all()
-            self._wakeup.wait_for(lambda: self._threads == 0, seconds)
-
-    def _work(self) -> None:
-        while True:
-            with self._wakeup:
-                while not self._tasks and not self._stopping:
-                    self._idle += 1
-                    woken = self._wakeup.wait(self._idle_seconds)
-                    self._idle -= 1
-                    if not woken and not self._tasks:
-                        break
-                if not self._tasks or self._stopping:
-                    self._threads -= 1
-                    self._wakeup.notify_all()
-                    return
-                task = self._tasks.popleft()
-            try:
-                task()
-            except Exception:  # noqa: BLE001
-                logger.exception("krauth: a task failed unexpectedly; please report this")
-            del task  # or an idle thread would keep the last one's token source alive
-
-    def _keep_time(self) -> None:
-        while True:
-            with self._timer_wakeup:
-                if not self._timers and not self._timer_wakeup.wait(self._idle_seconds) and not self._timers:
-                    self._timer_runs = False
-                    return
-                if not self._timers:
-                    continue
-                wait = self._timers[0][0] - monotonic()
-                if wait > 0:
-                    self._timer_wakeup.wait(wait)
-                    continue
-                task = heapq.heappop(self._timers)[2]
-            self.submit(task)
-            del task
+            while self._computing:
+                self._wakeup.wait()

@@ -121,6 +121,23 @@ class Credentials:
         return audience is None or set(self.audience.split()) <= set(audience.split())
 
     @property
+    def application(self) -> str | None:
+        """The store key of what all tokens of the application share: a penalty; `None`: tokens share nothing."""
+        return None
+
+    def binding(self) -> tuple[str | None, str | None]:
+        """Return what a stored token is bound to: a proof of the secret, and its audience; see `is_bound_to`."""
+        if not self.uses_refresh_token:
+            return None, None
+        return make_proof(self.proof_secret), self.audience
+
+    def is_bound_to(self, proof: str | None, audience: str | None) -> bool:
+        """Whether a stored token may be handed to these credentials: same secret, same audience."""
+        if not self.uses_refresh_token:
+            return True
+        return self.is_audience(audience) and matches_proof(proof, self.proof_secret)
+
+    @property
     def identity(self) -> object:
         """What makes two credentials interchangeable in this process: the key, and every secret."""
         return self._key

@@ -18,6 +18,13 @@ AGREEMENT = 5.0
 MAX_SERVERS = 256
 
 
+def _elapsed() -> float:
+    # Linux: time.monotonic stands still during suspend, CLOCK_BOOTTIME does not. Elsewhere the wall clock's jumps
+    # would end a lease too early or too late, so the monotonic clock has to do.
+    boottime = getattr(_time, "CLOCK_BOOTTIME", None)
+    return _time.monotonic() if boottime is None else _time.clock_gettime(boottime)
+
+
 class Clock:
     """Wall clock and monotonic clock, in seconds. `krauth.testing.FakeClock` replaces it in tests."""
 
@@ -27,6 +34,10 @@ class Clock:
     time = staticmethod(_time.time)
     #: Seconds since an arbitrary start; never goes back, and may stand still while a machine is suspended.
     monotonic = staticmethod(_time.monotonic)
+
+    def elapsed(self) -> float:
+        """Seconds since an arbitrary start; goes on while a machine is suspended, where the system can tell."""
+        return _elapsed()
 
 
 SYSTEM = Clock()

@@ -43,6 +43,8 @@ class RefreshPolicy:
             renew in step. `None`: a twentieth of the window.
         keep_warm: Renew without traffic too, so that even the first caller after a pause does not wait.
         timeout: Seconds that a caller without a usable token waits at most, retries included.
+        queue_timeout: Seconds that it waits at most before that for a free worker thread. 64 token requests of one
+            token endpoint run at the same time; thousands of cold sellers wait for their turn.
         attempt_timeout: Seconds for one token request.
         attempts: How often a token request that failed for a passing reason is sent, the first time included.
         require_store: Whether a token store that fails is an error. By default a client-credentials token is
@@ -58,6 +60,7 @@ class RefreshPolicy:
     timeout: float = 30.0
     attempt_timeout: float = 10.0
     attempts: int = 3
+    queue_timeout: float = 60.0
     require_store: bool = False
 
     def __post_init__(self) -> None:
@@ -65,7 +68,7 @@ class RefreshPolicy:
             value = getattr(self, name)
             if value is not None and not _is_span(value):
                 raise ConfigurationError(f"RefreshPolicy({name}=…) must be a number of seconds, 0 or more, at most 1e9")
-        for name in ("timeout", "attempt_timeout"):
+        for name in ("timeout", "attempt_timeout", "queue_timeout"):
             if not (_is_span(getattr(self, name)) and getattr(self, name) > 0):
                 raise ConfigurationError(f"RefreshPolicy({name}=…) must be a number of seconds above 0, at most 1e9")
         if not _is_span(self.attempts) or self.attempts < 1 or self.attempts != int(self.attempts):

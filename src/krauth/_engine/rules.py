@@ -1,0 +1,147 @@
+"""The rules of a refresh: which token is newer, what to do with a stored one, how long to wait. Pure functions."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, NamedTuple
+
+from .._values.exceptions import (
+    AuthorizationRequired,
+    ConfigurationError,
+    IPNotAllowedError,
+    TokenError,
+    TokenStoreError,
+    TokenTransportError,
+)
+from .._values.token import TokenState
+
+if TYPE_CHECKING:
+    from .._oauth.credentials import Credentials
+    from .._values.record import Record
+    from .._values.token import RefreshPolicy, Token
+
+#: Seconds: the first backoff is at most this, doubled with every attempt (full jitter), up to the second figure.
+BACKOFF, MAX_BACKOFF = 0.5, 8.0
+#: Seconds between looks at a lease that another process holds: the first, and the longest.
+POLL, MAX_POLL = 0.05, 0.5
+#: Seconds for which the store remembers that a refresh token is dead, or was revoked or forgotten.
+REMEMBER_DEAD = 30 * 86400.0
+#: Seconds that a lease lasts longer than the one token request that it is for.
+LEASE_MARGIN = 5.0
+#: A token request is not begun with less than this many seconds of the lease left.
+LEASE_RESERVE = 1.0
+#: Seconds for which a passing failure silences all processes that share a store: at first, and at most.
+SHARED_PAUSE, MAX_SHARED_PAUSE = 1.0, 10.0
+#: Seconds for which a definitive refusal does, at most.
+MAX_REFUSAL_PAUSE = 60.0
+#: Seconds of a server's `Retry-After`, or of a provider's penalty, that are honoured at most.
+MAX_ASKED = 3600.0
+
+
+class Held(NamedTuple):
+    """A token and its number, as one process knows them.
+
+    Attributes:
+        token: The token, or `None`.
+        number: The token's number; 0 where nothing is known.
+    """
+
+    token: Token | None = None
+    number: int = 0
+
+
+#: Nothing is known of any token.
+NOTHING = Held()
+
+
+class Decision(enum.Enum):
+    """What to do with the token found in the store."""
+
+    ADOPT = "use it: another process refreshed"
+    REFRESH = "obtain a new one"
+
+
+def number_of(record: Record | None, held: Held) -> int:
+    """Return the number of a stored record, comparable with the number of the token in memory."""
+    if record is None:
+        return 0
+    if record.number is not None:
+        return record.number
+    # A krauth without numbers wrote the record. Only then are the times compared.
+    if record.token is None or held.token is None:
+        return held.number + 1 if record.revoked_at is not None else held.number
+    if record.token.access_token == held.token.access_token:
+        return held.number
+    return held.number + 1 if record.token.obtained_at >= held.token.obtained_at else max(0, held.number - 1)
+
+
+def decide(ours: TokenState, stored: TokenState) -> Decision:
+    """Decide between the token in memory and a newer one in the store.
+
+    A fresh one is adopted. A stale one is adopted where ours is not usable: callers wait, and the next call refreshes
+    it in the background.
+
+    Args:
+        ours: `STALE`, or `EXPIRED` (refused ones included), or `MISSING`.
+        stored: The state of the stored token; `MISSING` where it is not newer than ours, or was refused.
+    """
+    usable = stored is TokenState.FRESH or (stored is TokenState.STALE and ours is not TokenState.STALE)
+    return Decision.ADOPT if usable else Decision.REFRESH
+
+
+def window_of(token: Token, credentials: Credentials, policy: RefreshPolicy) -> float:
+    """Return the seconds before expiry at which this token is refreshed."""
+    return policy.window_for(token.expires_in(token.obtained_at), credentials.window)
+
+
+def useless_at(record: Record, now: float) -> float | None:
+    """Return when an entry of a store has become useless, or `None` when that is not known."""
+    token, ends = record.token, []
+    if token is not None:
+        has_end = token.refresh_token or token.refresh_expires_at
+        end = token.refresh_expires_at if has_end else token.expires_at
+        if end is None:
+            return None
+        ends.append(end)
+    elif record.number:  # forgotten or revoked: other processes may still hold the token
+        ends.append(now + REMEMBER_DEAD)
+    if record.pause is not None:
+        ends.append(record.pause.until + MAX_ASKED)
+    return max(ends, default=None)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same request may succeed later."""
+    return isinstance(error, TokenStoreError) or (isinstance(error, TokenError) and error.transient)
+
+
+def is_about_the_way(error: BaseException) -> bool:
+    """Whether an error tells of one caller's way to the server, and nothing of the token or the application.
+
+    Another transport, proxy or event loop may succeed right now. Naver checks the caller's IP address, so its
+    refusal is of this kind, too.
+    """
+    return isinstance(error, ConfigurationError | TokenTransportError | IPNotAllowedError)
+
+
+def asked_pause(error: BaseException, times: int = 0) -> float:
+    """Return the seconds that the server or the provider's rules want to pass before the next token request."""
+    if not isinstance(error, TokenError):
+        return 0.0
+    penalty = error.pause * 2.0 ** min(times, 10)  # a penalty is tried again with growing pauses
+    return min(max(error.retry_after or 0.0, penalty), MAX_ASKED)
+
+
+def shared_pause(error: BaseException, times: int, jitter: float) -> float:
+    """Return the seconds for which a failure silences every process that shares the store; 0: it does not.
+
+    Args:
+        error: The failure.
+        times: How many there were in a row before it.
+        jitter: Random, in [0, 1).
+    """
+    if isinstance(error, AuthorizationRequired | ConfigurationError | IPNotAllowedError | TokenStoreError):
+        return 0.0
+    ceiling = MAX_SHARED_PAUSE if is_transient(error) else MAX_REFUSAL_PAUSE
+    pause = min(SHARED_PAUSE * 2.0 ** min(times, 10), ceiling) * (0.5 + jitter / 2)
+    return max(pause, asked_pause(error, times))
