@@ -293,6 +293,12 @@ def test_an_odd_lifetime_is_read_as_meant(value, lifetime):
     assert token.expires_at == (None if lifetime is None else NOW + lifetime)
 
 
+def least_pause(failure):
+    """What the table of RFC 6749 says of 429, else the first pause of a fleet with a jitter of one half."""
+    is_limit = getattr(failure, "status", None) == 429
+    return pytest.approx(1.0 if is_limit else 0.75 * SHARED_PAUSE)
+
+
 TRANSIENT = [answer(500), answer(502, b"<html>"), answer(503), answer(504), answer(429), NETWORK]
 
 
@@ -302,7 +308,7 @@ def test_a_passing_failure_is_repeated_with_backoff_and_without_the_lease(failur
     script = [*LOOK, (Send, failure), TELL, (Sleep, None), *LOOK, (Send, answer()), *KEEP]
     steps, token = play(renewal(), script)
     assert token.access_token == "a"
-    assert [step.seconds for step in steps if isinstance(step, Sleep)] == pytest.approx([0.75 * SHARED_PAUSE])
+    assert [step.seconds for step in steps if isinstance(step, Sleep)] == [least_pause(failure)]
 
 
 @pytest.mark.parametrize("failure", TRANSIENT)
@@ -314,7 +320,7 @@ def test_a_passing_failure_that_lasts_is_raised_after_the_last_attempt(failure):
     assert error.transient
     assert isinstance(error, TokenServerError | RateLimitError | TokenTransportError)
     pauses = [step.seconds for step in steps if isinstance(step, Sleep)]
-    assert pauses == pytest.approx([0.75 * SHARED_PAUSE] * 2)  # the scripted store forgets
+    assert pauses == [least_pause(failure)] * 2  # the scripted store forgets
 
 
 def test_one_attempt_is_one_request():
@@ -368,7 +374,7 @@ def test_retry_after_is_waited_for_and_never_undercut(status, headers, wait):
     ]
     steps, _ = play(renewal(jitter=0.5), script)
     assert [step.seconds for step in steps if isinstance(step, Sleep)] == [
-        pytest.approx(max(wait, 0.75 * SHARED_PAUSE))
+        pytest.approx(max(wait, 1.0 if status == 429 else 0.75 * SHARED_PAUSE))
     ]
 
 
@@ -422,7 +428,7 @@ def signed_at(request):
 LATE = {"code": "BAD_REQUEST", "invalidInputs": [{"name": "timestamp", "type": "NotValid", "message": "…"}]}
 
 
-@pytest.mark.parametrize("ahead", [3600, -3600, 86400 * 400])
+@pytest.mark.parametrize("ahead", [3600, -3600, 80_000])
 def test_a_refusal_under_a_wrong_clock_is_signed_anew_once_by_the_servers_time(ahead):
     """The second request carries a timestamp of the server's clock, follows at once, and there is no third."""
     refusal = answer(400, LATE, headers={"date": http_date(NOW + ahead)})
@@ -926,7 +932,7 @@ def test_the_next_refresh_begins_by_saving_what_could_not_be_saved():
     unsaved = Token("new", NOW + 3000, NOW - 600, refresh_token="refresh-new")
     steps, token = play(users(current=unsaved, number=2), [*lately(), (Save, "v2"), (Release, None)])
     assert token == unsaved
-    assert records(steps) == [Record(unsaved, number=2)]
+    assert [(record.token, record.number, record.intent_at) for record in records(steps)] == [(unsaved, 2, None)]
     assert not sends(steps)
 
 
@@ -975,7 +981,7 @@ def test_a_failure_is_told_to_the_other_processes():
 def test_what_another_process_learnt_costs_no_request(kind, transient):
     """While the pause lasts, the error is raised without a lease and without a request."""
     found = told(kind, 40, 503)
-    steps, error = play(renewal(), [(Load, found)])
+    steps, error = play(renewal(), [(Load, found), (Emit, None)])
     assert type(error).__name__ == kind
     assert error.transient is transient
     assert (error.status, error.code) == (503, "GW.X")
@@ -987,7 +993,15 @@ def test_what_another_process_learnt_costs_no_request(kind, transient):
 def test_a_short_pause_is_waited_for_and_then_one_process_asks():
     """A pause that ends before the deadline is waited for; the request after it is the fleet's only one."""
     found = told("TokenServerError", 3, 503)
-    script = [(Load, found), (Sleep, None), (Load, found), (Acquire, (LEASE, found)), (Send, answer()), *KEEP]
+    script = [
+        (Load, found),
+        (Emit, None),
+        (Sleep, None),
+        (Load, found),
+        (Acquire, (LEASE, found)),
+        (Send, answer()),
+        *KEEP,
+    ]
     steps, token = play(renewal(), script)
     assert token.access_token == "a"
     assert records(steps)[-1].pause is None
