@@ -98,9 +98,9 @@ class StoreSteps:
             else:
                 if self._lease is None:
                     return False
-                yield from self._read(stored)
-                if stored is None:
-                    yield from self._read_former()
+                # Where there was no entry and is none, the record that an older krauth left is still the newest.
+                if stored is not None or self._version is not None:
+                    yield from self._read(stored)
         return True
 
     @property
