@@ -221,16 +221,14 @@ def _quiet(store: TokenStore, key: str) -> Iterator[str]:
 
 def _end(value: str) -> float | None:
     """Return when an entry may be dropped, in seconds since the epoch, or `None`."""
-    from krauth._engine.refresh import REMEMBER_DEAD, dead_at
+    from krauth._engine.rules import useless_at
     from krauth._values.record import Record
 
     try:
         record = Record.from_text(value)
     except TokenStoreError:
         return None
-    if record.revoked_at is not None:
-        return record.revoked_at + REMEMBER_DEAD
-    return dead_at(record.token)
+    return useless_at(record, time.time())
 
 
 def _encryption(key_env: str) -> Any:
