@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     StoreFactory = Callable[[str], TokenStore]
 
 GROUP = "krauth"
+#: The stores that come with krauth. They are found by entry point as well, but programs that are packed into one file
+#: (PyInstaller, Nuitka, zipapp) often lack the metadata in which entry points are.
+SHIPPED = "krauth_stores"
 
 #: The store of everybody who names none.
 default_store = MemoryStore()
@@ -42,6 +45,7 @@ class Plugins:
     """What is installed: the plugins, the schemes they bind, and why any of them could not be used."""
 
     def __init__(self) -> None:
+        import importlib
         import importlib.metadata
 
         import pluggy
@@ -63,6 +67,9 @@ class Plugins:
                 self.register(entry_point.load(), entry_point.name)
             except Exception as error:  # noqa: BLE001  whatever a plugin raises must not break the others
                 self.broken[entry_point.name] = clean(f"{type(error).__name__}: {error}", MAX_WORDS)
+        if SHIPPED not in self.broken and not self.manager.has_plugin(SHIPPED):
+            with contextlib.suppress(ModuleNotFoundError):
+                self.register(importlib.import_module(SHIPPED), SHIPPED)
 
     def register(self, plugin: Any, name: str | None = None) -> None:
         """Register a plugin: a module, class or object with `hookimpl` functions.

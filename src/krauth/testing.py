@@ -276,6 +276,30 @@ class TokenStoreContract:
         self._eventually(lambda: time.time() > deadline, "")
         self._holds("for ever", version)
 
+    def test_vacuum(self) -> None:
+        """`vacuum()` leaves what lives and counts up to a total; `missing()` says that the store is there."""
+        self.store.save(self.key, "alive")
+        self.store.save(self.key + "|dying", "dying", expires_at=time.time() + self.short)
+        _check(self.store.missing() is None, "missing() must return None once an entry was saved")
+        ended = time.time() + 1.5 * self.short
+        self._eventually(lambda: time.time() > ended, "")
+        for _ in range(2):
+            last = 0
+            for done, total in self.store.vacuum():
+                _check(last <= done <= total, f"vacuum() yielded {done} of {total} after {last}")
+                last = done
+        self._holds("alive")
+        if self.drops_expired:
+            _check(self.store.load(self.key + "|dying") is None, "vacuum() must not bring a dead entry back")
+
+    def test_times_beyond_reason(self) -> None:
+        """An `expires_at` far beyond any date keeps the entry; one before the epoch drops it. Neither is an error."""
+        self.store.save(self.key, "for ever", expires_at=1e17)
+        self._holds("for ever")
+        if self.drops_expired:
+            self.store.save(self.key, "dead", expires_at=0.0)
+            _check(self.store.load(self.key) is None, "an entry outlived its expires_at")
+
     def test_keys(self) -> None:
         """`keys()` names each entry once, exactly as it was saved."""
         self._require("lists_keys")

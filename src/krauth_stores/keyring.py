@@ -29,6 +29,16 @@ if TYPE_CHECKING:
 
 #: Characters, all ASCII. Windows takes 2560 bytes per entry, at two bytes each.
 CHUNK = 1200
+#: Entries of the keyring that one text may take.
+MAX_CHUNKS = 1000
+#: What a head consists of. A keyring can be edited by hand: anything may be there.
+_FIELDS: dict[str, Callable[[Any], bool]] = {
+    "version": lambda value: isinstance(value, str),
+    "slot": lambda value: value in ("a", "b"),
+    "chunks": lambda value: type(value) is int and 0 <= value <= MAX_CHUNKS,
+    "checksum": lambda value: isinstance(value, str),
+    "expires_at": lambda value: value is None or type(value) in (int, float),
+}
 
 
 def open_url(url: str) -> KeyringStore:
@@ -71,8 +81,8 @@ class KeyringStore(TokenStore):
                     return None
                 chunks = [self._get(_chunk(key, head["slot"], index)) for index in range(head["chunks"])]
             text = "".join(chunk or "" for chunk in chunks)
-            if _checksum(text) == head["checksum"]:
-                return Stored(json.loads(text), head["version"])
+            if _checksum(text) == head["checksum"] and isinstance(value := json.loads(text), str):
+                return Stored(value, head["version"])
         raise TokenStoreError(
             f"the entry {key} of {self._service!r} in the keyring is torn: two programs wrote it at the same time, or"
             " it was edited; delete it to start anew"
@@ -90,6 +100,8 @@ class KeyringStore(TokenStore):
         """Save an entry and return its new version; the check of `version` holds within this process only."""
         text = json.dumps(value)  # ASCII
         chunks = [text[at : at + CHUNK] for at in range(0, len(text), CHUNK)]
+        if len(chunks) > MAX_CHUNKS:
+            raise TokenStoreError(f"this text is too long for a keyring: more than {MAX_CHUNKS * CHUNK} characters")
         with self._lock:
             if version != ANY:
                 present = self.load(key)
@@ -128,9 +140,9 @@ class KeyringStore(TokenStore):
             return None
         try:
             head: dict[str, Any] = json.loads(text)
-            if {"version", "slot", "chunks", "checksum", "expires_at"} <= head.keys():
+            if all(fits(head[name]) for name, fits in _FIELDS.items()):
                 return head
-        except (ValueError, AttributeError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             pass
         raise TokenStoreError(
             f"the entry {key} of {self._service!r} in the keyring was not written by krauth; delete it to start anew,"

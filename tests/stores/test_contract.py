@@ -10,7 +10,7 @@ import keyring.errors
 import pytest
 from cryptography.fernet import Fernet
 
-from krauth import MemoryStore, TokenStore
+from krauth import MemoryStore, StoreConflict, TokenStore
 from krauth._plugins import plugins
 from krauth.stores import Stored
 from krauth.testing import TokenStoreContract
@@ -175,6 +175,39 @@ class NeverEnds(SQLiteStore):
         return super().acquire(key, seconds * 1000)
 
 
+class EndsStrictly(SQLiteStore):
+    def save(self, key, value, *, lease=None, **options):
+        if lease is not None and self.acquire(key, 0.0):
+            raise StoreConflict("its time is up")
+        return super().save(key, value, lease=lease, **options)
+
+
+class KeepsTheLease(SQLiteStore):
+    def save_and_release(self, key, value, **options):
+        return self.save(key, value, **options)
+
+
+class ReleasesAnyway(SQLiteStore):
+    def save_and_release(self, key, value, *, lease, **options):
+        try:
+            return self.save(key, value, lease=lease, **options)
+        finally:
+            self.release(lease)
+
+
+class LooksOnlyWithTheLease(SQLiteStore):
+    def acquire_and_load(self, key, seconds):
+        lease = self.acquire(key, seconds)
+        return lease, self.load(key) if lease else None
+
+
+class SweepsAll(SQLiteStore):
+    def vacuum(self):
+        for number, key in enumerate(self.keys(), 1):
+            self.delete(key)
+            yield number, number
+
+
 class KeepsTheDead(SQLiteStore):
     def save(self, key, value, *, expires_at=None, **options):
         return super().save(key, value, **options)
@@ -206,6 +239,11 @@ class Shows(SQLiteStore):
         (GrantsEverybody, "test_one_lease_at_a_time", "must return None while"),
         (GrantsEverybody, "test_of_many_one_gets_the_lease", "8 of 8 threads"),
         (NeverEnds, "test_a_dead_holders_lease_ends", "did not end"),
+        (EndsStrictly, "test_a_save_under_an_ended_lease", "time is up"),
+        (KeepsTheLease, "test_save_and_release", "must give the lease back"),
+        (ReleasesAnyway, "test_save_and_release", "must not end a lease"),
+        (LooksOnlyWithTheLease, "test_acquire_and_load", "also without a lease"),
+        (SweepsAll, "test_vacuum", "found nothing"),
         (KeepsTheDead, "test_expired_entries_are_gone", "expires_at has passed"),
         (CountsFromOne, "test_a_save_replaces", "new version"),
         (CountsFromOne, "test_no_version_comes_back", "used again"),
@@ -218,7 +256,7 @@ def test_the_contract_finds(kind, test, says, tmp_path):
     contract = TokenStoreContract()
     contract.patience = 1.0
     contract.make_store = lambda: kind() if kind is CountsFromOne else kind(tmp_path / "tokens.db")
-    with pytest.raises(AssertionError, match=says):
+    with pytest.raises((AssertionError, StoreConflict), match=says):
         getattr(contract, test)()
     contract.teardown_method()
 

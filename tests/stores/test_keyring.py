@@ -145,3 +145,45 @@ def test_urls(monkeypatch, backend):
     assert repr(store) == f"<KeyringStore 'my program' in {__name__}>"
     with pytest.raises(ConfigurationError, match="keyring://my-program"):
         plugins().open("keyring://")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"chunks": 99_999_999},
+        {"chunks": -1},
+        {"chunks": "2"},
+        {"chunks": True},
+        {"slot": "../other"},
+        {"slot": ["a"]},
+        {"version": None},
+        {"checksum": 7},
+        {"expires_at": "soon"},
+        {"expires_at": {}},
+    ],
+)
+def test_a_head_of_the_wrong_type(change, store, backend):
+    """A keyring can be edited by hand: the entry is refused at once, with what to do; deleting it helps."""
+    store.save("key", SECRET)
+    head = json.loads(backend.entries["krauth-test", "key"])
+    backend.entries["krauth-test", "key"] = json.dumps(head | change)
+    with pytest.raises(TokenStoreError, match="was not written by krauth; delete it") as caught:
+        store.load("key")
+    assert SECRET not in str(caught.value)
+    store.delete("key")
+    assert store.load("key") is None
+
+
+@pytest.mark.parametrize("text", ["[]", "7", "null", "[" * 100_000, '"text"'])
+def test_a_head_that_is_no_object(text, store, backend):
+    """The same."""
+    backend.entries["krauth-test", "key"] = text
+    with pytest.raises(TokenStoreError, match="was not written by krauth; delete it"):
+        store.load("key")
+
+
+def test_a_text_too_long_for_a_keyring(store, backend):
+    """It is refused before anything is written."""
+    with pytest.raises(TokenStoreError, match="too long for a keyring"):
+        store.save("key", "x" * 1_300_000)
+    assert backend.entries == {}

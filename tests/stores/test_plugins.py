@@ -1,6 +1,7 @@
 """Plugins: found by entry point, and every way in which one can be wrong."""
 
 import importlib
+import importlib.metadata
 import re
 import subprocess
 import sys
@@ -49,6 +50,15 @@ def test_ours_come_by_the_same_way():
     found = {scheme: plugin for scheme, (_, plugin) in Plugins().factories.items()}
     ours = dict.fromkeys(_STORES, "krauth_stores")
     assert found == {"memory": "krauth", **ours}
+
+
+def test_a_program_that_is_packed(monkeypatch):
+    """Our stores are there without the metadata of packages; a store of theirs that is broken is told as such."""
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda **group: [])
+    assert Plugins().open("sqlite:///unused.db").path.endswith("unused.db")
+    monkeypatch.setitem(sys.modules, "krauth_stores", None)  # left out by the packer
+    with pytest.raises(ConfigurationError, match="no installed plugin offers token stores under sqlite://"):
+        Plugins().open("sqlite:///unused.db")
 
 
 def test_a_plugin(install):

@@ -206,7 +206,7 @@ def test_a_fork(store):
 
 def test_a_row_that_stays_locked(database, opened, monkeypatch):
     """Waiting is bounded; the message says what to look for; another entry is not held up."""
-    monkeypatch.setattr(sql, "TIMEOUT", 0.5)
+    monkeypatch.setattr(sql, "TIMEOUT", 1.0)
     settings = {"postgresql": ["SET statement_timeout = 500"], "mysql": ["SET innodb_lock_wait_timeout = 1"]}
     monkeypatch.setattr(sql, "_SETTINGS", settings)
     store = opened(database.url)
@@ -221,7 +221,7 @@ def test_a_row_that_stays_locked(database, opened, monkeypatch):
         assert time.monotonic() - began < 1
         with pytest.raises(TokenStoreError, match="did not answer in time|keeps a row locked"):
             store.save("key", SECRET)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 10
         foreign.rollback()
     engine.dispose()
     store.save("key", "later")
