@@ -421,3 +421,16 @@ def pytester_run(tmp_path):
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stdout
 
     return run
+
+
+def test_a_sign_in_under_way():
+    """A sign-in under way is compared and shown without its secret half, and the guard knows that half."""
+    from krauth import AuthorizationRequest
+
+    one, two = (
+        AuthorizationRequest("https://a.example", "s", f"canary7f3a-{part}-verifier", "u", "k") for part in "ab"
+    )
+    assert one != two
+    assert one == AuthorizationRequest.from_dict(one.to_dict()) == pickle.loads(pickle.dumps(one))
+    assert "canary" not in repr(one)
+    assert one.code_verifier not in str(KrauthError(f"invalid verifier {one.code_verifier}"))

@@ -20,6 +20,7 @@ from .._plugins import notify
 from .._values.clock import Skews, current_clock
 from .._values.event import TokenEvent, write
 from .._values.exceptions import AuthorizationRequired, ConfigurationError, KrauthError, without_frames
+from .._values.guard import shown_key
 from .._values.record import Record
 from .._values.token import RefreshPolicy, Token, TokenState
 from .backoff import Hopeless, Memory
@@ -478,7 +479,7 @@ class TokenSource:
         self.emit(Emit(kind, detail=detail))
 
     def __repr__(self) -> str:
-        return f"<TokenSource {self.credentials.key} {self._usable().value}>"
+        return f"<TokenSource {shown_key(self.credentials.key)} {self._usable().value}>"
 
 
 class _KeepWarm:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from .._values.checks import printable
+from .._values.checks import MAX_TOKEN, printable
 from .._values.exceptions import UNNAMED, AccessDenied, AuthorizationError, ConfigurationError, StateMismatch
-from .._values.guard import as_code
+from .._values.guard import Holder, as_code, shown_key
 from .._values.origin import parse_origin
 from .grants import prepare_form_request
 from .pkce import METHODS, make_code_challenge, make_code_verifier
@@ -39,8 +39,8 @@ _ERRORS = {
 }
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class AuthorizationRequest:
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class AuthorizationRequest(Holder):
     """One sign-in under way: keep it, bound to the user's own session, until they come back.
 
     Attributes:
@@ -56,6 +56,9 @@ class AuthorizationRequest:
     code_verifier: str
     redirect_uri: str
     key: str
+
+    def __post_init__(self) -> None:
+        self._hold(self.code_verifier)
 
     def to_dict(self) -> dict[str, str]:
         """Return it as JSON-ready strings, for a web app's session; keep them from other users' eyes."""
@@ -77,7 +80,14 @@ class AuthorizationRequest:
         return cls(**values)
 
     def __repr__(self) -> str:
-        return f"<AuthorizationRequest for {self.key}>"
+        return f"<AuthorizationRequest for {shown_key(self.key)}>"
+
+    def __eq__(self, other: object) -> bool:
+        # Written out: where `dataclass` makes it, pytest shows the fields that differ.
+        return isinstance(other, AuthorizationRequest) and self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash((self.state, self.code_verifier))
 
 
 def prepare_authorization_request(
@@ -168,7 +178,7 @@ def process_authorization_response(
         raise kind(
             f"not authorized: {error}{f' ({words})' if words else ''}; {meaning}", error=error, error_description=words
         )
-    if not values.get("code"):
+    if not 0 < len(values.get("code", "")) <= MAX_TOKEN:
         raise AuthorizationError("the callback holds neither code nor error; let the user start again")
     return values["code"]
 
