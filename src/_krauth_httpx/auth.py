@@ -187,7 +187,10 @@ class HTTPXAuth(AuthCore):
         known = self._known_body(response)
         if known is not False:
             return known
+        from krauth._auth.judged_body import Watch  # seldom needed
+
         start = _Start(iter(response.stream), self.judging_time)
+        watch = Watch(_socket_of(response), self.judging_time)
         try:
             for chunk in start.rest:
                 if start.add(chunk):
@@ -196,6 +199,8 @@ class HTTPXAuth(AuthCore):
                 start.is_whole = True
         except Exception as error:  # noqa: BLE001  whoever reads the response meets it again
             start.error = error
+        finally:
+            watch.end()
         return self._decode(response, start)
 
     async def _aread_start(self, response: Response) -> bytes | None:
@@ -203,13 +208,18 @@ class HTTPXAuth(AuthCore):
         known = self._known_body(response)
         if known is not False:
             return known
+        import anyio  # which the async clients need, too
+
         start = _Start(aiter(response.stream), self.judging_time)
         try:
-            async for chunk in start.rest:
-                if start.add(chunk):
-                    break
-            else:
-                start.is_whole = True
+            with anyio.move_on_after(self.judging_time) as scope:
+                async for chunk in start.rest:
+                    if start.add(chunk):
+                        break
+                else:
+                    start.is_whole = True
+            if scope.cancelled_caught:
+                start.error = self.library.ReadTimeout("the answer did not end in time")
         except Exception as error:  # noqa: BLE001
             start.error = error
         return self._decode(response, start)
@@ -231,6 +241,14 @@ class HTTPXAuth(AuthCore):
 
         response.stream = self.resumed(response.stream, start)
         return decode_body(response.headers.get("content-encoding"), b"".join(start.chunks)) if start.is_whole else None
+
+
+def _socket_of(response: Response) -> Any:
+    """Return the socket of a response in chunks: its lines may come byte by byte, and never give a chunk to look at."""
+    stream = response.extensions.get("network_stream")
+    if stream is None or "transfer-encoding" not in response.headers:
+        return None
+    return stream.get_extra_info("socket")
 
 
 class _Start:

@@ -36,6 +36,7 @@ class Response(Protocol):
 
     status_code: int
     headers: Any
+    extensions: MutableMapping[str, Any]
     stream: Any
     is_closed: bool
     is_stream_consumed: bool

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError
 
-from krauth._auth.judged_body import decode_body
+from krauth._auth.judged_body import Watch, decode_body
 from krauth._auth.origin_auth import MAX_JUDGED_BODY, is_too_long
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def read_start(response: Response, seconds: float) -> bytes | None:
 
     Args:
         response: Of requests; nothing of its body has been read, or all of it.
-        seconds: After which no more is read. Each read may take as long as the user's own timeout lets it.
+        seconds: After which no more is read.
     """
     state: Any = response
     if state._content is not False:  # read already, by a hook or a mock
@@ -34,11 +34,14 @@ def read_start(response: Response, seconds: float) -> bytes | None:
         return None
     start, is_whole = Source(raw), False
     until = monotonic() + seconds
+    watch = Watch(getattr(raw.connection, "sock", None) if raw.chunked else None, seconds)
     try:
         while start.size <= MAX_JUDGED_BODY and not (is_whole := not start.read_ahead()) and monotonic() < until:
             pass
-    except (HTTPError, OSError) as error:  # whoever reads the response meets it again
+    except (HTTPError, OSError, ValueError) as error:  # whoever reads the response meets it again
         start.error = error
+    finally:
+        watch.end()
     response.raw = HTTPResponse(
         body=start,
         headers=raw.headers,

@@ -1,7 +1,9 @@
-"""The beginning of a refusal's body, decoded step by step and within bounds; used by the adapters."""
+"""The beginning of a refusal's body, read in time and decoded step by step, within bounds; used by the adapters."""
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from typing import TYPE_CHECKING, Any
 
 from .origin_auth import MAX_JUDGED_BODY
@@ -11,6 +13,39 @@ if TYPE_CHECKING:
 
 #: Content codings that are undone one after the other at most.
 MAX_CODINGS = 4
+
+
+class Watch:
+    """Breaks a connection off where reading goes on for too long: no timeout ends a line that comes byte by byte.
+
+    Args:
+        connection: The socket, or `None` where there is nothing to watch.
+        seconds: After which it is broken off, unless `end` was called.
+    """
+
+    __slots__ = ("_connection", "_lock", "_timer")
+
+    def __init__(self, connection: Any, seconds: float) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
+        if connection is not None:
+            self._timer = threading.Timer(seconds, self._break_off)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def end(self) -> None:
+        """Let the connection live."""
+        with self._lock:
+            self._connection = None
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _break_off(self) -> None:
+        with self._lock:
+            if self._connection is not None:
+                with contextlib.suppress(OSError):
+                    self._connection.shutdown(2)  # socket.SHUT_RDWR
 
 
 def decode_body(coding: str | None, body: bytes) -> bytes | None:
