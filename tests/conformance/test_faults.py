@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from faults import BOMBS, BREAKS, DRIPS, FLOODS, ODD, Faulty, Reply, drip_tls
-from krauth import KrauthError, MemoryStore, RefreshPolicy, TokenTransportError
+from krauth import InvalidTokenResponse, KrauthError, MemoryStore, RefreshPolicy, TokenTransportError
 from world import CANARY, CLIENT_SECRET
 
 #: Seconds of one attempt, and what a machine that is busy with all of them at once adds.
@@ -159,6 +159,20 @@ def test_an_answer_of_500_is_not_asked_for_again_by_the_client(stack, transport)
     with Faulty(ODD["103 first"], Reply(b'{"error": "server_error"}', 500)) as server:
         with pytest.raises(KrauthError, match="500"):
             stack.token(make(stack, transport, server, PATIENT))
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("status", [204, 205])
+def test_an_answer_without_a_body(stack, transport, status):
+    """A success without a body is no token, says its status, and is not asked for again."""
+
+    def answer(peer, reply):
+        peer.send(b"HTTP/1.1 %d Fine\r\n%s\r\n" % (status, b"" if status == 204 else b"Content-Length: 0\r\n"))
+
+    with Faulty(answer, TOKEN) as server:
+        auth = make(stack, transport, server, RefreshPolicy(attempts=3, timeout=8, attempt_timeout=5))
+        with pytest.raises(InvalidTokenResponse, match=str(status)):
+            stack.token(auth)
         assert len(server.requests) == 1
 
 
