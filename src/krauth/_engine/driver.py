@@ -14,6 +14,7 @@ from .._values.exceptions import (
 )
 from .._values.loops import running_loop, running_trio
 from .._values.messages import HTTPRequest, HTTPResponse
+from .._values.reasons import safe_reason
 from .steps import Acquire, Emit, Load, Release, Save, Send, Sleep, Step
 from .workers import NoThread
 
@@ -159,11 +160,10 @@ class Driver:
             raise
         except Exception as error:  # noqa: BLE001  a transport is the user's
             endpoint = self._owner.credentials.token_endpoint
-            # The words of any other exception may be anything, the request's body included.
-            detail = f" ({error})" if isinstance(error, OSError) else ""
-            raise TokenTransportError(
-                f"the token request to {endpoint} failed: {type(error).__name__}{detail}"
-            ) from without_frames(error)
+            # Not its words, which may be anything, the request's body included.
+            raise TokenTransportError(f"the token request to {endpoint} failed: {safe_reason(error)}") from (
+                without_frames(error)
+            )
         if not isinstance(response, HTTPResponse):
             raise ConfigurationError(
                 f"token_transport returned {type(response).__name__}, not a krauth.HTTPResponse"
