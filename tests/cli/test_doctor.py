@@ -40,6 +40,18 @@ def test_as_documented(run, env, krauth_sandbox, provider):
         assert {"trace_id", "ip", "quota", "same_token"} <= set(verdicts)
 
 
+@pytest.mark.parametrize("stack", ["requests", "httpx", "httpx2", "aiohttp"])
+def test_any_library_sends(run, env, krauth_sandbox, monkeypatch, stack):
+    """Whichever library is installed, the doctor asks with it."""
+    from krauth_cli.doctor import _command
+
+    monkeypatch.setattr(_command, "_STACKS", (stack,))
+    for provider in ("naver", "meloming"):
+        verdicts, code, _ = examine(run, env, provider)
+        assert (odd(verdicts), code) == ({}, 0)
+        assert getattr(krauth_sandbox, provider).token_requests == 1
+
+
 @pytest.mark.parametrize("shape", ["old", "new"])
 def test_both_shapes_of_trace_ids_are_documented(run, env, krauth_sandbox, shape):
     """Neither counts as a difference."""
