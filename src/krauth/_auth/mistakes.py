@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 from types import FunctionType, MethodType, ModuleType
-from typing import TYPE_CHECKING, Any
-
-from .origin_auth import OriginAuth
-
-if TYPE_CHECKING:
-    from .transport import Transport
+from typing import Any
 
 #: The libraries whose objects are told from callables that are meant, and the adapter of each that has one.
 _LIBRARIES = {
@@ -24,15 +19,15 @@ _PARTS = {
 }
 
 
-def find_mistake(value: object, cls: type[Transport]) -> str | None:
-    """Return what a value is that can't be a transport, with the cure, or `None` where nothing is known of it."""
+def find_mistake(value: object, cls: Any) -> str | None:
+    """Return what a value is that can't be a transport of the class `cls`, with the cure, or `None` if that is unknown."""
     wanted, own = cls.wanted(), getattr(cls.library, "__name__", None)
     if isinstance(value, ModuleType):
         return f"the module {value.__name__}; hand over {wanted}"
     if isinstance(value, type):
         cure = f"an instance: {_name(value)}(…)" if _library(value) in (own, None) else wanted
         return f"the class {_name(value)} itself; hand over {cure}"
-    if isinstance(value, OriginAuth):
+    if hasattr(value, "extra_headers"):  # an auth object of ours
         return f"an auth object; hand over {wanted}, also the very one that carries this auth"
     if isinstance(value, str | dict):
         return f"{article(type(value).__name__)}; for a proxy make {wanted} that uses it, and hand that over"
