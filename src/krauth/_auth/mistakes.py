@@ -20,7 +20,7 @@ _PARTS = {
 
 
 def find_mistake(value: object, cls: Any) -> str | None:
-    """Return what a value is that can't be a transport of the class `cls`, with the cure, or `None` if that is unknown."""
+    """Return what a value is that can't be a transport of class `cls`, with the cure; `None` where that is unknown."""
     wanted, own = cls.wanted(), getattr(cls.library, "__name__", None)
     if isinstance(value, ModuleType):
         return f"the module {value.__name__}; hand over {wanted}"
