@@ -31,6 +31,9 @@ _STORES = {
     "encrypted": ("encrypted", "encryption"),
 }
 
+#: What a program that is packed into one file has to contain.
+MODULES = sorted({__name__, *(f"{__name__}.{module}" for module, _ in _STORES.values())})
+
 
 @hookimpl
 def krauth_register_token_stores(register: Callable[[str, Callable[[str], TokenStore]], None]) -> None:

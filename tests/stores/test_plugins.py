@@ -3,9 +3,12 @@
 import importlib
 import importlib.metadata
 import re
+import runpy
 import subprocess
 import sys
 import textwrap
+import types
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +17,7 @@ from krauth import ConfigurationError
 from krauth._plugins import Plugins
 from krauth.hookspecs import hookimpl
 from krauth_stores import _STORES
+from krauth_stores._pyinstaller import hook_dirs
 
 pytestmark = pytest.mark.process
 
@@ -187,3 +191,18 @@ def test_a_missing_library(scheme, library, extra):
     assert said.startswith("ConfigurationError")
     assert f"pip install 'krauth[{extra}]'" in said
     assert f"package '{library}'" in said
+
+
+def test_the_hook_of_pyinstaller(monkeypatch):
+    """It names every module that a store of ours is in, and takes the metadata along."""
+    hooks = types.ModuleType("PyInstaller.utils.hooks")
+    hooks.copy_metadata = lambda name: [(f"{name}.dist-info", ".")]
+    for name in ("PyInstaller", "PyInstaller.utils"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    monkeypatch.setitem(sys.modules, "PyInstaller.utils.hooks", hooks)
+    (folder,) = hook_dirs()
+    found = runpy.run_path(str(Path(folder) / "hook-krauth.py"))
+    modules = {f"krauth_stores.{path.stem}" for path in Path(folder).parent.glob("[a-z]*.py")}
+    tools = {"krauth_stores.repair", "krauth_stores.salvage"}
+    assert set(found["hiddenimports"]) == {"krauth_stores", *modules - tools}
+    assert found["datas"] == [("krauth.dist-info", ".")]
