@@ -112,13 +112,14 @@ class Node:
                 step = self._running.send(None)
             self.step = step
         except StopIteration as end:
-            self.outcome = end.value if end.value is not None else "done"
+            self._end(end.value)
         except KrauthError as error:
-            self.outcome = error.with_traceback(None)
+            self._end(error.with_traceback(None))
         self.events = tuple(events)
-        if self.outcome is not None:
-            self._running = None
-            self.memory = self._after(self.outcome)
+
+    def _end(self, outcome):
+        self._running = None
+        self.outcome, self.memory = self._after(outcome)
 
     def _replay(self):
         path, node = [], self
@@ -159,6 +160,12 @@ class Store(NamedTuple):
             return None
         return Stored(self.value, f"v{self.version}")
 
+    def saved(self):
+        return flow.NOT_SAVED if self.value is None else read(self.value)
+
+    def has_intent(self):
+        return self.value is not None and '"intent_at"' in self.value
+
     def holds(self, lease, now):
         return self.owner == lease.fence and now < self.lease_end
 
@@ -186,20 +193,14 @@ class Store(NamedTuple):
         match type(step).__name__:
             case "Load":
                 return self, Answer("ok", self.load(now)), False
-            case "Save":
-                store, answer = self.save(now, step.value, step.version, step.lease, step.expires_at)
-                return store, answer, False
             case "Acquire":
                 store, lease = self.acquire(now, step.seconds)
-                return store, Answer("ok", lease), lease
+                return store, Answer("ok", (lease, self.load(now))), lease
             case "Release":
                 return self.release(now, step.lease), Answer("ok"), None
-            case "AcquireAndLoad":
-                store, lease = self.acquire(now, step.seconds)
-                return store, Answer("ok", (lease, self.load(now))), lease
-            case "SaveAndRelease":
+            case "Save":
                 store, answer = self.save(now, step.value, step.version, step.lease, step.expires_at)
-                if answer.kind != "ok":
+                if answer.kind != "ok" or not step.release:
                     return store, answer, False
                 return store.release(now, step.lease), answer, None
         raise AssertionError(step)
@@ -226,6 +227,7 @@ class Process(NamedTuple):
         revoked: Whether it revoked the token.
         declined: Whether it was refused the lease, and nothing has failed since.
         round: Where its flow stood when it last began to look at the store.
+        told: Whether it reported that a refresh token may be sent twice.
     """
 
     node: Node
@@ -245,6 +247,7 @@ class Process(NamedTuple):
     revoked: bool = False
     declined: bool = False
     round: Node | None = None
+    told: bool = False
 
 
 class Fault(NamedTuple):
@@ -392,7 +395,8 @@ class Checker:
     # ---- what may happen next
 
     def _choices(self, world):
-        anyone_runs = any(process.status == RUNNING for process in world.processes)
+        # Time does not jump over what a process that runs, or sleeps for a moment, is about to do.
+        anyone_runs = any(process.status in (RUNNING, ASLEEP) for process in world.processes)
         for index, process in enumerate(world.processes):
             name = f"P{index + 1}"
             status = process.status
@@ -490,6 +494,8 @@ class Checker:
                     answer = Answer("store")
         if answer.kind in ("store", "network"):
             process = process._replace(declined=False)
+        if kind not in ("Load", "Acquire") or process.lease is not None or answer.kind != "ok":
+            process = process._replace(round=None)
         world = world._replace(now=now, store=store, server=server)
         if fault is not None:
             world = world._replace(faults=(*world.faults, fault))
@@ -497,17 +503,15 @@ class Checker:
 
     def _remember(self, process, step, store, answer, lease, when):
         kind = type(step).__name__
-        if kind in ("Save", "SaveAndRelease") and answer.kind == "ok":
-            saved, _, _ = read(step.value)
-            if saved >= process.got:
-                process = process._replace(unsaved=False)
-        if kind in ("Load", "AcquireAndLoad") and when is None:
+        if kind == "Save" and answer.kind == "ok" and read(step.value).generation >= process.got:
+            process = process._replace(unsaved=False)
+        if kind in ("Load", "Acquire") and when is None:
             found = answer.value if kind == "Load" else answer.value[1]
-            if found is not None and read(found.value)[0] > process.known:
-                process = process._replace(known=read(found.value)[0])
+            if found is not None and read(found.value).generation > process.known:
+                process = process._replace(known=read(found.value).generation)
         if lease is False:
             return process
-        if when == "after" or kind in ("Release", "SaveAndRelease"):
+        if when == "after" or kind != "Acquire":
             return process._replace(lease=None)
         return process._replace(lease=lease, lease_end=store.lease_end, declined=lease is None)
 
@@ -526,6 +530,8 @@ class Checker:
 
     def _advance(self, world, index, process, now, answer):
         node = process.node.advance(now, answer)
+        if not process.told and not TELLING.isdisjoint(node.events):
+            process = process._replace(told=True)
         if node.outcome is not None:
             return self._outcome(world, index, process, node)
         step = node.step
@@ -542,6 +548,10 @@ class Checker:
     def _outcome(self, world, index, process, node):
         role, outcome, memory = self.configuration.roles[index], node.outcome, node.memory
         self._check_outcome(world, index, process, role, outcome, memory)
+        excused = any(fault.process == index and fault.step in LEASES for fault in world.faults)
+        if process.lease is not None and world.store.holds(process.lease, world.now) and not excused:
+            left = world.store.lease_end - world.now
+            self._broken.append(Broken("a lease is given back", f"it is held for {left:.1f} s more"))
         again = isinstance(outcome, TokenStoreError | TokenTransportError) and process.runs < role.runs
         revoked = process.revoked or (role.does == "revoke" and not isinstance(outcome, BaseException))
         process = process._replace(memory=memory, revoked=revoked, unsaved=False, lease=None, slow=False)
@@ -575,6 +585,8 @@ class Checker:
             return
         if any(fault.kind == "pause" and fault.process == index for fault in world.faults):
             return
+        if self.for_user and not world.store.has_intent():
+            self._broken.append(Broken("an intent is saved before a refresh token is sent"))
         if step.request.timeout > process.lease_end - world.now + 1e-6:
             detail = f"{step.request.timeout:.1f} s, {process.lease_end - world.now:.1f} s left"
             self._broken.append(Broken("a token request ends before its lease", detail))
@@ -610,9 +622,9 @@ class Checker:
         if given in ends and ends[given] <= now and knows_the_time:
             raise Broken("no caller is given an expired token", f"a{given}")
         if server.rotates and not self.configuration.excused:
-            stored = -1 if world.store.value is None else read(world.store.value)[0]
-            if stored < given and not read(world.store.value or EMPTY)[2]:
-                raise Broken("a token is durable before it is used", f"a{given}, the store has a{stored}")
+            stored = world.store.saved()
+            if stored.generation < given and not stored.is_revoked:
+                raise Broken("a token is durable before it is used", f"a{given}, the store has a{stored.generation}")
         if any(other.revoked for other in world.processes) and server.family_revoked:
             began = [other for other in world.processes if other.revoked]
             if began and process.started > max(other.started for other in began):
@@ -631,49 +643,49 @@ class Checker:
         server, store = world.server, world.store
         if not server.good or any(other.revoked for other in world.processes):
             return
-        _, refresh, revoked = read(store.value) if store.value is not None else (-1, -1, False)
-        if revoked:
+        stored, alarm = store.saved(), "a user is asked to authorize only when it is needed"
+        if stored.is_revoked:
             return
-        if refresh in server.good:
-            raise Broken(
-                "a user is asked to authorize only when it is needed", f"the store has r{refresh}, which is good"
-            )
-        for other in world.processes:
+        if stored.refresh in server.good:
+            raise Broken(alarm, f"the store has r{stored.refresh}, which is good")
+        late = {fault.process for fault in world.faults if fault.excuses}
+        for number, other in enumerate(world.processes):
+            if number in late and other is not process:
+                continue  # it stood still, or its answer was lost: no other can know what it has
             if other.status == CRASHED or (other.status == PAUSED and other is not process):
                 continue
             if self.configuration.excused and other is not process:
                 continue  # the store fell back behind it: no one but itself can know
-            held = other.memory.token
+            held = other.memory.held.token
             hands = {generation(held.refresh_token)} if held is not None else set()
             if other.unsaved or other is process:
                 hands.add(other.got)
             if hands & set(server.good):
-                raise Broken(
-                    "a user is asked to authorize only when it is needed", f"r{max(hands)} is good, a process has it"
-                )
+                raise Broken(alarm, f"r{max(hands)} is good, a process has it")
 
     def _ended(self, world):
         server, store = world.server, world.store
         kinds = {fault.kind for fault in world.faults}
         alive = [process for process in world.processes if process.status == DONE]
-        value = store.load(world.now)
-        saved, refresh, revoked = read(value.value) if value is not None else (-1, -1, False)
+        stored = store.saved()
         if any(process.revoked for process in world.processes):
-            if not revoked:
-                raise Broken("a revocation is not undone", f"the store has a{saved}")
+            if not stored.is_revoked:
+                raise Broken("a revocation is not undone", f"the store has a{stored.generation}")
             if any(process.got in server.good for process in alive):
                 raise Broken("what is revoked in the store is revoked at the server", f"{server.good} are good")
-        elif server.rotates and server.good and not revoked:
+        elif server.rotates and server.good and not stored.is_revoked:
             received = [process.got for process in alive if process.got in server.good]
-            waiting = [flow.pending(process.memory) for process in alive]
-            hands = {refresh, *(generation(token.refresh_token) for token in waiting if token is not None)}
+            # A number above the store's: the process saves its token before it does anything else.
+            waiting = [held.token for process in alive if (held := process.memory.held).number > stored.number]
+            hands = {stored.refresh, *(generation(token.refresh_token) for token in waiting if token is not None)}
             if received and not hands & set(server.good):
-                raise Broken(
-                    "no refresh token is lost while its owner lives", f"r{max(received)}, the store has r{refresh}"
-                )
+                lost = f"r{max(received)}, the store has r{stored.refresh}"
+                raise Broken("no refresh token is lost while its owner lives", lost)
         excused = any(fault.kind.startswith("store") and fault.step in LEASES for fault in world.faults)
         if store.owner and world.now < store.lease_end and not kinds & {"crash", "pause"} and not excused:
-            raise Broken("no lease is left", f"for {store.lease_end - world.now:.1f} s")
+            raise Broken("a lease is given back", f"it is held for {store.lease_end - world.now:.1f} s more")
+        if server.twice and not any(process.told for process in world.processes):
+            raise Broken("a second use of a refresh token shows in the log")
         needed = self.configuration.needed
         if needed is not None:
             allowed = needed + (2 if world.faults else 0)
@@ -704,10 +716,11 @@ class _Dead:
 
 
 DEAD: Any = _Dead()
+#: Events that tell of a refresh token that is, or may be, sent twice.
+TELLING = frozenset({"sent_again", "conflict", "lease_lost"})
 #: A fault at one of these can leave a lease: its answer, or the word that it is given back, was lost.
-LEASES = ("Acquire", "AcquireAndLoad", "Release")
+LEASES = ("Acquire", "Release")
 flow_users = ("reuse", "rotation", "grace", "static")
-EMPTY = '{"format":1}'
 
 
 def dumps(fields, _cache={}):  # noqa: B006
@@ -730,17 +743,14 @@ def trace(came_from, world):
 def show(step):
     """A step in a few letters."""
     kind = type(step).__name__
-    if kind in ("Save", "SaveAndRelease"):
-        saved, refresh, revoked = read(step.value)
-        intent = '"intent_at"' in step.value
-        what = (
-            "revoked"
-            if revoked
-            else "nothing"
-            if saved < 0
-            else f"a{saved}/" + (f"r{refresh}" if refresh >= 0 else "–")
-        )
-        return f"{kind} {what}{' with intent' if intent else ''}{'' if step.lease else ' without a lease'}"
+    if kind == "Save":
+        saved = read(step.value)
+        token = f"a{saved.generation}/" + (f"r{saved.refresh}" if saved.refresh >= 0 else "–")
+        words = ["Save", "revoked" if saved.is_revoked else "no token" if saved.generation < 0 else token]
+        words += [f"number {saved.number}"]
+        words += ["with an intent"] * ('"intent_at"' in step.value) + ["with a pause"] * ('"pause"' in step.value)
+        words += ["and release"] * step.release + ["without a lease"] * (step.lease is None)
+        return " ".join(words)
     if kind == "Send":
         body = step.request.body.decode()
         what = next((part for part in body.split("&") if part.startswith(("refresh_token=", "token="))), "")

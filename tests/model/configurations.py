@@ -38,78 +38,79 @@ def configuration(kind, start, *, processes=2, revokes=False, aheads=(0.0, 0.0, 
             made = flow.with_refresh(made, name)
         return made
 
-    def remembered(held, number):
-        return flow.remembered(held, number)
-
     nothing = flow.Memory()
     refused, excused, needed = None, False, 1
     ends = ENDS["expired"]
     match start:
         case "missing":
             memory = [nothing] * processes
-            store = _stored(token(0, "expired"), number=0) if for_user else Store()
+            store = _stored(token(0, "expired"), number=1) if for_user else Store()
             server = _server(kind, 0, ends)
         case "stale":
             held = token(0, "stale")
-            memory, store = [remembered(held, 0)] * processes, _stored(held, number=0)
+            memory, store = [flow.remembered(held, 1)] * processes, _stored(held, number=1)
             server = _server(kind, 0, held.expires_at - flow.EPOCH)
         case "expired":
             held = token(0, "expired")
-            memory, store, server = [remembered(held, 0)] * processes, _stored(held, number=0), _server(kind, 0, ends)
+            memory, store, server = [flow.remembered(held, 1)] * processes, _stored(held, number=1), _server(kind, 0, ends)
         case "refused":
             held, refused = token(0, "fresh"), "a0"
-            memory, store = [remembered(held, 0)] * processes, _stored(held, number=0)
+            memory, store = [flow.remembered(held, 1)] * processes, _stored(held, number=1)
             server = _server(kind, 0, ENDS["fresh"], refused=kind != "naver")
             if kind == "naver":  # it goes on returning the token that the API refuses
                 server = server._replace(live=((0, ENDS["fresh"]),))
                 needed = processes
         case "sibling newer":
             old, new = token(0, "expired"), token(1, "fresh")
-            memory, store = [remembered(old, 0)] * processes, _stored(new, number=1)
+            memory, store = [flow.remembered(old, 1)] * processes, _stored(new, number=2)
             server, needed = _server(kind, 1, ENDS["fresh"]), 0
+        case "sibling newer, and over":
+            old, new = token(0, "expired"), token(1, "expired")
+            memory, store = [flow.remembered(old, 1)] * processes, _stored(new, number=2)
+            server = _server(kind, 1, ends)
         case "refused, sibling newer":
             old, new, refused = token(0, "fresh"), token(1, "fresh"), "a0"
-            memory, store = [remembered(old, 0)] * processes, _stored(new, number=1)
+            memory, store = [flow.remembered(old, 1)] * processes, _stored(new, number=2)
             server, needed = _server(kind, 1, ENDS["fresh"]), 0
         case "intent left":  # by a process that ended before it sent the request
             if not for_user:
                 return None
             held = token(0, "expired")
-            memory, store = [nothing] * processes, _stored(held, number=0, intent_at=flow.EPOCH - 50.0)
+            memory, store = [nothing] * processes, _stored(held, number=1, intent_at=flow.EPOCH - 50.0)
             server = _server(kind, 0, ends)
         case "spent, intent left":  # by a process that ended before it saved the answer
             if kind not in ("reuse", "rotation", "grace"):
                 return None
             held, excused, needed = token(0, "expired"), True, None
-            memory, store = [nothing] * processes, _stored(held, number=0, intent_at=flow.EPOCH - 50.0)
+            memory, store = [nothing] * processes, _stored(held, number=1, intent_at=flow.EPOCH - 50.0)
             server = _server(kind, 1, ends)
         case "dead":
             if not for_user:
                 return None
             held = token(0, "expired", dead=True)
-            memory, store = [remembered(token(0, "expired"), 0)] * processes, _stored(held, number=0)
+            memory, store = [flow.remembered(token(0, "expired"), 1)] * processes, _stored(held, number=1)
             server, needed = _server(kind, 0, ends, dead=True), 0
         case "revoked":
             if not for_user:
                 return None
             held = token(0, "stale")
-            memory, store = [remembered(held, 0)] * processes, _stored(None, revoked_at=flow.EPOCH - 50.0)
+            memory, store = [flow.remembered(held, 1)] * processes, _stored(None, number=2, revoked_at=flow.EPOCH - 50.0)
             server, needed = _server(kind, 0, ends, dead=True), 0
         case "store one write behind":
             old, new = token(0, "expired"), token(1, "expired")
-            memory, store = [remembered(new, 1)] * processes, _stored(old, number=0)
+            memory, store = [flow.remembered(new, 2)] * processes, _stored(old, number=1)
             server = _server(kind, 1, ends)
         case "store one write behind, one process too":
             if not for_user:
                 return None
             old, new, excused, needed = token(0, "expired"), token(1, "expired"), True, 2
-            memory = [remembered(new, 1), *[remembered(old, 0)] * (processes - 1)]
-            store, server = _stored(old, number=0), _server(kind, 1, ends)
+            memory = [flow.remembered(new, 2), *[flow.remembered(old, 1)] * (processes - 1)]
+            store, server = _stored(old, number=1), _server(kind, 1, ends)
         case "store empty":
             if not for_user:
                 return None
             held = token(0, "expired")
-            memory, store, server = [remembered(held, 0)] * processes, Store(), _server(kind, 0, ends)
+            memory, store, server = [flow.remembered(held, 1)] * processes, Store(), _server(kind, 0, ends)
         case _:
             raise ValueError(start)
     if kind == "single":
@@ -131,6 +132,7 @@ STARTS = (
     "expired",
     "refused",
     "sibling newer",
+    "sibling newer, and over",
     "refused, sibling newer",
     "intent left",
     "spent, intent left",

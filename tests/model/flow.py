@@ -9,11 +9,12 @@ import functools
 from dataclasses import replace
 from typing import NamedTuple
 
-from krauth import RefreshPolicy, TokenState
-from krauth._engine import refresh, user_flows
+from krauth import AuthorizationRequired, RefreshPolicy, TokenState
+from krauth._engine import refresh
+from krauth._engine.rules import NOTHING, Held
+from krauth._engine.user_flows import UserFlows
 from krauth._oauth.client import OAuth2Credentials
-from krauth._values.clock import Clock
-from krauth._values.exceptions import AuthorizationRequired
+from krauth._values.clock import Clock, measure_skew
 from krauth._values.record import Record
 from krauth._values.token import Token
 
@@ -36,14 +37,47 @@ class ModelClock(Clock):
     def monotonic(self):
         return 1_000_000.0 + self.now
 
+    elapsed = monotonic
+
 
 class Memory(NamedTuple):
-    """What a process knows between two refreshes."""
+    """What a process knows between two refreshes.
+
+    Attributes:
+        token: The token that callers are given while it is good.
+        held: The newest token known, with its number.
+        server_ahead: Seconds that the server's clock is ahead of the process's, or `None` before the first answer.
+    """
 
     token: Token | None = None
-    unsaved: bool = False
-    spent: str | None = None
+    held: Held = NOTHING
     server_ahead: float | None = None
+
+
+class ModelCredentials(OAuth2Credentials):
+    """Real credentials; their proof is made without chance, and at once."""
+
+    __slots__ = ()
+
+    def binding(self):
+        return ("proof", self.audience) if self.uses_refresh_token else (None, None)
+
+    def is_bound_to(self, proof, audience):
+        return True
+
+
+class MeasuredSkew:
+    """What one process has measured of the server's clock."""
+
+    def __init__(self, ahead):
+        self.known = ahead
+
+    def ahead(self, server, now):
+        return self.known or 0.0
+
+    def measure(self, server, date, sent_at, received_at, now):
+        sample = measure_skew(date, sent_at, received_at)
+        self.known = self.known if sample is None else sample
 
 
 def half():
@@ -52,7 +86,7 @@ def half():
 
 @functools.cache
 def credentials(for_user):
-    return OAuth2Credentials(
+    return ModelCredentials(
         "client",
         "secret-of-the-client",
         token_endpoint=TOKEN,
@@ -78,72 +112,82 @@ def token(generation, now, *, expires, for_user, dead=False):
     )
 
 
-def record(held, *, number=None, intent_at=None, revoked_at=None):
-    return Record(held, intent_at, revoked_at).to_text()
+def with_refresh(held, generation):
+    return replace(held, refresh_token=f"r{generation}")
+
+
+def record(held, *, number, intent_at=None, revoked_at=None):
+    return Record(held, intent_at, revoked_at, number=number).to_text()
+
+
+class Saved(NamedTuple):
+    """What a saved text means; -1: there is none."""
+
+    generation: int
+    refresh: int
+    is_revoked: bool
+    number: int
+
+
+NOT_SAVED = Saved(-1, -1, False, 0)
 
 
 @functools.lru_cache(100_000)
 def read(text):
-    """What a saved text means: `(generation, generation of the refresh token, is it revoked)`; -1 for none."""
     found = Record.from_text(text)
     held = found.token
-    if held is None:
-        return -1, -1, found.revoked_at is not None
-    return generation(held.access_token), generation(held.refresh_token), found.revoked_at is not None
+    access, refresh = (held.access_token, held.refresh_token) if held is not None else (None, None)
+    return Saved(generation(access), generation(refresh), found.revoked_at is not None, found.number or 0)
 
 
 def generation(name):
     return -1 if name is None else int(name[1:])
 
 
-def refreshing(for_user, memory, clock, window, refused):
-    """Begin a refresh. Return its generator, and a function from its outcome to what the process knows then."""
-    own = credentials(for_user)
-    held = memory.token
-    usable = TokenState.MISSING if held is None else held.state(clock.time(), window)
-    skew = {} if memory.server_ahead is None else {own.token_endpoint: memory.server_ahead}
-    renewal = refresh.Renewal(
-        own, policy(window), clock, skew, held, usable, refused, memory.unsaved, memory.spent, jitter=half
-    )
-
-    def after(outcome):
-        ahead = skew.get(own.token_endpoint)
-        if isinstance(outcome, Token):
-            return Memory(outcome, server_ahead=ahead)
-        if isinstance(outcome, AuthorizationRequired) and outcome.revoked:
-            return Memory(server_ahead=ahead)
-        if renewal.unsaved and renewal.current is not None:
-            return Memory(renewal.current, True, renewal.spent, ahead)
-        return Memory(memory.token, memory.unsaved, memory.spent, ahead)
-
-    return refresh.renew(renewal), after
-
-
-def revoking(for_user, memory, clock, window, refused):
-    """Begin a revocation, as `refreshing`."""
-    flow = user_flows.revoke(credentials(for_user), clock, policy(window), memory.token)
-    return flow, lambda outcome: memory if isinstance(outcome, BaseException) else Memory()
-
-
-FLOWS = {"refresh": refreshing, "revoke": revoking}
-
-
-def pending(memory):
-    """The token that the process will save before it does anything else, or `None`."""
-    return memory.token if memory.unsaved else None
-
-
-def with_refresh(held, number):
-    return replace(held, refresh_token=f"r{number}")
-
-
 def remembered(held, number):
     """What a process knows that obtained or loaded a token, whose number was so."""
-    return Memory(held)
+    return Memory(held, Held(held, number))
 
 
 def by(memory, ahead):
     """The same memory in a process whose clock is `ahead` seconds ahead of the server's: it has measured that."""
     if memory.token is None:
         return memory
-    return memory._replace(token=memory.token.shifted(ahead), server_ahead=-ahead)
+    shifted = memory.token.shifted(ahead)
+    return Memory(shifted, Held(shifted, memory.held.number), -ahead)
+
+
+def refreshing(for_user, memory, clock, window, refused):
+    """Begin a refresh. Return its generator, and a function from its outcome to `(token or error, memory)`."""
+    held = memory.token
+    usable = TokenState.MISSING if held is None else held.state(clock.time(), window)
+    skew = MeasuredSkew(memory.server_ahead)
+    start = refresh.Start(
+        credentials(for_user), policy(window), clock, skew, {}, memory.held, usable, refused, jitter=half
+    )
+
+    def after(outcome):
+        held, error = outcome
+        if error is None:
+            return held.token, Memory(held.token, held, skew.known)
+        if isinstance(error, AuthorizationRequired) and error.revoked:
+            return error, Memory(None, Held(None, held.number), skew.known)
+        return error, Memory(memory.token, held if held != NOTHING else memory.held, skew.known)
+
+    return refresh.refresh(start), after
+
+
+def revoking(for_user, memory, clock, window, refused):
+    """Begin a revocation, as `refreshing`."""
+    own = credentials(for_user)
+    flows = UserFlows(own, policy(window), clock, lambda: memory.server_ahead or 0.0, memory.held)
+
+    def after(outcome):
+        if isinstance(outcome, BaseException):
+            return outcome, memory
+        return "revoked", Memory(None, outcome, memory.server_ahead)
+
+    return flows.revoke(own), after
+
+
+FLOWS = {"refresh": refreshing, "revoke": revoking}
