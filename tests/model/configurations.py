@@ -25,7 +25,7 @@ def _stored(held, **fields):
     return Store(flow.record(held, **fields), 1, None, count=1, changes=1)
 
 
-def configuration(kind, start, *, processes=2, revokes=False, aheads=(0.0, 0.0, 0.0), faults=FAULTS, budget=1):
+def configuration(kind, start, *, processes=2, revokes=False, aheads=(0.0, 0.0, 0.0), faults=FAULTS, budget=1, runs=3):
     """Return where `start` begins with a server of a kind, or `None` where that can't be."""
     for_user = kind in USERS
     window = 1800.0 if kind == "naver" else 600.0
@@ -52,7 +52,11 @@ def configuration(kind, start, *, processes=2, revokes=False, aheads=(0.0, 0.0, 
             server = _server(kind, 0, held.expires_at - flow.EPOCH)
         case "expired":
             held = token(0, "expired")
-            memory, store, server = [flow.remembered(held, 1)] * processes, _stored(held, number=1), _server(kind, 0, ends)
+            memory, store, server = (
+                [flow.remembered(held, 1)] * processes,
+                _stored(held, number=1),
+                _server(kind, 0, ends),
+            )
         case "refused":
             held, refused = token(0, "fresh"), "a0"
             memory, store = [flow.remembered(held, 1)] * processes, _stored(held, number=1)
@@ -94,7 +98,10 @@ def configuration(kind, start, *, processes=2, revokes=False, aheads=(0.0, 0.0, 
             if not for_user:
                 return None
             held = token(0, "stale")
-            memory, store = [flow.remembered(held, 1)] * processes, _stored(None, number=2, revoked_at=flow.EPOCH - 50.0)
+            memory, store = (
+                [flow.remembered(held, 1)] * processes,
+                _stored(None, number=2, revoked_at=flow.EPOCH - 50.0),
+            )
             server, needed = _server(kind, 0, ends, dead=True), 0
         case "store one write behind":
             old, new = token(0, "expired"), token(1, "expired")
@@ -115,7 +122,9 @@ def configuration(kind, start, *, processes=2, revokes=False, aheads=(0.0, 0.0, 
             raise ValueError(start)
     if kind == "single":
         server = server._replace(live=server.live[-1:])
-    roles = [Role("refresh", flow.by(one, ahead), refused, ahead) for one, ahead in zip(memory, aheads, strict=False)]
+    roles = [
+        Role("refresh", flow.by(one, ahead), refused, ahead, runs) for one, ahead in zip(memory, aheads, strict=False)
+    ]
     name = f"{kind}, {start}, {processes} processes"
     if any(aheads):
         name += f", clocks {' '.join(f'{ahead:+.0f}' for ahead in aheads[:processes])} s"

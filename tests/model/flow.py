@@ -169,7 +169,7 @@ def refreshing(for_user, memory, clock, window, refused):
     def after(outcome):
         held, error = outcome
         if error is None:
-            return held.token, Memory(held.token, held, skew.known)
+            return held.token or "no token", Memory(held.token, held, skew.known)
         if isinstance(error, AuthorizationRequired) and error.revoked:
             return error, Memory(None, Held(None, held.number), skew.known)
         return error, Memory(memory.token, held if held != NOTHING else memory.held, skew.known)

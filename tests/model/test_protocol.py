@@ -15,13 +15,10 @@ from .servers import KINDS
 
 #: Promises that the flow does not keep yet.
 KNOWN = {
+    "a lease is given back",
     "a refresh token is sent once",
-    "a revocation is not undone",
-    "a token request ends before its lease",
-    "a user is asked to authorize only when it is needed",
-    "no lease is left",
-    "no caller is given an expired token",
-    "nothing is saved without a lease",
+    "a token request leaves time to save its answer",
+    "no caller is given an older token than the newest known",
 }
 FULL = "KRAUTH_MODEL_FULL" in os.environ
 NO_FAULT = ()
