@@ -118,6 +118,14 @@ class HTTPXAuth(AuthCore):
         if again.status_code in self.judged_statuses and (last := self._ours(again)) is not None:
             self._after_retry(self._refusal(last, again, body, await self._aread_start(again)), cure)
 
+    def __call__(self, request: object, handler: object = None) -> Any:
+        """Refuse to work in another library: httpx and httpx2 call the flows of their own auth classes instead.
+
+        Raises:
+            ConfigurationError: Always.
+        """
+        raise self.wrong_client(request)
+
     # What both flows decide alike.
 
     def _pass_on(self, request: Request, response: Response) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import warnings
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import ClientError, MultipartWriter
 from aiohttp.hdrs import AUTHORIZATION
@@ -19,6 +19,8 @@ from krauth._values.secret import hide
 from ._transport import TokenTransport
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
     from krauth._values.origin import Origin
@@ -48,8 +50,25 @@ class MiddlewareAuth(AuthCore):
         super()._set_origins(origins)
         self._watched = self.judged_statuses | _REDIRECTS
 
-    async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    def __call__(
+        self, request: ClientRequest, handler: ClientHandlerType | None = None
+    ) -> Coroutine[Any, Any, ClientResponse]:
         """Attach the credential if the request goes to its origin, and repeat it once after a refusal."""
+        if handler is None:  # another library calls an auth with a request alone
+            raise self.wrong_client(request)
+        return self._send(request, handler)
+
+    # `ClientSession(middlewares=auth)`, the tuple forgotten, is understood.
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int) -> Self:
+        if index not in (0, -1):
+            raise IndexError(index)
+        return self
+
+    async def _send(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         url = request.url
         if (url.scheme, url.host_port_subcomponent) not in self._authorities and not self.covers(
             url.scheme, url.raw_host or "", url.port

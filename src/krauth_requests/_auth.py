@@ -48,10 +48,14 @@ class RequestsAuth(AuthCore, AuthBase):
         super()._set_origins(origins)
         self._watched = _watched(self.judged_statuses)
 
-    def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Attach the credential, if the request goes to its origin."""
+    def __call__(self, request: PreparedRequest, handler: object = None) -> PreparedRequest:
+        """Attach the credential, if the request goes to its origin. No `handler` comes from requests."""
         url: Any = request.url
-        if url.startswith(self._prefixes) or self.covers_url(url):
+        try:
+            is_ours = url.startswith(self._prefixes) or self.covers_url(url)
+        except (AttributeError, TypeError):
+            raise self.wrong_client(request) from None
+        if is_ours:
             source = self._always
             if (
                 source is not None

@@ -90,6 +90,15 @@ class AuthCore:
         if "extra_headers" in vars(cls) and "fixed_headers" not in vars(cls):
             cls.fixed_headers = False  # what a base class said was about its own method
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Refuse a request: a client that was handed the class calls it as it would call an object of it."""
+        if args and hasattr(args[0], "headers") and hasattr(args[0], "url"):
+            raise ConfigurationError(
+                f"a client was handed the class {cls.__name__} instead of an object: make one, {cls.__name__}(…) or"
+                f" {cls.__name__}.from_env()"
+            )
+        return super().__new__(cls)
+
     # What an adapter fills in.
 
     #: How token requests travel over the adapter's own library.
@@ -593,6 +602,22 @@ class AuthCore:
 
     def _belongs(self) -> str:
         return f"{type(self).__name__} for {', '.join(map(str, self._origins))}"
+
+    def wrong_client(self, request: object) -> ConfigurationError:
+        """Return the error for a request of another library than this class is for."""
+        name = type(self).__name__
+        given, own = (type(one).__module__.partition(".")[0] for one in (request, self))
+        base = next((one.__module__ for one in type(self).__mro__ if one.__module__.startswith("krauth_")), own)
+        own = base.partition(".")[0]
+        if given in ("requests", "httpx", "httpx2", "aiohttp"):
+            cure = f"take {name} from krauth_{given} for it"
+        else:
+            cure = f"use {name}.headers(method, url) for clients that krauth has no adapter for"
+        return ConfigurationError(
+            f"{name} of {own} was handed to a client of {given}"
+            + (", which some programs use in place of httpx" if (given, own) == ("httpx2", "krauth_httpx") else "")
+            + f": {cure}"
+        )
 
     # What must not happen to a credential.
 
