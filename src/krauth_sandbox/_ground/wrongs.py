@@ -83,7 +83,7 @@ WRONGS: Final[dict[str, str]] = {
     "client_secret is missing.": "client_secret이 없습니다.",
     "client_secret is not that of the client.": "client_secret이 이 클라이언트의 것이 아닙니다.",
     "redirect_uri is not registered.": "redirect_uri가 등록되어 있지 않습니다.",
-    "X-API-Key is not an API key of this sandbox.": "X-API-Key가 이 샌드박스의 API Key가 아닙니다.",
+    "X-API-Key is not an API key of this sandbox.": "X-API-Key가 이 샌드박스의 API 키가 아닙니다.",
     "Too many calls for the plan of this application.": "애플리케이션 요금제의 호출 한도를 넘었습니다.",
     "The scope of the token allows no writing.": "토큰의 권한 범위에 쓰기 권한이 없습니다.",
     "The user may not change this channel.": "이 채널을 변경할 권한이 없습니다.",
