@@ -64,6 +64,7 @@ ERRORS: ErrorTable = {
     (401, None): Rule(
         "Meloming names no code for this; check each thing that the request carried: {carried}",
         error=TokenEndpointError,
+        may_be_the_secret=True,
     ),
     (429, None): Rule(
         "too many requests; the free plan allows 60 a minute and 10,000 a month, the pro plan 300 a minute and 100,000"
@@ -75,6 +76,7 @@ ERRORS: ErrorTable = {
         "the server failed, which Meloming also answers to an application that is not active and to a stale"
         " client_secret: this is tried again by itself; if it stays, check both in the developer center",
         error=TokenServerError,
+        may_be_the_secret=True,
     ),
 }
 

@@ -295,6 +295,11 @@ class NaverCredentials(SecretCredentials):
         return tuple(make_key("naver", self.base_url, *whose, where, ("secret", proof)) for proof in proofs)
 
     @property
+    def application(self) -> str:
+        """The store key of what concerns all sellers of the application: Naver punishes applications."""
+        return make_key("naver", self.base_url, ("application", self.client_id))
+
+    @property
     def client_secret(self) -> Secret:
         """The secret in force."""
         assert self._secret is not None

@@ -35,8 +35,15 @@ def person(user="mina", **settings):
     return OAuth2Credentials("client", settings.pop("secret", "s3cret-of-the-client"), user=user, **settings)
 
 
+class Alone(NaverCredentials):
+    """Naver's credentials for tests of one token: without the entry that all tokens of an application share."""
+
+    __slots__ = ()
+    application = None
+
+
 def naver(secret=NAVER_SECRET, account_id=None):
-    return NaverCredentials("client", secret, account_id)
+    return Alone("client", secret, account_id)
 
 
 class Clock(FakeClock):

@@ -79,11 +79,13 @@ class Memory(NamedTuple):
         number: No token with this number or a lower one is taken any more.
         failures: The last failure of each way, the newest last.
         hopeless: A refusal that no new token cured.
+        identity: Of the credentials that failed; another one, with a new client secret, may succeed at once.
     """
 
     number: int = 0
     failures: tuple[Failure, ...] = ()
     hopeless: Hopeless | None = None
+    identity: object = None
 
     def failure_of(self, way: object) -> Failure | None:
         """Return the failure that concerns callers with this way to the server."""

@@ -14,6 +14,7 @@ import random
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .._oauth.error_table import find_refusal
 from .._values import exceptions
 from .._values.clock import Skews
 from .._values.exceptions import (
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
     from .._values.clock import Clock
     from .._values.messages import HTTPResponse
 
-#: Seconds for which an application counts as free of penalties after one of its token requests succeeded.
+#: Seconds for which an application counts as free of penalties after two of its token requests succeeded.
 PROVEN = 600.0
 
 
@@ -109,7 +110,8 @@ class Outcome(NamedTuple):
 
 def refresh(start: Start) -> Generator[Step, Any, Outcome]:
     """Obtain, refresh or adopt a token, in rounds. No lease is held while the flow waits for the next round."""
-    flow, clock = _Refresh(start), start.clock
+    flow, clock, credentials = _Refresh(start), start.clock, start.credentials
+    identity, was_reread = credentials.identity, False
     deadline = clock.monotonic() + start.policy.timeout
     attempt, poll = 1, POLL
     while True:
@@ -125,6 +127,12 @@ def refresh(start: Start) -> Generator[Step, Any, Outcome]:
         except _WrongClock:
             continue
         except KrauthError as failure:
+            may_be_the_secret = isinstance(failure, TokenError) and failure.may_be_the_secret and not was_reread
+            if may_be_the_secret and credentials.reread_secret(identity):
+                was_reread, held = True, flow.held  # once: a second refusal is not the old secret's fault
+                flow = _Refresh(start)  # the key of a store's entry depends on the secret
+                flow.held = held
+                continue
             error, wait = failure, flow.pause_after(failure, attempt)
             attempt += 1
         if wait is None or clock.monotonic() + wait >= deadline:
@@ -182,7 +190,7 @@ class _Refresh:
         return held
 
     def _with_application(self, deadline: float, entry: StoreSteps) -> Generator[Step, Any, Held | None]:
-        """Look for a penalty. Until one token request has succeeded, those of an application go one by one."""
+        """Look for a penalty. Until two token requests have succeeded, those of an application go one by one."""
         start, application = self._start, self._start.credentials.application
         assert application is not None
         if start.proven.get(application, 0.0) > start.clock.monotonic():
@@ -267,7 +275,7 @@ class _Refresh:
             assert entry.record is not None
             assert entry.record.pause is not None
             yield Emit("not_before", detail=f"{entry.record.pause.why} ({left:.0f} s)")
-            raise _remembered(entry.record.pause, left)
+            raise _remembered(entry.record.pause, left, self._start.credentials)
 
     def _left_of_pause(self, entry: StoreSteps) -> float:
         pause = entry.record.pause if entry.record is not None else None
@@ -318,7 +326,9 @@ class _Refresh:
             yield from self._after_failure(error, last, deadline)
             raise
         if credentials.application is not None:
-            start.proven[credentials.application] = clock.monotonic() + PROVEN
+            # The penalty grants one token an hour, so that one success proves nothing, and two do.
+            is_first = credentials.application not in start.proven
+            start.proven[credentials.application] = 0.0 if is_first else clock.monotonic() + PROVEN
         mine = self.held = self._successor(token)
         if (yield from self._keep(deadline)) is not mine:
             yield Emit("adopted", self.held.token)
@@ -500,12 +510,15 @@ def _is_kept(held: Held, record: Record | None) -> bool:
     return _is_same(record.token, held.token) and record.token.refresh_token == held.token.refresh_token  # type: ignore[union-attr]
 
 
-def _remembered(pause: Pause, left: float) -> TokenError:
+def _remembered(pause: Pause, left: float, credentials: Credentials) -> TokenError:
     """Return the error that another process met, for one that is spared the same request."""
     kind = getattr(exceptions, pause.kind, None)
     text = f"{pause.why} (no token request is sent before that: {left:.0f} s)"
     if isinstance(kind, type) and issubclass(kind, TokenEndpointError):
-        return kind(text, status=pause.status, code=pause.code, retry_after=left)
+        known = kind(text, status=pause.status, code=pause.code, retry_after=left)
+        rule = find_refusal(credentials.errors, pause.status or 0, pause.code, {})
+        known.may_be_the_secret = kind.may_be_the_secret or rule.may_be_the_secret
+        return known
     error = TokenTransportError(text)
     error.retry_after = left
     return error

@@ -23,7 +23,7 @@ from .._values.exceptions import AuthorizationRequired, ConfigurationError, Krau
 from .._values.guard import shown_key
 from .._values.record import Record
 from .._values.token import RefreshPolicy, Token, TokenState
-from .backoff import Hopeless, Memory
+from .backoff import Failure, Hopeless, Memory
 from .driver import Driver
 from .refresh import Outcome, Start, refresh
 from .rules import LEASE_MARGIN, NOTHING, Held, is_about_the_way, number_of, window_of
@@ -225,7 +225,7 @@ class TokenSource:
         snapshot, usable, now = self.snapshot, self._usable(), self.monotonic()
         is_refused = snapshot is not None and snapshot.token.access_token == refused
         is_good = usable in (TokenState.FRESH, TokenState.STALE) and not is_refused
-        failure = self._memory.failure_of(way)
+        failure = self._failure_of(way)
         if snapshot is not None and is_good and not forced and (usable is TokenState.FRESH or refused is not None):
             return Run.ended(way, snapshot)  # it came in the meantime
         if (run := self._running()) is not None:
@@ -341,7 +341,7 @@ class TokenSource:
     def _remember(self, error: BaseException, way: object) -> None:
         with _lock:
             now = self.monotonic()
-            self._memory = self._memory.failed(error, now, way)
+            self._memory = self._memory.failed(error, now, way)._replace(identity=self.credentials.identity)
             failure = self._memory.failures[-1]
             self._stay_alive(failure.until - now)
 
@@ -380,12 +380,17 @@ class TokenSource:
         snapshot = self.snapshot
         return TokenState.MISSING if snapshot is None else snapshot.state(self.monotonic(), self.time())
 
+    def _failure_of(self, way: object) -> Failure | None:
+        """Return the remembered failure, unless the client secret was replaced since."""
+        failure = self._memory.failure_of(way)
+        return failure if failure is None or self._memory.identity == self.credentials.identity else None
+
     def _is_hopeless(self) -> bool:
         hopeless = self._memory.hopeless
         return hopeless is not None and hopeless.until > self.monotonic()
 
     def _may_refresh_in_background(self, transport: Transport) -> bool:
-        failure = self._memory.failure_of(transport.way)
+        failure = self._failure_of(transport.way)
         return failure is None or failure.retry_at <= self.monotonic()
 
     def _make_snapshot(self, token: Token, number: int) -> Snapshot:
@@ -446,7 +451,7 @@ class TokenSource:
             if not self.policy.keep_warm or snapshot is None or warmth is None or warmth.is_scheduled:
                 return
             self._warmth = warmth._replace(is_scheduled=True)
-            failure = self._memory.failure_of(warmth.transport.way)
+            failure = self._failure_of(warmth.transport.way)
         at = max(snapshot.fresh_mono, failure.retry_at if failure is not None else snapshot.fresh_mono)
         try:
             self.threads.after(max(0.05, at - self.monotonic()), _KeepWarm(self))

@@ -48,7 +48,7 @@ class UserFlows:
             TokenStoreError: The token could not be saved. It is revoked, where the server can, and never used.
         """
         yield from self._lease()
-        now = self._clock.time()
+        now, identity = self._clock.time(), client.identity
         message = prepare_code_request(client, code, request).within(self._policy.attempt_timeout)
         try:
             response: HTTPResponse = yield Send(message)
@@ -57,6 +57,8 @@ class UserFlows:
             successor = getattr(error, "refresh_token", None)
             if successor is None:
                 yield from self._store.release()
+                if error.may_be_the_secret:
+                    client.reread_secret(identity)  # for the next sign-in: a code is never sent again
                 raise _once(error) from error.__cause__
             # The code is spent, and there is a refresh token for it: the next call obtains the access token.
             token = Token("none", now, now, refresh_token=successor.reveal())

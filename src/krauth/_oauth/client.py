@@ -207,7 +207,7 @@ class OAuth2Credentials(SecretCredentials):
     @property
     def identity(self) -> object:
         """The key, and how the client proves itself: once corrected it must not wait for a wrong one's refresh."""
-        return (self.key, self.client_secret, self.client_auth, self.assertion, tuple(self._headers.items()))
+        return (super().identity, self.client_auth, self.assertion, tuple(self._headers.items()))
 
     def authenticate(self, now: float | None = None) -> tuple[dict[str, str | None], dict[str, str]]:
         """Return the form fields and headers that go with every request to the server's endpoints.

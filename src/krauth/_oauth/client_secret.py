@@ -41,6 +41,11 @@ class SecretSource:
         self._origin, self._check = origin if can_change else None, check
         self.current = self._read() if can_change else check(origin)
 
+    @property
+    def can_change(self) -> bool:
+        """Whether it can be read again."""
+        return self._origin is not None
+
     def reread(self, used: Secret) -> bool:
         """Read the secret again; return whether the current one is another than `used`, which was refused.
 

@@ -260,8 +260,8 @@ class SecretCredentials(Credentials):
 
     @property
     def identity(self) -> object:
-        """The key, and the secret: once corrected it must not wait for a wrong one's refresh."""
-        return (self.key, self.client_secret)
+        """The key, the secret (a corrected one must not wait for a wrong one's refresh), and whether it can change."""
+        return (self.key, self.client_secret, self._secret is not None and self._secret.can_change)
 
     def _make_keys(self) -> tuple[str, ...]:
         """Return the key with the secret in force, and then those of older versions."""

@@ -62,6 +62,7 @@ class Rule(NamedTuple):
         transient: Whether a later attempt may succeed with nothing changed; `None`: as the exception's type says.
         pause: Seconds until the next token request, at least. The pause grows while the refusals go on.
         application_wide: Whether the refusal concerns all tokens of the application, not this token alone.
+        may_be_the_secret: Whether a client secret that was replaced may be the cause, as `InvalidClientError` says.
         clock: Whether a refused API call says that the time in it, by which it is signed, is wrong.
         by_header: A header field's name and other rows by its value (upper case); without a match this row holds.
     """
@@ -72,6 +73,7 @@ class Rule(NamedTuple):
     transient: bool | None = None
     pause: float = 0.0
     application_wide: bool = False
+    may_be_the_secret: bool = False
     clock: bool = False
     by_header: tuple[str, Mapping[str, Rule]] | None = None
 

@@ -364,4 +364,6 @@ def refusal(
         refused.pause = rule.pause
     if rule.application_wide:
         refused.application_wide = True
+    if rule.may_be_the_secret:
+        refused.may_be_the_secret = True
     return refused

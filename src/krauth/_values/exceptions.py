@@ -73,12 +73,14 @@ class TokenError(KrauthError):
         retry_after: Seconds that the server asked to wait, or `None`.
         pause: Seconds until the next token request at least, by the provider's error table; grows with each repeat.
         application_wide: Whether it concerns all tokens of the application, and not this one alone.
+        may_be_the_secret: Whether a client secret that was replaced may be the cause, so that it is read again.
     """
 
     transient: bool = False
     retry_after: float | None = None
     pause: float = 0.0
     application_wide: bool = False
+    may_be_the_secret: bool = False
 
 
 class TokenTransportError(TokenError):
@@ -121,6 +123,8 @@ class TokenEndpointError(TokenError):
 
 class InvalidClientError(TokenEndpointError):
     """The client could not be authenticated: client_id, client_secret or signature is wrong."""
+
+    may_be_the_secret = True
 
 
 class InvalidGrantError(TokenEndpointError):
