@@ -19,7 +19,7 @@ from krauth._values.secret import hide
 from ._transport import TokenTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import MutableMapping
 
     from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
@@ -43,53 +43,40 @@ class MiddlewareAuth(AuthCore):
     transport_class = TokenTransport
     #: The statuses after which something is done.
     _watched: frozenset[int]
-    #: Whether a request to another server was seen; only then are chains of redirects told apart.
-    _sees_others = False
+    #: The authorities that need no second look: none, once a request to another server was seen, since from then on
+    #: chains of redirects have to be told apart.
+    _quick: frozenset[tuple[str, str]]
 
     def _set_origins(self, origins: tuple[Origin, ...]) -> None:
         super()._set_origins(origins)
         self._watched = self.judged_statuses | _REDIRECTS
+        self._quick = self._authorities
 
-    def __call__(
-        self, request: ClientRequest, handler: ClientHandlerType | None = None
-    ) -> Coroutine[Any, Any, ClientResponse]:
+    async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """Attach the credential if the request goes to its origin, and repeat it once after a refusal."""
-        if handler is None:  # another library calls an auth with a request alone
-            raise self.wrong_client(request)
-        return self._send(request, handler)
-
-    # `ClientSession(middlewares=auth)`, the tuple forgotten, is understood.
-
-    def __len__(self) -> int:
-        return 1
-
-    def __getitem__(self, index: int) -> Self:
-        if index not in (0, -1):
-            raise IndexError(index)
-        return self
-
-    async def _send(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         url = request.url
-        if (url.scheme, url.host_port_subcomponent) not in self._authorities and not self.covers(
-            url.scheme, url.raw_host or "", url.port
-        ):
-            return await self._pass_on(request, handler)
-        if self._sees_others and self._began_here(request) is False:
+        if (url.scheme, url.host_port_subcomponent) not in self._quick and not self._is_ours(request):
             return await self._pass_on(request, handler)
         # No local variable here may hold a credential: this frame is in every traceback of a failed call.
-        # An `Authorization` that is there is the user's own, for this request: it wins, and its refusal is theirs.
-        name = self.token_header
-        mine = name not in request.headers or await _is_from_netrc(request, name)
-        source = self._always if mine else None
-        if (
-            source is not None
-            and (held := source.snapshot) is not None
-            and held.fresh_mono > source.monotonic()
-            and held.fresh_wall > source.time()
+        mine = True
+        if (source := self._always) is not None:
+            if (
+                AUTHORIZATION not in request.headers
+                and (held := source.snapshot) is not None
+                and held.fresh_mono > source.monotonic()
+                and held.fresh_wall > source.time()
+            ):
+                request.headers[AUTHORIZATION] = held.header
+            else:
+                mine = await self._attach(request)
+        elif (
+            (fixed := self._fixed) is not None
+            and AUTHORIZATION not in request.headers
+            and (self._source is None or self._put_fresh(request.headers))
         ):
-            request.headers[AUTHORIZATION] = held.header
+            fixed.put(request.headers)
         else:
-            await self._attach(request, mine)
+            mine = await self._attach(request)
         response = await handler(request)
         status = response.status
         if status not in self._watched:
@@ -120,9 +107,31 @@ class MiddlewareAuth(AuthCore):
             self.refused_again(cure)
         return again
 
+    # Another library calls an auth with the request alone: Python's own error then shows this name. A check here would
+    # cost each call of aiohttp a tenth.
+    __call__.__qualname__ = (
+        "this auth is a middleware of aiohttp, for ClientSession(middlewares=(auth,)); other libraries want the class"
+        " of the same name from krauth_requests, krauth_httpx or krauth_httpx2: __call__"
+    )
+
+    # `ClientSession(middlewares=auth)`, the tuple forgotten, is understood.
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int) -> Self:
+        if index not in (0, -1):
+            raise IndexError(index)
+        return self
+
+    def _is_ours(self, request: ClientRequest) -> bool:
+        """Whether the credential may be sent, where the quick look did not tell."""
+        url = request.url
+        return self.covers(url.scheme, url.raw_host or "", url.port) and self._began_here(request) is not False
+
     async def _pass_on(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """Send a request without the credential."""
-        self._sees_others = True
+        self._quick = frozenset()
         self._remember(request, began_here=False)
         self.withhold(str(request.url))
         response = await handler(request)
@@ -140,12 +149,31 @@ class MiddlewareAuth(AuthCore):
         if chain is not None and self._began_here(request) is None:
             _chains.set(((chain, self, began_here), *_chains.get()[:7]))
 
-    async def _attach(self, request: ClientRequest, mine: bool) -> None:
-        """Do what is left when there is no fresh token, or more to attach than that."""
+    def _put_fresh(self, headers: MutableMapping[str, str]) -> bool:
+        """Set a fresh token where it goes along with fields that never change; false where there is more to do."""
+        source = self._with_fixed
+        if (
+            source is not None
+            and (held := source.snapshot) is not None
+            and held.fresh_mono > source.monotonic()
+            and held.fresh_wall > source.time()
+        ):
+            headers[AUTHORIZATION] = held.header
+            return True
+        return False
+
+    async def _attach(self, request: ClientRequest) -> bool:
+        """Do what is left when there is no fresh token, or more to attach than that; false: a user's own word wins.
+
+        An `Authorization` that is there is the user's own, for this request, and its refusal is theirs.
+        """
+        name = self.token_header
+        mine = name not in request.headers or await _is_from_netrc(request, name)
         if mine and (found := self.peek(request.method, _is_replayable(request.body))) is not True:
             self.put_token(request.headers, found or await self.aobtain())
         if self.extra_names:
             await self._sign(request, mine)
+        return mine
 
     async def _sign(self, request: ClientRequest, mine: bool) -> None:
         """Set the header fields besides the token's; a user's own `Authorization` stays."""

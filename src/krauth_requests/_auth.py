@@ -64,6 +64,8 @@ class RequestsAuth(AuthCore, AuthBase):
                 and held.fresh_wall > source.time()
             ):
                 request.headers["Authorization"] = held.header
+            elif (fixed := self._fixed) is not None and self._source is None:
+                fixed.put(request.headers)
             else:
                 self._attach(request)
             request.hooks["response"].append(self.handle_response)
@@ -74,8 +76,15 @@ class RequestsAuth(AuthCore, AuthBase):
 
     def _attach(self, request: PreparedRequest) -> None:
         """Do what is left when there is no fresh token, or more to attach than that."""
-        fixed = self._fixed
-        if fixed is not None and self._source is None:
+        fixed, source = self._fixed, self._with_fixed
+        if (
+            fixed is not None
+            and source is not None
+            and (held := source.snapshot) is not None
+            and held.fresh_mono > source.monotonic()
+            and held.fresh_wall > source.time()
+        ):
+            request.headers["Authorization"] = held.header
             fixed.put(request.headers)
             return
         method, url = cast("str", request.method), cast("str", request.url)

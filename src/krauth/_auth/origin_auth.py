@@ -51,6 +51,8 @@ class AuthCore:
     #: The source, where every request wants its token and nothing else. Adapters read its snapshot without a call: the
     #: hot path, written out in each of them, since a call would cost as much as all the rest of it.
     _always: TokenSource | None = None
+    #: The same where header fields that never change go along with the token (`_fixed`).
+    _with_fixed: TokenSource | None = None
     #: Whether a refused answer says anything about this credential that could be acted on.
     _judges: bool = False
     #: The header fields of `extra_headers`, where they are the same for every request.
@@ -144,7 +146,9 @@ class AuthCore:
         self._source = TokenSource.shared(credentials, open_store(store), refresh)
         self._judges = True
         is_plain = (self.token_header, self.token_scheme) == (AUTHORIZATION, BEARER)
-        self._always = None if self.anonymous_methods or self.extra_names or not is_plain else self._source
+        if is_plain and not self.anonymous_methods:
+            self._always = None if self.extra_names else self._source
+            self._with_fixed = self._source if self.extra_names and self.fixed_headers else None
         if self._source.policy.keep_warm:
             self._source.keep_warm(self._transport)
 
