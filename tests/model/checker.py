@@ -227,6 +227,7 @@ class Process(NamedTuple):
         revoked: Whether it revoked the token.
         declined: Whether it was refused the lease, and nothing has failed since.
         round: Where its flow stood when it last began to look at the store.
+        since: When its flow asked for the step.
         told: Whether it reported that a refresh token may be sent twice.
     """
 
@@ -248,6 +249,7 @@ class Process(NamedTuple):
     declined: bool = False
     round: Node | None = None
     told: bool = False
+    since: float = 0.0
 
 
 class Fault(NamedTuple):
@@ -540,7 +542,7 @@ class Checker:
             if status == POLLING:
                 process = process._replace(seen=world.store.changes)
             return self._with(world, index, process._replace(node=node, status=status, wake=now + step.seconds))
-        process = process._replace(node=node)
+        process = process._replace(node=node, since=now)
         if process.round is None:
             process = process._replace(round=node)
         return self._with(world, index, process)
@@ -587,8 +589,9 @@ class Checker:
             return
         if self.for_user and not world.store.has_intent():
             self._broken.append(Broken("an intent is saved before a refresh token is sent"))
-        if step.request.timeout > process.lease_end - world.now - STORE_LIMIT + 0.2:
-            detail = f"{step.request.timeout:.1f} s, {process.lease_end - world.now:.1f} s left"
+        left = process.lease_end - process.since
+        if step.request.timeout > left - STORE_LIMIT + 0.2:
+            detail = f"{step.request.timeout:.1f} s, {left:.1f} s left"
             self._broken.append(Broken("a token request leaves time to save its answer", detail))
 
     def _check_step(self, world, index, process, step):

@@ -33,6 +33,7 @@ from .._values.token import RefreshPolicy, Token, TokenState
 from .revoking import discard
 from .rules import (
     BACKOFF,
+    LEASE_MARGIN,
     LEASE_RESERVE,
     MAX_BACKOFF,
     MAX_POLL,
@@ -308,10 +309,11 @@ class _Refresh:
                 )
             yield from store.save(self._record(intent_at=clock.time()))
         # A point of no return: the lease may have ended while this process was suspended, or the store was slow.
-        if store.lease_left < LEASE_RESERVE:
+        time_left = store.lease_left - LEASE_MARGIN  # the margin is for the save of the answer
+        if time_left < min(LEASE_RESERVE, start.policy.attempt_timeout / 2):
             yield Emit("lease_lost", detail="it ended before the token request was sent; the refresh begins anew")
             return None
-        limit = min(start.policy.attempt_timeout, deadline - clock.monotonic(), store.lease_left)
+        limit = min(start.policy.attempt_timeout, deadline - clock.monotonic(), time_left)
         sent_at, started = clock.time(), clock.monotonic()
         try:
             response: HTTPResponse = yield Send(request.within(max(0.1, limit)))
@@ -331,6 +333,8 @@ class _Refresh:
             start.proven[credentials.application] = 0.0 if is_first else clock.monotonic() + PROVEN
         mine = self.held = self._successor(token)
         if (yield from self._keep(deadline)) is not mine:
+            if not self._is_usable(self.held.token):
+                raise TokenTransportError("another process refreshed this token meanwhile; it is tried again at once")
             yield Emit("adopted", self.held.token)
         elif last is not None and token.access_token == last.access_token:
             yield Emit("reused", token)  # Naver answers so while 30 minutes or more remain

@@ -26,9 +26,9 @@ BACKOFF, MAX_BACKOFF = 0.5, 8.0
 POLL, MAX_POLL = 0.05, 0.5
 #: Seconds for which the store remembers that a refresh token is dead, or was revoked or forgotten.
 REMEMBER_DEAD = 30 * 86400.0
-#: Seconds that a lease lasts longer than the one token request that it is for.
+#: Seconds that a lease lasts longer than the one token request that it is for: the answer has to be saved, too.
 LEASE_MARGIN = 5.0
-#: A token request is not begun with less than this many seconds of the lease left.
+#: A token request is not begun when fewer seconds than this are left for it: the lease, less the margin.
 LEASE_RESERVE = 1.0
 #: Seconds for which a passing failure silences all processes that share a store: at first, and at most.
 SHARED_PAUSE, MAX_SHARED_PAUSE = 1.0, 10.0

@@ -172,7 +172,8 @@ class StoreSteps:
     def _do_without(self, error: TokenStoreError) -> Generator[Step, Any, None]:
         if not self._may_do_without:
             raise error
-        self.is_down, self._lease, self.record = True, None, None
+        yield from self.release()  # the other processes need not wait for its end
+        self.is_down, self.record = True, None
         yield Emit("store_failed", None, error)
 
 
