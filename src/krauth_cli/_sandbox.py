@@ -57,7 +57,7 @@ def sandbox(config: str | None, quiet: bool, **options: Any) -> None:
     How to use it is printed on stdout, every request on stderr: method, path and status, no secrets. The page at / of
     either port shows tokens and requests, and has a button for each fault. Ctrl-C or SIGTERM stops it.
     """
-    # Secrets of one's own are in the file: arguments are seen by every user of the machine.
+    # The user's own secrets are in the file: every user of the machine sees arguments.
     server = _make(config, _arguments(options))
     with _stopped_by_signal() as stop:
         try:

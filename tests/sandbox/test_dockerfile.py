@@ -85,7 +85,7 @@ def test_the_default_command_is_understood(image):
 
 
 def test_the_image_serves(image):
-    """What was built answers on loopback, from its own copy and not from this checkout."""
+    """The installed command answers on loopback, from its own copy and not from this checkout."""
     where = "import krauth_sandbox, krauth_cli; print(krauth_sandbox.__file__, krauth_cli.__file__)"
     python = image["root"] / "python" / "bin" / "python"
     found = subprocess.run([python, "-c", where], capture_output=True, check=True, **run(image)[1]).stdout.split()

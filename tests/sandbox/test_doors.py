@@ -105,7 +105,7 @@ def test_no_preflight_is_answered(sandbox, port):
 
 
 def test_a_name_can_be_allowed():
-    """`hosts`: for a sandbox behind a name of one's own."""
+    """`hosts`: more names for the sandbox."""
     with Sandbox(hosts=["sandbox.internal"]) as sandbox:
         for name, status in (("sandbox.internal:80", 200), ("other.internal", 421)):
             headers = {"Host": name}

@@ -1,4 +1,4 @@
-"""Whatever arrives, the sandbox answers: no request and no control call makes an error of its own."""
+"""The sandbox answers every input: no request and no control call makes it fail."""
 
 import http.client
 import json
@@ -133,7 +133,7 @@ def test_no_field_of_a_token_request_is_an_error_of_ours(sandbox, values):
     body=st.binary(max_size=30),
 )
 def test_no_control_call_is_an_error_of_ours(sandbox, action, parameters, body):
-    """200 or 400, and what was switched on leads to answers, not to errors."""
+    """200 or 400, and every accepted switch leads to answers, not to errors."""
     for port in ports(sandbox):
         query = "&".join(f"{n}={quote(v.encode('utf-8', 'surrogatepass'))}" for n, v in parameters.items())
         status, said = send(port, "POST", f"/_sandbox/{action}?{query}", body, **{"X-Krauth-Sandbox": "1"})

@@ -135,7 +135,7 @@ def test_hostile_names_are_text(sandbox, root):
 
 
 def test_the_page_keeps_to_itself(root):
-    """It is stored nowhere, framed by nobody, loads nothing, and runs no script but its own."""
+    """It is stored nowhere, framed by no page, loads nothing, and runs no script but its own."""
     answer = requests.get(root, timeout=5)
     policy = answer.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
@@ -247,14 +247,14 @@ def test_language(root, accept, asked, language):
 # ---- the words -------------------------------------------------------------------------------------------
 
 SOURCE = Path(krauth_sandbox.__file__).parent
-#: A call → which of its arguments says what was wrong.
+#: A call → which of its arguments is the problem.
 CALLS = {"wrong": 0, "OAuthError": 1, "FormError": 0}
 #: Texts that a record never holds: a `problem` or "switched on here" takes their place.
 NEVER = {"ordered by the sandbox", "client authentication failed", "the body is not a form"}
 
 
 def texts():
-    """Return every constant text of the source that may say what was wrong."""
+    """Return every constant text of the source that may be a problem."""
     found = set()
     for path in SOURCE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):

@@ -1,4 +1,4 @@
-"""Sellers, users, clients and redirect URIs of one's own: by argument, and by a settings file."""
+"""Sellers, users, clients and redirect URIs: by argument, and by a settings file."""
 
 import subprocess
 

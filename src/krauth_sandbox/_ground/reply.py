@@ -1,4 +1,4 @@
-"""Answers, and what was wrong with the request that got one; `emulator` puts the latter into the record."""
+"""Answers, each with the problem of its request, which `emulator` puts into the record."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """What was wrong with a request: an English text with gaps, which is also its name, and what fills them.
+    """The problem of a request: an English text with gaps, which is also its name, and the values for the gaps.
 
     The values are numbers and names of fields, never what a client sent as their value.
     """
@@ -40,7 +40,7 @@ def wrong(text: str, **values: object) -> Wrong:
 
 
 class Reply(web.Response):
-    """An answer that may say what was wrong with its request; this is not sent."""
+    """An answer that may hold the problem of its request; the problem is not sent."""
 
     wrong: Wrong | None = None
 

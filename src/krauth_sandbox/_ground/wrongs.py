@@ -1,4 +1,4 @@
-"""What was wrong with a request, in Korean, by the English text in the code; a test finds gaps."""
+"""The problems of requests in Korean, by the English text in the code; a test finds gaps."""
 
 from __future__ import annotations
 

@@ -176,7 +176,7 @@ def inspector_page(emulators: Sequence[Emulator], view: View) -> str:
 
 
 class _Forms:
-    """Buttons and fields, each in a form of its own."""
+    """Buttons and fields in forms."""
 
     def __init__(self, view: View) -> None:
         fields = {"token": view.token, "lang": view.language, "show": "secrets" if view.show else ""}

@@ -41,7 +41,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "request": ("Request", "요청"),
     "status": ("Status", "상태 코드"),
     "dropped": ("dropped", "연결 끊김"),
-    "wrong": ("What was wrong", "문제점"),
+    "wrong": ("Problem", "문제점"),
     "nothing_wrong": ("Nothing", "없음"),
     "counts": (
         "{name}: {token_requests} token requests, {tokens_issued} tokens issued, {api_requests} API calls",
@@ -150,5 +150,5 @@ class Words:
         return SWITCHES[name][self._index]
 
     def wrong(self, problem: Wrong) -> str:
-        """Return what was wrong with a request."""
+        """Return the sentence for a problem."""
         return problem.told(self.language)

@@ -37,7 +37,7 @@ _METHODS: Final = frozenset({"S256", "plain"})
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    """A valid authorization request that is on somebody's screen."""
+    """A valid authorization request whose consent page is open in a browser."""
 
     session: str = field(repr=False)
     client_id: str
@@ -193,7 +193,7 @@ class ConsentDesk:
         return reply
 
 
-#: What an error page is about → what was wrong with the request.
+#: The subject of an error page → the problem of the request.
 _PROBLEMS: Final = {
     "client_id": wrong("There is no application with this client_id."),
     "redirect_uri": wrong("redirect_uri is not registered."),

@@ -1,4 +1,4 @@
-"""Meloming's codes and tokens: what was granted to whom, and until when."""
+"""Meloming's codes and tokens: for whom they are, for which scope, and until when."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class OAuthError(Exception):
         self.description = description
         self.status = status
         self.problem = problem or wrong(description)
-        """What was wrong, where the description must not tell the client as much."""
+        """The problem; more exact than the description where the client must not learn it."""
 
 
 def check_scope(scope: str, allowed: frozenset[str] | None) -> str:

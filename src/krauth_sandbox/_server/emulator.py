@@ -304,7 +304,7 @@ class Emulator(Switches):
             status = response.status
             return response
         finally:
-            # Before the answer is written: who has the answer finds the record.
+            # Before the answer is written: a client that has the answer finds the record.
             self._record(request, body, status, problem)
 
     async def _answer(self, request: web.Request, handler: Any, kind: Kind) -> web.StreamResponse:
