@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from socket import getaddrinfo
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -43,6 +44,7 @@ class HTTPXAuth(AuthCore):
     #: Made by `resumed_stream` from the library's own classes.
     resumed: ClassVar[type]
 
+    resolve = staticmethod(getaddrinfo)
     #: Whether requests are marked, so that the library's redirects are watched.
     _marks = False
 

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import warnings
 from contextvars import ContextVar
+from socket import getaddrinfo
 from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import ClientError, MultipartWriter
@@ -41,6 +42,7 @@ class MiddlewareAuth(AuthCore):
     """
 
     transport_class = TokenTransport
+    resolve = staticmethod(getaddrinfo)
     #: The statuses after which something is done.
     _watched: frozenset[int]
     #: The authorities that need no second look: none, once a request to another server was seen, since from then on

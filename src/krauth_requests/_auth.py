@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from datetime import timedelta
+from socket import getaddrinfo
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urljoin, urlparse
 
@@ -41,6 +42,7 @@ class RequestsAuth(AuthCore, AuthBase):
     """
 
     transport_class = TokenTransport
+    resolve = staticmethod(getaddrinfo)
     #: The statuses that the hook does something about.
     _watched: frozenset[int]
 

@@ -8,6 +8,7 @@ both. `OriginAuth` adds nothing to `AuthCore`: it exists so that a class may nam
 from __future__ import annotations
 
 import atexit
+import os
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
@@ -17,7 +18,7 @@ from .._values.origin import Origin, make_origin, parse_origin, url_authorities,
 from .._values.secret import Secret, hide
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableMapping
+    from collections.abc import Callable, Mapping, MutableMapping
 
     from .._engine.run import Run
     from .._engine.snapshot import Snapshot
@@ -42,6 +43,8 @@ ONE_SHOT = object()
 #: API origin → seconds that its clock is ahead of ours; only where a refusal blamed the clock.
 _ahead: dict[Origin, float] = {}
 _warned_blocking = False
+#: Origins of plain http that a warning about a proxy named.
+_warned_proxies: set[Origin] = set()
 
 
 class AuthCore:
@@ -106,9 +109,15 @@ class AuthCore:
     #: How token requests travel over the adapter's own library.
     transport_class: ClassVar[type[Transport]]
 
+    #: `socket.getaddrinfo`, from the adapters: the core opens no socket and asks no resolver.
+    resolve: ClassVar[Callable[..., list[Any]] | None] = None
+
     # Settings.
 
     def _set_origins(self, origins: tuple[Origin, ...]) -> None:
+        for origin in origins:
+            if origin.scheme == "http":
+                self._check_plain_http(origin)
         self._origins = origins
         self._prefixes = url_prefixes(origins)
         self._authorities = url_authorities(origins)
@@ -121,6 +130,32 @@ class AuthCore:
             raise ConfigurationError(
                 f"{type(self).__name__} judges answers with a status below 300: set judged_header to the name of a"
                 " header field that only a refusal has, or judged_json = True to judge them by their JSON body"
+            )
+
+    def _check_plain_http(self, origin: Origin) -> None:
+        """Plain http is for this machine alone: a name must lead here, and no proxy should stand in between."""
+        if origin.host.endswith(".localhost") and self.resolve is not None:
+            # RFC 6761 §6.3 lets a resolver answer "localhost" names with loopback addresses, and not all do.
+            try:
+                found = {entry[4][0].partition("%")[0] for entry in self.resolve(origin.host, origin.port)}
+            except OSError:
+                found = set()
+            if not found or not all(Origin("http", address, 80).is_loopback for address in found):
+                raise ConfigurationError(
+                    f"{origin} does not lead to this machine here, and plain http is for this machine alone:"
+                    " use http://127.0.0.1 or https"
+                )
+        name = next(
+            (one for one in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy") if os.environ.get(one)), None
+        )
+        if name is not None and origin not in _warned_proxies and not _is_excepted(origin.host):
+            from .._values.event import logger
+
+            _warned_proxies.add(origin)
+            logger.warning(
+                "%s names a proxy, and NO_PROXY does not except %s: a client that follows them sends calls to %s, and"
+                " the credential, to that proxy in plain text; set NO_PROXY=%s",
+                *(name, origin.host, origin, origin.host),
             )
 
     def _set_source(
@@ -142,6 +177,9 @@ class AuthCore:
                 setattr(self, name, getattr(credentials, name))
         self.base_url = self.base_url or getattr(credentials, "base_url", "")
         self._set_origins(credentials.origins)
+        endpoint = parse_origin(credentials.token_endpoint)
+        if endpoint is not None and endpoint.scheme == "http" and endpoint not in credentials.origins:
+            self._check_plain_http(endpoint)
         self._transport = self.transport_class.over(token_transport)
         self._source = TokenSource.shared(credentials, open_store(store), refresh)
         self._judges = True
@@ -739,6 +777,16 @@ class FixedFields:
         """Set them."""
         for item in self._items:
             headers[item[0]] = item[1]
+
+
+def _is_excepted(host: str) -> bool:
+    """Whether NO_PROXY names a host, the end of its name, or all."""
+    names = (os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or "").split(",")
+    return any(
+        name == "*" or host == name or host.endswith(f".{name}")
+        for name in (one.strip().lstrip(".").lower() for one in names)
+        if name
+    )
 
 
 def forget_clocks() -> None:
