@@ -372,4 +372,21 @@ def drip_tls(peer: Peer, reply: Reply) -> None:
     peer.drip(b"\x16\x03\x03\x3f\xff\x02\x00\x3f\xfb\x03\x03\x00")
 
 
+_SETTINGS = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+_PING = b"\x00\x00\x08\x06\x00\x00\x00\x00\x00" + b"x" * 8
+_STATUS_200 = b"\x00\x00\x01\x01\x04\x00\x00\x00\x01\x88"
+
+
+def _ping_storm(peer: Peer, reply: Reply) -> None:
+    peer.send(_SETTINGS)
+    _storm(peer, _PING * 20, 0.001)
+
+
+#: The same in HTTP/2 frames (RFC 9113 §4.1), for a server with `asks=False` and TLS that offers "h2".
+HTTP2_DRIPS: dict[str, Fault] = {
+    "half-open": DRIPS["half-open"],
+    "drip in HEADERS": _drips(lambda reply: _SETTINGS, b"\x00\x40\x00\x01\x04\x00\x00\x00\x01\x88\x40"),
+    "drip in DATA": _drips(lambda reply: _SETTINGS + _STATUS_200, b"\x00\x40\x00\x00\x00\x00\x00\x00\x01  "),
+    "storm of PING": _ping_storm,
+}
 FAULTS: dict[str, Fault] = {**DRIPS, **BREAKS, **FLOODS, **BOMBS, **ODD}

@@ -112,14 +112,17 @@ class HTTPXTokenTransport(AsyncTransport):
 
     @classmethod
     def _tls_context(cls) -> Any:
+        named = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
         try:
+            if named:
+                os.stat(named)  # httpx before 0.28 overlooks one that is missing
             return cls.library.create_ssl_context()
         except OSError as error:
             from krauth._values.exceptions import TokenTransportError
 
             raise TokenTransportError(
-                f"the CA bundle {os.environ.get('SSL_CERT_FILE') or os.environ.get('SSL_CERT_DIR')} can't be read"
-                f" ({type(error).__name__}); check SSL_CERT_FILE and SSL_CERT_DIR"
+                f"the CA bundle {named or 'of the system'} can't be read ({type(error).__name__});"
+                " check SSL_CERT_FILE and SSL_CERT_DIR"
             ) from None
 
 

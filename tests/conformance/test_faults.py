@@ -5,13 +5,14 @@ import gc
 import json
 import logging
 import socket
+import ssl
 import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from faults import BOMBS, BREAKS, DRIPS, FLOODS, ODD, Faulty, Reply, drip_tls
+from faults import BOMBS, BREAKS, DRIPS, FLOODS, HTTP2_DRIPS, ODD, Faulty, Reply, drip_tls
 from krauth import InvalidTokenResponse, KrauthError, MemoryStore, RefreshPolicy, TokenTransportError
 from world import CANARY, CLIENT_SECRET
 
@@ -59,23 +60,81 @@ SLOW = {
 def test_an_attempt_ends_in_time(stack, transport, kind):
     """Whatever arrives, byte by byte or as a storm, an attempt ends within `attempt_timeout` + 1 s, and so does its socket."""
     faults = {name: fault for name, fault in SLOW.items() if name.startswith("storm") == (kind == "storm")}
+    all_end_in_time(stack, transport, {name: (fault, {"asks": asks}) for name, (fault, asks) in faults.items()})
 
-    def attempt(fault, asks):
-        with Faulty(fault, TOKEN, asks=asks) as server:
+
+def test_http2_ends_in_time(stack, authority, world):
+    """The same holds for HTTP/2, where a client of the user's speaks it; the connection stays with the client."""
+    if not stack.library_name.startswith("httpx"):
+        pytest.skip("speaks HTTP/1.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_alpn_protocols(["h2"])
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with stack.client(http2=True, verify=world.ca_file) as client:
+        settings = {"asks": False, "tls": context}
+        all_end_in_time(
+            stack, client.native, {name: (fault, settings) for name, fault in HTTP2_DRIPS.items()}, keeps=True
+        )
+
+
+def all_end_in_time(stack, transport, faults, *, keeps=False):
+    def attempt(fault, settings):
+        with Faulty(fault, TOKEN, **settings) as server:
             auth = make(stack, transport, server)
             started = time.monotonic()
             with pytest.raises(TokenTransportError, match=rf"no answer from {server.url}/oauth/token within 1 s"):
                 stack.token(auth)
-            return time.monotonic() - started, len(server.requests), server.left(1)
+            return time.monotonic() - started, len(server.requests), keeps or server.left(1)
 
     with ThreadPoolExecutor(len(faults)) as pool:  # all at once: each waits most of the time
         started = {name: pool.submit(attempt, *fault) for name, fault in faults.items()}
     for name, future in started.items():
         seconds, requests, closed = future.result()
         assert seconds < ATTEMPT + 1 + BUSY, f"{name} took {seconds:.2f} s"
-        assert requests == SLOW[name][1], f"{name}: {requests} requests"
+        assert requests == faults[name][1]["asks"], f"{name}: {requests} requests"
         assert closed, f"{name}: the socket was left open"
     gc.collect()
+
+
+def test_addresses_that_do_not_answer_share_the_time(stack, transport, monkeypatch):
+    """A host with eight addresses of which none answers takes as long as a host with one."""
+    lookup = socket.getaddrinfo
+    with full_listener() as port:
+        addresses = [lookup(f"127.0.0.{number}", port, type=socket.SOCK_STREAM)[0] for number in range(1, 9)]
+
+        def many(host, port, *args, **kwargs):
+            return addresses if host in ("many.localhost", b"many.localhost") else lookup(host, port, *args, **kwargs)
+
+        monkeypatch.setattr(socket, "getaddrinfo", many)
+        auth = stack.MelomingOAuth(
+            "app",
+            CLIENT_SECRET,
+            base_url=f"https://many.localhost:{port}",
+            store=MemoryStore(),
+            refresh=ONCE,
+            token_transport=transport,
+        )
+        started = time.monotonic()
+        with pytest.raises(TokenTransportError):
+            stack.token(auth)
+        assert time.monotonic() - started < ATTEMPT + 1 + BUSY
+
+
+@contextlib.contextmanager
+def full_listener():
+    """A port of eight addresses whose queues are full, so that a connection is neither made nor refused."""
+    port = 0
+    with contextlib.ExitStack() as opened:
+        for number in range(1, 9):
+            listener = opened.enter_context(socket.socket())
+            listener.bind((f"127.0.0.{number}", port))
+            listener.listen(0)
+            port = listener.getsockname()[1]
+            for _ in range(3):
+                waiting = opened.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex((f"127.0.0.{number}", port))
+        yield port
 
 
 @pytest.mark.parametrize("fault", BREAKS)

@@ -14,6 +14,7 @@ _MEANINGS = {
     "NameResolution": "the host name can't be resolved; check the address and the DNS",
     "gaierror": "the host name can't be resolved; check the address and the DNS",
     "DNS": "the host name can't be resolved; check the address and the DNS",
+    "CertificateError": "certificate verify failed: it is for another host",
     "Unreachable": "the network is unreachable",
     "Timeout": "no answer in time",
     "TooSlow": "no answer in time",
@@ -64,6 +65,8 @@ def _reason(chain: list[BaseException]) -> str | None:
                 return _one_line(code.replace("_", " ").lower())
         elif isinstance(link, OSError) and isinstance(link.errno, int) and link.errno > 0 and name != "gaierror":
             return os.strerror(link.errno)
+        if isinstance(link, ImportError) and link.name:
+            return f"{_one_line(link.name)} can't be imported; install it"
     names = [type(link).__name__ for link in reversed(chain)]
     for part, meaning in _MEANINGS.items():
         if any(part in name for name in names):
