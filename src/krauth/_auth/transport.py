@@ -328,7 +328,7 @@ def _no_answer(request: HTTPRequest, error: Exception, deadline: Deadline) -> To
         frames = "".join(traceback.format_tb(error.__traceback__))  # lines of code only; no text and no values
         logger.debug("krauth: token request to %s: %s\n%s", request.url, type(error).__name__, frames)
     if deadline.is_over:
-        return TokenTransportError(f"no answer from {request.url} within {deadline.seconds:.3g} s")
+        return TokenTransportError(f"no answer from {request.url} within {round(deadline.seconds, 2):g} s")
     return TokenTransportError(f"no answer from {request.url}: {safe_reason(error)}")
 
 
