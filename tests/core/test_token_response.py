@@ -630,6 +630,16 @@ def test_a_challenge_is_read(challenge, name, method):
     assert (verdict.refresh, verdict.code) == CHALLENGES[challenge]
 
 
+def test_a_challenge_in_several_lines():
+    """A library that keeps the lines of a field apart (aiohttp's multidict) is asked for all of them."""
+
+    class Lines(dict):
+        def getall(self, name, default=()):
+            return ["Basic realm=x", 'Bearer error="insufficient_scope"'] if name == "WWW-Authenticate" else default
+
+    assert not OAUTH2.judge("GET", 401, Lines({"WWW-Authenticate": "Basic realm=x"}), b"").refresh
+
+
 def test_body_and_challenge_that_differ():
     """Where body and challenge name different codes, one that rules a new token out is enough."""
     challenge = {"WWW-Authenticate": 'Bearer error="insufficient_scope"'}

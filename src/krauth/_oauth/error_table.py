@@ -125,7 +125,7 @@ STATUS_ERRORS: ErrorTable = {
 _UNKNOWN = Rule("see the server's words; nothing is repeated until something changes", error=TokenEndpointError)
 
 #: One parameter of a challenge (RFC 9110 §11.2); a quoted string is read as a whole.
-_PARAMETER = re.compile(r'([!#$%&\'*+.^_`|~0-9A-Za-z-]{1,64})[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[^\s,"]+)')
+_PARAMETER = r'([!#$%&\'*+.^_`|~0-9A-Za-z-]{1,64})[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[^\s,"]+)'
 
 
 def find_rule(errors: ErrorTable, status: int, code: str | None) -> Rule | None:
@@ -231,7 +231,7 @@ def pick(data: Mapping[str, Any], names: FieldNames, name: str) -> Any:
 
 def challenge_error(headers: Mapping[str, str]) -> str | None:
     """Return the `error` of a `WWW-Authenticate` field (RFC 6750 §3), or `None`."""
-    for match in _PARAMETER.finditer((read_header(headers, "WWW-Authenticate") or "")[:2048]):
+    for match in re.finditer(_PARAMETER, (read_header(headers, "WWW-Authenticate") or "")[:2048]):
         if match[1].lower() == "error":
             return as_code(match[2].strip('"'))
     return None
