@@ -156,12 +156,14 @@ class _WrongClock(Exception):
 class _Refresh:
     """One refresh under way: the newest token that it knows, and the entries of the store."""
 
-    __slots__ = ("_application", "_signed_anew", "_start", "_store", "held")
+    __slots__ = ("_application", "_sent_at", "_signed_anew", "_start", "_store", "held")
 
     def __init__(self, start: Start) -> None:
         self._start = start
         self.held = start.held
         self._signed_anew = False
+        #: When the last token request was sent, seconds since the epoch.
+        self._sent_at: float | None = None
         self._store = StoreSteps(start.credentials, start.policy, start.clock, start.server_ahead)
         #: The entry that all tokens of the application share, where the provider punishes applications.
         self._application: StoreSteps | None = None
@@ -315,6 +317,7 @@ class _Refresh:
             return None
         limit = min(start.policy.attempt_timeout, deadline - clock.monotonic(), time_left)
         sent_at, started = clock.time(), clock.monotonic()
+        self._sent_at = sent_at
         try:
             response: HTTPResponse = yield Send(request.within(max(0.1, limit)))
             self._measure(response, sent_at, started)
@@ -389,7 +392,11 @@ class _Refresh:
             proof, audience = before.proof, before.audience  # a proof is slow to make
         else:
             proof, audience = credentials.binding()
-        return Record(self.held.token, intent_at, number=self.held.number, proof=proof, audience=audience)
+        pause = None
+        if self._sent_at is not None and credentials.min_interval > 0:
+            why = f"the server issues one token in {credentials.min_interval:.0f} s"
+            pause = Pause(self._sent_at + credentials.min_interval, 0, why, "RateLimitError")
+        return Record(self.held.token, intent_at, pause=pause, number=self.held.number, proof=proof, audience=audience)
 
     # After the answer: what the server has spent must not be lost, and what was learnt is told to the others.
 
@@ -488,6 +495,8 @@ class _Refresh:
         seconds = shared_pause(error, times, self._start.jitter())
         if isinstance(error, InvalidClientError) and credentials.uses_refresh_token:
             seconds = 0.0  # another process may know the right secret
+        if isinstance(error, TokenEndpointError):
+            seconds = max(seconds, credentials.min_interval)
         is_refusal = isinstance(error, TokenEndpointError) and not error.transient
         intent_at = None if is_refusal else before.intent_at  # a refused request has spent nothing
         pause = None
