@@ -136,11 +136,14 @@ def test_two_prefixes(database, opened):
 def test_one_refresh_is_two_transactions(store):
     """The lease with the entry, and the token with the release."""
     store.save("key", "old")
-    begun = []
+    store.release(store.acquire("key", 15))
+    begun, statements = [], []
     sa.event.listen(store._engine, "begin", begun.append)
+    sa.event.listen(store._engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
     lease, stored = store.acquire_and_load("key", 15)
     store.save_and_release("key", "new", version=stored.version, lease=lease)
     assert len(begun) == 2
+    assert len(statements) == 6, statements
 
 
 def test_the_clock_of_the_machine_does_not_count(store, monkeypatch):
