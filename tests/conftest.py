@@ -69,6 +69,7 @@ def events():
         def krauth_token_event(self, event):
             self.seen.append(event)
 
+    list(Seen())  # the events of the test before
     observer = Observer()
     manager = _plugins.plugins().manager
     manager.register(observer)
