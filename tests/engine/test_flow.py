@@ -6,7 +6,7 @@ from dataclasses import replace
 from urllib.parse import parse_qs
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from krauth import (
@@ -331,6 +331,7 @@ def test_one_attempt_is_one_request():
     assert isinstance(error, TokenServerError)
 
 
+@settings(deadline=None)
 @given(jitter=st.floats(0, 1, exclude_max=True), failures=st.integers(1, 8))
 def test_pauses_have_jitter_and_a_ceiling(jitter, failures):
     """Each pause lies between half of a bound and the bound, which doubles up to `MAX_SHARED_PAUSE`."""
