@@ -367,6 +367,8 @@ class _Refresh:
                 return self._start.credentials.uses_refresh_token
             if ours.token.refresh_token is None and stored.token.refresh_token is not None:
                 return True  # a refresh token that one of the two calls dead is dead
+            if _is_same(ours.token, stored.token) and stored.token.refresh_token == ours.token.refresh_token:
+                return False  # the same one; our clock's times of it are exact
         if stored.token is not None or stored.number > ours.number:
             self.held = stored
         return False
