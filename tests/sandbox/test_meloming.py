@@ -630,6 +630,15 @@ def test_versions_are_recorded(sandbox):
     ]
 
 
+def test_versions_are_bounded(sandbox):
+    """However many a client sends, a hundred are told apart."""
+    with requests.Session() as session:
+        for number in range(130):
+            session.get(sandbox.meloming_url + "/v1/echo", headers={"Meloming-Version": f"v{number}"}, timeout=5)
+    assert len(sandbox.meloming.versions) == 101
+    assert sum(sandbox.meloming.versions.values()) == 130
+
+
 def test_plans(sandbox):
     """Free 60 a minute, pro 300; the month counts as well, and ends after 30 days."""
     assert api(sandbox, "/v1/echo").headers["X-RateLimit-Limit"] == "60"

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _VERSION: Final = "Meloming-Version"
+_MOST_VERSIONS: Final = 100
 _MONTH: Final = 30 * 86_400.0
 # Reported with status 401 from the token endpoint: a message, and no code.
 _INVALID_REDIRECT_URI: Final = "Invalid redirect_uri"
@@ -177,7 +178,9 @@ class MelomingEmulator(MelomingSettings, Emulator):
         ]
 
     def _gate(self, request: web.Request, kind: Kind) -> Reply | None:
-        self._versions[request.headers.get(_VERSION, "")[:64]] += 1
+        version = request.headers.get(_VERSION, "")[:64]
+        # Bounded: a client may send any number of versions.
+        self._versions[version if version in self._versions or len(self._versions) < _MOST_VERSIONS else "…"] += 1
         if kind != "api":
             return None
         minute, month = self.limits
