@@ -35,6 +35,7 @@ from .rules import (
     BACKOFF,
     LEASE_MARGIN,
     LEASE_RESERVE,
+    MAX_ASKED,
     MAX_BACKOFF,
     MAX_POLL,
     NOTHING,
@@ -282,7 +283,9 @@ class _Refresh:
 
     def _left_of_pause(self, entry: StoreSteps) -> float:
         pause = entry.record.pause if entry.record is not None else None
-        return 0.0 if pause is None else pause.until - self._start.clock.time()
+        left = 0.0 if pause is None else pause.until - self._start.clock.time()
+        # No pause is that long: it was saved while a clock was wrong, or is no pause of ours.
+        return left if left <= 2 * MAX_ASKED else 0.0
 
     def pause_after(self, error: KrauthError, attempt: int) -> float | None:
         """Return the seconds before the next attempt, or `None` where there is to be none."""
@@ -390,8 +393,11 @@ class _Refresh:
         credentials, before = self._start.credentials, self._store.record
         proof: str | None
         audience: str | None
-        if before is not None and before.proof is not None and credentials.is_bound_to(before.proof, before.audience):
-            proof, audience = before.proof, before.audience  # a proof is slow to make
+        is_ours = before is not None and credentials.is_bound_to(before.proof, before.audience)
+        if before is not None and (intent_at is not None or (before.proof is not None and is_ours)):
+            # The binding moves when the server has accepted our secret, and no sooner: a caller with a wrong one, who
+            # set out and was refused, would be taken for the owner the next time. Besides, a proof is slow to make.
+            proof, audience = before.proof, before.audience
         else:
             proof, audience = credentials.binding()
         pause = None

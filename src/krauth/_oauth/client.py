@@ -207,7 +207,9 @@ class OAuth2Credentials(SecretCredentials):
     @property
     def identity(self) -> object:
         """The key, and how the client proves itself: once corrected it must not wait for a wrong one's refresh."""
-        return (super().identity, self.client_auth, self.assertion, tuple(self._headers.items()))
+        # A user's token in memory is, as the one in a store, for the origins that it was obtained for.
+        origins = self.origins if self.user is not None else None
+        return (super().identity, self.client_auth, self.assertion, tuple(self._headers.items()), origins)
 
     def authenticate(self, now: float | None = None) -> tuple[dict[str, str | None], dict[str, str]]:
         """Return the form fields and headers that go with every request to the server's endpoints.
