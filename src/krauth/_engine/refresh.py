@@ -96,6 +96,10 @@ class Start:
         """Return the seconds that the token endpoint's clock is ahead of ours, as last measured."""
         return self.skew.ahead(self.credentials.token_endpoint, self.clock.monotonic())
 
+    def settled_ahead(self) -> float:
+        """Return the same for times that are saved: without a measurement that no other confirms."""
+        return self.skew.settled(self.credentials.token_endpoint)
+
 
 class Outcome(NamedTuple):
     """What a refresh brought.
@@ -165,11 +169,11 @@ class _Refresh:
         self._signed_anew = False
         #: When the last token request was sent, seconds since the epoch.
         self._sent_at: float | None = None
-        self._store = StoreSteps(start.credentials, start.policy, start.clock, start.server_ahead)
+        self._store = StoreSteps(start.credentials, start.policy, start.clock, start.settled_ahead)
         #: The entry that all tokens of the application share, where the provider punishes applications.
         self._application: StoreSteps | None = None
         if (key := start.credentials.application) is not None:
-            self._application = StoreSteps(start.credentials, start.policy, start.clock, start.server_ahead, key=key)
+            self._application = StoreSteps(start.credentials, start.policy, start.clock, start.settled_ahead, key=key)
 
     def round(self, deadline: float) -> Generator[Step, Any, Held | None]:
         """Look, take the lease, look again, send one request, save, give the lease back.

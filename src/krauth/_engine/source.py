@@ -411,7 +411,7 @@ class TokenSource:
             self.snapshot = self._make_snapshot(token, number_of(record, NOTHING))
 
     def _server_ahead(self) -> float:
-        return _skew.ahead(self.credentials.token_endpoint, self.monotonic())
+        return _skew.settled(self.credentials.token_endpoint)
 
     def _stay_alive(self, seconds: float) -> None:
         """Keep this source alive for `seconds`.

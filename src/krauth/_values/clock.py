@@ -82,11 +82,17 @@ def measure_skew(date: str | None, sent_at: float, received_at: float) -> float 
 
 
 class _Skew(NamedTuple):
-    """What is known of one server's clock, in seconds ahead of ours; `newest` counts until `until` (monotonic)."""
+    """What is known of one server's clock, in seconds ahead of ours.
 
-    confirmed: float = 0.0
-    newest: float = 0.0
-    until: float = float("-inf")
+    Attributes:
+        confirmed: What two measurements, or one and our clock, agree on; `None`: nothing yet.
+        newest: The last measurement.
+        until: When that ends to count if no other confirms it, monotonic seconds.
+    """
+
+    confirmed: float | None
+    newest: float
+    until: float
 
 
 class Skews:
@@ -111,7 +117,18 @@ class Skews:
         known = self._known.get(server)
         if known is None:
             return 0.0
-        return known.newest if now < known.until else known.confirmed
+        return known.newest if now < known.until else known.confirmed or 0.0
+
+    def settled(self, server: str) -> float:
+        """Return the same for times that are saved and read later: what was confirmed last, however long ago.
+
+        Were times saved by a measurement that counts for a minute, and read after it, they would be off by it. While
+        nothing is confirmed, the only measurement there is counts.
+        """
+        known = self._known.get(server)
+        if known is None:
+            return 0.0
+        return known.newest if known.confirmed is None else known.confirmed
 
     def measure(self, server: str, date: str | None, sent_at: float, received_at: float, now: float) -> None:
         """Learn from an answer.
@@ -128,16 +145,14 @@ class Skews:
             return
         if received_at >= EARLIEST:
             sample = min(max(sample, -MAX_SKEW), MAX_SKEW)
-        before = self._known.get(server, _Skew())
-        if abs(sample - before.confirmed) <= AGREEMENT or abs(sample - before.newest) <= AGREEMENT:
-            learnt = _Skew(sample, sample)
-        else:
-            learnt = _Skew(before.confirmed, sample, now + UNCONFIRMED)
-        self._known.pop(server, None)  # the dict is in the order of the last measurements
-        if learnt != _Skew():
-            self._known[server] = learnt
-            for oldest in list(self._known)[:-MAX_SERVERS]:
-                self._known.pop(oldest, None)
+        before = self._known.pop(server, None)  # the dict is in the order of the last measurements
+        confirmed = None if before is None else before.confirmed
+        witnesses = (confirmed or 0.0, 0.0 if before is None else before.newest)
+        if any(abs(sample - witness) <= AGREEMENT for witness in witnesses):
+            confirmed = sample
+        self._known[server] = _Skew(confirmed, sample, now + UNCONFIRMED)
+        for oldest in list(self._known)[:-MAX_SERVERS]:
+            self._known.pop(oldest, None)
 
 
 def parse_retry_after(value: str | None, now: float) -> float | None:
