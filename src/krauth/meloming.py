@@ -200,6 +200,9 @@ class MelomingOAuthBase(_MelomingFields, UserAuth):
 
     client_id = Fixed(lambda auth: auth._client.client_id)
     client_secret = Fixed(None, REPLACING)
+    user = Fixed(lambda auth: auth._client.user)
+    scope = Fixed(lambda auth: auth._client.scope)
+    redirect_uri = Fixed(lambda auth: auth._client.redirect_uri)
 
     def __init__(
         self,

@@ -438,6 +438,7 @@ def test_siblings_share_a_secret(core):
     [
         *((kind, name) for kind in NAMED for name in ("client_secret", "client_id")),
         ("NaverAuth", "account_id"),
+        *((kind, name) for kind in ("MelomingOAuth", "OAuth2Auth") for name in ("user", "scope", "redirect_uri")),
         ("MelomingOAuth", "api_key"),
         ("MelomingOAuth", "version"),
         ("MelomingAPIKey", "api_key"),

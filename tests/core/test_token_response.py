@@ -592,7 +592,7 @@ def test_numeric_codes():
     assert OAUTH2.judge("GET", 401, {}, b'{"code": 3}') == (True, None, None)
 
 
-@pytest.mark.parametrize("field", ["refresh_token_expires_in"])
+@pytest.mark.parametrize("field", ["refresh_token_expires_in", "refresh_expires_in"])
 @pytest.mark.parametrize(("value", "end"), [(100, NOW + 100), ("100", NOW + 100), (0, None), (-1, None), ("x", None)])
 def test_end_of_a_refresh_token(field, value, end):
     """A server may say how long its refresh token lives; 0 means that it does not."""

@@ -127,6 +127,21 @@ def test_a_user_stays_signed_in(sandbox, stack, store):
     assert stack.method(auth, "refresh").refresh_token
 
 
+def test_a_sign_in_with_a_dead_secret(sandbox, stack, store):
+    """A code that was sent with a dead secret is not sent again; the next sign-in uses the new secret."""
+    manager = Manager(sandbox.meloming_client_secret)
+    settings = {"user": "mina", "redirect_uri": "https://app.example/callback", "store": store}
+    auth = stack.MelomingOAuth(sandbox.meloming_client_id, manager, base_url=sandbox.meloming_url, **settings)
+    manager.secret = sandbox.meloming.reissue_secret()
+    before = sandbox.meloming.token_requests
+    request = auth.authorization_request()
+    with pytest.raises(TokenServerError, match="start again"):
+        stack.method(auth, "authorize", sandbox.meloming.approve(request.url), request)
+    assert sandbox.meloming.token_requests - before == 1
+    request = auth.authorization_request()
+    assert stack.method(auth, "authorize", sandbox.meloming.approve(request.url), request).refresh_token
+
+
 def test_a_manager_that_fails(provider, stack, caplog):
     """A manager that can't be reached leaves the secret in force, and says so in the log, without the secret."""
     manager = Manager(provider.current())

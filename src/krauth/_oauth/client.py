@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from .._values.messages import HTTPRequest, HTTPResponse
     from .._values.token import Token
+    from .error_table import FieldNames
 
     #: Anything that a client secret may be given as; see `SecretSource`.
     SecretSetting = str | Secret | SecretSource | Callable[[], object] | object
@@ -82,6 +83,10 @@ class OAuth2Credentials(SecretCredentials):
         "user",
     )
 
+    #: Keycloak writes `refresh_expires_in`, with 0 for a token without an end.
+    token_fields: ClassVar[FieldNames] = {
+        "refresh_token_expires_in": ("refresh_token_expires_in", "refresh_expires_in")
+    }
     #: Any 401 is about the token, unless its code says otherwise (RFC 6750 §3.1).
     error_defaults: ClassVar[ErrorTable] = {(401, None): Rule(refresh=True)}
     #: Seconds that a refresh token is documented to live, or `None`.
