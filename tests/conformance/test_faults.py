@@ -4,6 +4,7 @@ import contextlib
 import gc
 import json
 import logging
+import os
 import socket
 import ssl
 import time
@@ -245,3 +246,20 @@ def test_a_refused_connection(stack, transport):
         )
         with pytest.raises(TokenTransportError, match=r"no answer from .* \(Connection refused\)"):
             stack.token(auth)
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts open descriptors where Linux lists them")
+def test_no_descriptor_is_left(stack, transport):
+    """However token requests end, as many files and sockets are open afterwards as before."""
+
+    def all_faults():
+        for fault in [*BREAKS.values(), *FLOODS.values(), *ODD.values()]:
+            with Faulty(fault, TOKEN) as server:
+                with contextlib.suppress(KrauthError):
+                    stack.token(make(stack, transport, server, PATIENT))
+        gc.collect()
+        return len(os.listdir("/proc/self/fd"))
+
+    all_faults()  # what is opened once and kept, is open now
+    before = all_faults()
+    assert all_faults() <= before
