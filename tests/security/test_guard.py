@@ -434,3 +434,32 @@ def test_a_sign_in_under_way():
     assert one == AuthorizationRequest.from_dict(one.to_dict()) == pickle.loads(pickle.dumps(one))
     assert "canary" not in repr(one)
     assert one.code_verifier not in str(KrauthError(f"invalid verifier {one.code_verifier}"))
+
+
+def test_a_trace_for_a_bug_report_holds_no_value(caplog):
+    """A task of krauth's that fails is logged by class and lines of code, without the exception and its frames."""
+    import threading
+
+    from krauth._engine.workers import Workers
+
+    done = threading.Event()
+
+    def fail():
+        record = "canary7f3a"
+        try:
+            raise ValueError(record)
+        finally:
+            done.set()
+
+    workers = Workers()
+    with caplog.at_level(logging.DEBUG, "krauth"):
+        workers.submit(fail)
+        assert done.wait(10)
+        ended = threading.Event()
+        workers.submit(ended.set)
+        assert ended.wait(10)
+    (record,) = [one for one in caplog.records if "unexpectedly" in one.getMessage()]
+    assert "ValueError" in record.getMessage()
+    assert "raise ValueError(record)" in record.getMessage()
+    assert "canary7f3a" not in record.getMessage()
+    assert record.exc_info is None

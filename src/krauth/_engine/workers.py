@@ -15,6 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from .._values.event import logger
+from .._values.exceptions import trace_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
@@ -125,8 +126,9 @@ class Workers:
                     found.tasks.popleft()()
                 except _Stopped:
                     return
-                except BaseException:  # noqa: BLE001  an observer, store or transport may raise SystemExit, too
-                    logger.exception("krauth: a task failed unexpectedly; please report this")
+                except BaseException as error:  # noqa: BLE001  an observer, store or transport may raise SystemExit
+                    # As text: a handler that renders the frames of an exception would show a request, or a record.
+                    logger.error("krauth: a task failed unexpectedly; please report this: %s", trace_of(error))
                 finally:
                     self._end_of_task(found)
         finally:

@@ -240,6 +240,13 @@ def _stand_in(error: BaseException) -> BaseException:
     return made
 
 
+def trace_of(error: BaseException) -> str:
+    """Return where an exception comes from, for a bug report: its class and the lines of code, and no value."""
+    import traceback
+
+    return f"{type(error).__name__}\n{''.join(traceback.format_tb(error.__traceback__))}"
+
+
 def bare(error: BaseException) -> BaseException:
     """Return a copy of `error` as `without_frames` leaves it; for an event, whose error is still on its way up."""
     import copy
