@@ -1,6 +1,7 @@
 """`OAuth2Auth`: any RFC 6749 server by configuration, and by its own metadata."""
 
 import base64
+import contextlib
 import functools
 import json
 import sys
@@ -13,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from krauth import ConfigurationError, KrauthError, MemoryStore, TokenTransportError
+from krauth import ConfigurationError, InvalidTokenResponse, KrauthError, MemoryStore, TokenTransportError
 from loopback import Reply, Server
 
 from .conftest import parameter
@@ -311,6 +312,45 @@ def test_an_odd_but_whole_answer_signs_nobody_out(server, stack, make, name, cap
     is_over = changes.get("expires_in", 0) in (0, -5)
     assert tokens == (["t3", "t4", "t5"] if is_over else ["t2"] * 3)
     assert ("expired" in caplog.text) is is_over
+
+
+UNUSABLE = {
+    "mac": {"token_type": "mac"},
+    "no access token": {"access_token": None},
+    "an access token with a line break": {"access_token": "a\nb"},
+}
+
+
+@pytest.mark.parametrize("name", UNUSABLE)
+@pytest.mark.parametrize("when", ["at the refresh", "at the sign-in"])
+def test_a_refresh_token_without_an_access_token_is_kept(server, stack, make, name, when):
+    """A server that rotates answers without a usable access token: the new refresh token is saved, and used next."""
+    issued, odd = ["the-code"], [when == "at the sign-in"]
+
+    def answer(seen):
+        fields = form(seen)
+        spent = fields.get("refresh_token") or fields["code"]
+        if spent != issued[-1]:
+            return Reply.json({"error": "invalid_grant"}, 400)
+        issued.append(f"refresh-{len(issued)}")
+        data = {"access_token": f"t{len(issued)}", "token_type": "Bearer", "expires_in": 0, "refresh_token": issued[-1]}
+        data |= UNUSABLE[name] if odd[0] else {}
+        return Reply.json({key: value for key, value in data.items() if value is not None})
+
+    server.answer = answer
+    auth = make(user="mina", redirect_uri="http://127.0.0.1:1/cb")
+    request = auth.authorization_request()
+    callback = f"{request.redirect_uri}?code=the-code&state={request.state}"
+    with contextlib.suppress(InvalidTokenResponse):
+        stack.method(auth, "authorize", callback, request)
+    if when == "at the refresh":
+        odd[0] = True
+        with pytest.raises(InvalidTokenResponse, match="token_type 'mac'" if name == "mac" else "access_token"):
+            stack.token(auth)
+    odd[0] = False
+    auth._tokens.forget_failures()
+    assert stack.token(auth).access_token == f"t{len(issued)}"
+    assert len(issued) == (4 if when == "at the refresh" else 3)
 
 
 def test_introspection_is_a_form(server, stack, make):
