@@ -3,6 +3,7 @@
 # make test   install and run the tests
 # make docs   build the documentation site
 # make wheel  build wheel and source distribution
+# make floors the tests with the lowest versions of the dependencies
 # make check  everything CI runs
 # make bench  quick benchmarks; make bench-full, make soak: the long ones
 
@@ -47,6 +48,14 @@ docs: $(STAMP)
 # The wheel and the source distribution, into dist/.
 wheel: $(STAMP)
 	$(BIN)/python -m build --no-isolation --outdir dist .
+
+# The tests with the lowest versions that pyproject.toml declares.
+FLOORS := .venv-floors
+floors:
+	$(PYTHON) -m venv $(FLOORS)
+	$(FLOORS)/bin/python $(PIP_INSTALL) -c constraints-floors.txt -e '.[all]' -r requirements-floors.txt
+	$(FLOORS)/bin/python -m pytest -q -p no:cacheprovider -m "not slow and not process" \
+		tests/core tests/adapters tests/conformance tests/cli
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

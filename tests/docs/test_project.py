@@ -1,0 +1,46 @@
+"""The project: what the source distribution holds, declared floors, workflows that call make targets."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TARGETS = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def test_floors_are_those_of_pyproject():
+    """constraints-floors.txt is what tools/floors.py prints."""
+    done = subprocess.run([sys.executable, ROOT / "tools" / "floors.py"], capture_output=True, text=True, check=True)
+    assert (ROOT / "constraints-floors.txt").read_text(encoding="utf-8") == done.stdout
+
+
+@pytest.mark.slow
+def test_the_source_distribution_is_whole(tmp_path):
+    """It holds every tracked file, so that `make demo`, `test`, `lint` and `docs` work in it."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a checkout")
+    subprocess.run(
+        [sys.executable, "-m", "build", "--no-isolation", "--sdist", "--outdir", tmp_path, ROOT],
+        capture_output=True,
+        check=True,
+    )
+    with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    done = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert {name for name in done.stdout.splitlines() if name not in names and not name.startswith(".")} == set()
+
+
+def test_workflows_call_targets_that_exist():
+    """CI repeats what a maintainer types."""
+    found = set()
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        text = path.read_text(encoding="utf-8")
+        assert "permissions:" in text
+        found |= {word for line in re.findall(r"make (?:-C \S+ )?([a-z ]+)", text) for word in line.split()}
+    assert {"floors", "docs", "wheel", "test", "demo", "lint"} <= found & TARGETS
