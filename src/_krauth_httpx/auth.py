@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from socket import getaddrinfo
 from time import monotonic
+from time import time as wall_clock
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from krauth._auth.origin_auth import (
@@ -69,8 +70,8 @@ class HTTPXAuth(AuthCore):
         if (
             source is not None
             and (held := source.snapshot) is not None
-            and held.fresh_mono > source.monotonic()
-            and held.fresh_wall > source.time()
+            and held.fresh_mono > monotonic()
+            and held.fresh_wall > wall_clock()
         ):
             request.headers["Authorization"] = held.header
         elif (found := self.peek(request.method, body is None or body.is_replayable)) is not True:
@@ -100,8 +101,8 @@ class HTTPXAuth(AuthCore):
         if (
             source is not None
             and (held := source.snapshot) is not None
-            and held.fresh_mono > source.monotonic()
-            and held.fresh_wall > source.time()
+            and held.fresh_mono > monotonic()
+            and held.fresh_wall > wall_clock()
         ):
             request.headers["Authorization"] = held.header
         elif (found := self.peek(request.method, body is None or body.is_replayable)) is not True:

@@ -213,3 +213,11 @@ def notify(event: TokenEvent) -> None:
     """Tell the observers, in a worker thread: they are plugins, may be slow, and may have to be loaded first."""
     with contextlib.suppress(Exception):
         plugins().notify(event)
+
+
+def forget_opened() -> None:
+    """Close the stores that were opened by URL, and open them anew when they are asked for; for tests."""
+    with _lock:
+        for url in [url for url in _opened if url != "memory://"]:
+            with contextlib.suppress(Exception):  # a store is a plugin: anything may come out of it
+                _opened.pop(url).close()

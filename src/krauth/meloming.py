@@ -14,6 +14,7 @@ from ._auth.user_auth import UserAuth
 from ._oauth.client import OAuth2Credentials
 from ._oauth.credentials import ErrorTable, Rule
 from ._oauth.grants import prepare_json_request
+from ._values import secret as secret_module
 from ._values.checks import read_env, refuse_quotes, require_env, require_text
 from ._values.exceptions import (
     ConfigurationError,
@@ -88,6 +89,8 @@ def check_api_key(value: object) -> Secret:
         raise ConfigurationError("api_key is empty; set MELOMING_API_KEY")
     if not isinstance(value.reveal(), str):
         raise ConfigurationError(f"api_key must be a string, not {type(value.reveal()).__name__}")
+    if secret_module.accepts_dummies:
+        return value
     refuse_quotes(value, "api_key")
     if not re.fullmatch(_API_KEY, value.reveal()):
         raise ConfigurationError(

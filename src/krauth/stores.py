@@ -283,6 +283,14 @@ class MemoryStore(TokenStore):
 _in_memory: weakref.WeakSet[MemoryStore] = weakref.WeakSet()
 
 
+def clear_memory() -> None:
+    """Forget what every `MemoryStore` of the process holds; for tests."""
+    for store in list(_in_memory):
+        with store._lock:
+            store._entries.clear()
+            store._leases.clear()
+
+
 def _after_fork() -> None:
     for store in _in_memory:
         store._lock = threading.Lock()

@@ -7,6 +7,8 @@ import threading
 import warnings
 from contextvars import ContextVar
 from socket import getaddrinfo
+from time import monotonic
+from time import time as wall_clock
 from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import ClientError, MultipartWriter
@@ -65,8 +67,8 @@ class MiddlewareAuth(AuthCore):
             if (
                 AUTHORIZATION not in request.headers
                 and (held := source.snapshot) is not None
-                and held.fresh_mono > source.monotonic()
-                and held.fresh_wall > source.time()
+                and held.fresh_mono > monotonic()
+                and held.fresh_wall > wall_clock()
             ):
                 request.headers[AUTHORIZATION] = held.header
             else:
@@ -157,8 +159,8 @@ class MiddlewareAuth(AuthCore):
         if (
             source is not None
             and (held := source.snapshot) is not None
-            and held.fresh_mono > source.monotonic()
-            and held.fresh_wall > source.time()
+            and held.fresh_mono > monotonic()
+            and held.fresh_wall > wall_clock()
         ):
             headers[AUTHORIZATION] = held.header
             return True

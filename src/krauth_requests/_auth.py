@@ -6,6 +6,8 @@ import functools
 import time
 from datetime import timedelta
 from socket import getaddrinfo
+from time import monotonic
+from time import time as wall_clock
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urljoin, urlparse
 
@@ -86,8 +88,8 @@ class RequestsAuth(AuthCore, AuthBase):
             if (
                 source is not None
                 and (held := source.snapshot) is not None
-                and held.fresh_mono > source.monotonic()
-                and held.fresh_wall > source.time()
+                and held.fresh_mono > monotonic()
+                and held.fresh_wall > wall_clock()
             ):
                 request.headers["Authorization"] = held.header
             elif (fixed := self._fixed) is not None and self._source is None:
@@ -107,8 +109,8 @@ class RequestsAuth(AuthCore, AuthBase):
             fixed is not None
             and source is not None
             and (held := source.snapshot) is not None
-            and held.fresh_mono > source.monotonic()
-            and held.fresh_wall > source.time()
+            and held.fresh_mono > monotonic()
+            and held.fresh_wall > wall_clock()
         ):
             request.headers["Authorization"] = held.header
             fixed.put(request.headers)

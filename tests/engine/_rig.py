@@ -313,6 +313,8 @@ class Rig:
     def way(self):
         return self
 
+    is_bounded = False
+
     def open(self):
         self.opened += 1
         return self.server

@@ -168,6 +168,7 @@ class AuthCore:
         # Here and not above: whoever imports an adapter need not use it at once.
         from .._engine.source import TokenSource
         from .._plugins import open_store
+        from .._values.clock import SYSTEM
         from .._values.token import RefreshPolicy
 
         if refresh is not None and not isinstance(refresh, RefreshPolicy):
@@ -184,7 +185,8 @@ class AuthCore:
         self._source = TokenSource.shared(credentials, open_store(store), refresh)
         self._judges = True
         is_plain = (self.token_header, self.token_scheme) == (AUTHORIZATION, BEARER)
-        if is_plain and not self.anonymous_methods:
+        # Adapters read the clocks as names of their modules, which freezegun replaces. `FakeClock` goes the long way.
+        if is_plain and not self.anonymous_methods and self._source.clock is SYSTEM:
             self._always = None if self.extra_names else self._source
             self._with_fixed = self._source if self.extra_names and self.fixed_headers else None
         if self._source.policy.keep_warm:
@@ -792,6 +794,13 @@ def _is_excepted(host: str) -> bool:
 def forget_clocks() -> None:
     """Forget what refusals told of the APIs' clocks; for tests."""
     _ahead.clear()
+
+
+def reset() -> None:
+    """Forget what was learnt of the clocks of APIs, and which warnings were given; for tests."""
+    global _warned_blocking
+    _ahead.clear()
+    _warned_blocking = False
 
 
 @atexit.register

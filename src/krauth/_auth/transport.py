@@ -82,7 +82,12 @@ class Transport:
     @property
     def way(self) -> object:
         """What tells this way to the server from others: a failure of one is no failure of another."""
-        return self
+        return type(self) if self._given is None else self._given
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether its requests end in time whatever happens, so that a caller's own thread may send them."""
+        return True
 
     def check_blocking(self) -> None:
         """Raise `ConfigurationError` where a caller that blocks this thread would wait forever: nowhere, mostly."""
@@ -120,6 +125,16 @@ class CallableTransport(Transport):
         super().__init__()
         self._function = send
 
+    @property
+    def way(self) -> object:
+        """The function."""
+        return self._function
+
+    @property
+    def is_bounded(self) -> bool:
+        """A user's function may take as long as it likes."""
+        return False
+
     def open(self) -> Sender:
         """Return the function."""
         return self._function
@@ -138,6 +153,11 @@ class AsyncTransport(Transport):
     def _has_home(self) -> bool:
         """Whether the client belongs to an event loop."""
         raise NotImplementedError
+
+    @property
+    def is_bounded(self) -> bool:
+        """Requests of a client that belongs to an event loop are sent there."""
+        return not self._has_home()
 
     def open(self) -> Sender:
         """Return a callable that sends from a worker thread, on the event loop of the caller if it needs one."""

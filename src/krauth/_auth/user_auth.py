@@ -157,3 +157,9 @@ def _first_use(state: str) -> bool:
 #: The `state` of every sign-in that ended lately, oldest first.
 _used_states: dict[str, None] = {}
 _used_lock = threading.Lock()
+
+
+def reset() -> None:
+    """Forget which sign-ins ended; for tests."""
+    with _used_lock:
+        _used_states.clear()

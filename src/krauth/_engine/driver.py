@@ -152,7 +152,7 @@ class Driver:
 
     def _send(self, request: HTTPRequest) -> HTTPResponse:
         try:
-            response = self._sender(request)
+            response = self._run.send(lambda: self._sender(request))
         except TokenError as error:
             without_frames(error)
             raise

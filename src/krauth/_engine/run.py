@@ -7,19 +7,21 @@ import contextvars
 import copy
 import os
 import threading
-from concurrent.futures import Future, InvalidStateError
-from time import monotonic
-from typing import TYPE_CHECKING, Generic, TypeVar
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future, InvalidStateError
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from .._values.clock import Stopwatch
 from .._values.exceptions import ConfigurationError, TokenTransportError
 from .._values.loops import running_trio
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .._values.token import RefreshPolicy
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 #: Seconds that a caller waits beyond the flow's deadline, so that the flow's error comes first: it says more.
 GRACE = 1.0
@@ -46,6 +48,7 @@ class Run(Generic[T]):
         "context",
         "created_at",
         "future",
+        "helpers",
         "pid",
         "refused",
         "requests_beyond",
@@ -60,9 +63,10 @@ class Run(Generic[T]):
         self.way, self.refused, self.requests_beyond = way, refused, requests_beyond
         self.context = contextvars.copy_context()
         self.pid = os.getpid()
-        self.begun_at, self.created_at = now, monotonic()
+        self.begun_at, self.created_at = now, Stopwatch.now()
         self.started_at: float | None = None
         self.thread: int | None = None
+        self.helpers: deque[Helper] = deque()
         self._begin: list[Callable[[], None]] = []
 
     @classmethod
@@ -100,34 +104,54 @@ class Run(Generic[T]):
         """Take note that this thread performs the flow now (monotonic seconds of the source's clock)."""
         self.thread = threading.get_ident()
         if self.started_at is None:
-            self.started_at, self.begun_at = monotonic(), now
+            self.started_at, self.begun_at = Stopwatch.now(), now
 
     def overdue_at(self, policy: RefreshPolicy) -> float:
         """Return when a caller gives up, monotonic seconds. Waiting for a worker thread does not count as network."""
         begun = self.created_at if self.started_at is None else self.started_at
-        if self.started_at is None and begun + policy.timeout + GRACE <= monotonic():
+        if self.started_at is None and begun + policy.timeout + GRACE <= Stopwatch.now():
             return self.created_at + policy.queue_timeout
         return begun + policy.timeout + self.requests_beyond * policy.attempt_timeout + GRACE
 
-    def wait(self, policy: RefreshPolicy) -> T | BaseException:
-        """Block until the run has ended, and return its outcome; see `deliver`."""
+    def wait(self, policy: RefreshPolicy, *, helps: bool = False) -> T | BaseException:
+        """Block until the run has ended, and return its outcome; see `deliver`.
+
+        Args:
+            policy: How long to wait.
+            helps: Whether this thread sends the token requests while it waits. A caller may hold a lock that a
+                request needs, as inside requests-mock or around a session that is shared by threads.
+        """
         if self.thread == threading.get_ident() and not self.future.done():
             raise ConfigurationError(
                 "token_transport sends token requests through the auth that waits for them;"
                 " hand the client or session itself over as token_transport, krauth then leaves its auth out"
             )
+        if helps:
+            helper = Helper(self)
+            try:
+                helper.serve(lambda: self.overdue_at(policy))
+            finally:
+                helper.leave()
         while True:
-            left = self.overdue_at(policy) - monotonic()
+            left = self.overdue_at(policy) - Stopwatch.now()
             try:
                 return self.future.result(max(0.0, left))
             except TimeoutError:
-                if self.overdue_at(policy) <= monotonic():
+                if self.overdue_at(policy) <= Stopwatch.now():
                     return self._too_late(policy)
+
+    def send(self, send: Callable[[], U]) -> U:
+        """Send a token request: in the thread of a caller that waits and helps, else right here."""
+        try:
+            helper = self.helpers.pop()
+        except IndexError:
+            return send()
+        return helper.send(send)
 
     async def wait_async(self, policy: RefreshPolicy) -> T | BaseException:
         """Await the end of the run, under asyncio or trio, and return its outcome; see `deliver`."""
         while not self.future.done():
-            left = self.overdue_at(policy) - monotonic()
+            left = self.overdue_at(policy) - Stopwatch.now()
             if left <= 0:
                 return self._too_late(policy)
             await self._sleep(left)
@@ -170,6 +194,55 @@ class Run(Generic[T]):
             f"no token within {policy.timeout:.0f} s (RefreshPolicy(timeout=…)); the refresh goes on for the calls"
             " to come"
         )
+
+
+class Helper:
+    """A caller that waits for a run and sends its token requests meanwhile, in its own thread and context."""
+
+    __slots__ = ("_jobs", "_run")
+
+    def __init__(self, run: Run[Any]) -> None:
+        self._run = run
+        jobs = self._jobs = SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None]()
+        run.future.add_done_callback(lambda _: jobs.put(None))
+        run.helpers.append(self)
+
+    def serve(self, overdue_at: Callable[[], float]) -> None:
+        """Do what there is to do until the run has ended, or the caller gives up."""
+        while (left := overdue_at() - Stopwatch.now()) > 0:
+            try:
+                job = self._jobs.get(timeout=left)
+            except Empty:
+                continue
+            if job is None:
+                return
+            send, done = job
+            try:
+                done.set_result(send())
+            except Exception as error:  # noqa: BLE001  it is raised where the flow runs
+                done.set_exception(error)
+            except BaseException:  # KeyboardInterrupt is the caller's
+                done.cancel()
+                raise
+            self._run.helpers.append(self)
+
+    def leave(self) -> None:
+        """Take no more jobs. A job that is on its way is given back."""
+        with contextlib.suppress(ValueError):
+            self._run.helpers.remove(self)
+            return
+        with contextlib.suppress(Empty):
+            while (job := self._jobs.get(timeout=1.0)) is not None:
+                job[1].cancel()
+
+    def send(self, send: Callable[[], U]) -> U:
+        """Have the caller's thread send, and wait for that; a caller that leaves gives it back to this thread."""
+        done: Future[U] = Future()
+        self._jobs.put((send, done))
+        try:
+            return done.result()
+        except CancelledError:
+            return send()
 
 
 def deliver(outcome: T | BaseException) -> T:

@@ -56,6 +56,8 @@ _sources: weakref.WeakValueDictionary[object, TokenSource] = weakref.WeakValueDi
 _skew = Skews()
 #: Application → until when it counts as free of penalties, monotonic seconds.
 _proven: dict[str, float] = {}
+#: What sources give out in tests instead of their tokens (`krauth.testing.static_token`).
+_static: weakref.WeakKeyDictionary[object, Snapshot] = weakref.WeakKeyDictionary()
 #: Events that wait for the observers, at most. One more is dropped.
 MAX_EVENTS = 10_000
 
@@ -66,6 +68,10 @@ class Transport(Protocol):
     @property
     def way(self) -> object:
         """What tells this way to the server from others: failures of one are not failures of another."""
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether its requests end in time whatever happens, so that a caller's own thread may send them."""
 
     def open(self) -> Sender:
         """Return a blocking callable for use in a worker thread; called where the caller runs."""
@@ -121,7 +127,9 @@ class TokenSource:
         self._run: Run[Snapshot] | None = None
         self._memory = Memory()
         self._warmth: Warmth | None = None
-        if not store.blocking:
+        if _static:
+            self.snapshot = static_snapshot(self)
+        elif not store.blocking:
             self._load_now()
 
     @classmethod
@@ -178,7 +186,10 @@ class TokenSource:
         """
         while True:
             run = self.start(transport, refused=refused.reveal() if refused else None, forced=forced)
-            outcome = run.wait(self.policy)
+            # After a refusal the caller is inside the `send` of its client, and may hold a lock that a request needs.
+            helps = refused is not None and transport.is_bounded and run.way is transport.way
+            helps = helps and not self.credentials.uses_refresh_token
+            outcome = run.wait(self.policy, helps=helps)
             if not self._must_ask_again(run, transport, outcome):
                 return deliver(outcome)
 
@@ -222,6 +233,8 @@ class TokenSource:
 
     def _answer(self, way: object, refused: str | None, forced: bool) -> Run[Snapshot] | None:
         """Return a run for a caller without beginning one; `None`: one has to begin. The first row that fits."""
+        if _static and (static := static_snapshot(self)) is not None:
+            return Run.ended(way, static)
         snapshot, usable, now = self.snapshot, self._usable(), self.monotonic()
         is_refused = snapshot is not None and snapshot.token.access_token == refused
         is_good = usable in (TokenState.FRESH, TokenState.STALE) and not is_refused
@@ -503,6 +516,41 @@ class _KeepWarm:
 
 def _let_go(source: TokenSource) -> None:
     """Let go of a source that was kept alive."""
+
+
+class Everyone:
+    """Stands for every source of the process."""
+
+
+EVERYONE = Everyone()
+
+
+def static_snapshot(source: TokenSource) -> Snapshot | None:
+    """Return what a source gives out in a test instead of its token, or `None`."""
+    return _static.get(source) or _static.get(EVERYONE)
+
+
+def set_static(target: object, snapshot: Snapshot | None) -> None:
+    """Let a source, or `EVERYONE`, give out a snapshot that never ends; `None`: its own token again."""
+    with _lock:
+        if snapshot is None:
+            _static.pop(target, None)
+        else:
+            _static[target] = snapshot
+        for source in list(_sources.values()) if target is EVERYONE else [target]:
+            assert isinstance(source, TokenSource)
+            source.snapshot = static_snapshot(source)
+            if source.snapshot is None and not source.store.blocking:
+                source._load_now()
+
+
+def reset() -> None:
+    """Forget every source's token and failures, and what was learnt of servers: as if the process had just begun."""
+    with _lock:
+        for source in list(_sources.values()):
+            source._run, source._memory, source.snapshot = None, Memory(), static_snapshot(source)
+        _proven.clear()
+        _skew.clear()
 
 
 def call(function: Callable[[], Any], way: object = None) -> Run[Any]:

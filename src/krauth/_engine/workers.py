@@ -11,9 +11,9 @@ import itertools
 import threading
 from collections import deque
 from contextlib import contextmanager
-from time import monotonic
 from typing import TYPE_CHECKING
 
+from .._values.clock import Stopwatch
 from .._values.event import logger
 from .._values.exceptions import trace_of
 
@@ -174,7 +174,7 @@ class Workers:
         if self._stopping:
             raise NoThread("the interpreter is shutting down")
         with self._timer_wakeup:
-            timer = (monotonic() + seconds, next(self._order), task)
+            timer = (Stopwatch.now() + seconds, next(self._order), task)
             heapq.heappush(self._timers, timer)
             if self._timer_runs:
                 self._timer_wakeup.notify()
@@ -224,7 +224,7 @@ class Workers:
                         self._timer_runs = False
                         return None
                     continue
-                wait = self._timers[0][0] - monotonic()
+                wait = self._timers[0][0] - Stopwatch.now()
                 if wait <= 0:
                     return heapq.heappop(self._timers)[2]
                 self._timer_wakeup.wait(wait)

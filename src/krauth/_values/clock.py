@@ -30,10 +30,15 @@ class Clock:
 
     __slots__ = ()
 
-    #: Seconds since the epoch; may jump.
-    time = staticmethod(_time.time)
-    #: Seconds since an arbitrary start; never goes back, and may stand still while a machine is suspended.
-    monotonic = staticmethod(_time.monotonic)
+    # Each looks its function up when it is called: freezegun and time-machine replace the functions of `time`.
+
+    def time(self) -> float:
+        """Return seconds since the epoch; may jump."""
+        return _time.time()
+
+    def monotonic(self) -> float:
+        """Return seconds since an arbitrary start; never goes back, and may stand still during suspend."""
+        return _time.monotonic()
 
     def elapsed(self) -> float:
         """Seconds since an arbitrary start; goes on while a machine is suspended, where the system can tell."""
@@ -41,6 +46,15 @@ class Clock:
 
 
 SYSTEM = Clock()
+
+
+class Stopwatch:
+    """Time for waiting, which goes on also where a test has frozen the clocks: a thread can wait for nothing else."""
+
+    __slots__ = ()
+
+    #: Seconds since an arbitrary start. An attribute of a class: tools replace the names of modules only.
+    now = staticmethod(_time.monotonic)
 
 
 def parse_http_date(value: str | None) -> float | None:
@@ -106,6 +120,10 @@ class Skews:
 
     def __init__(self) -> None:
         self._known: dict[str, _Skew] = {}
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._known.clear()
 
     def ahead(self, server: str, now: float) -> float:
         """Return how many seconds a server's clock is ahead of ours.

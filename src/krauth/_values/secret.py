@@ -47,3 +47,14 @@ def hide(value: object) -> Secret | None:
     Whatever else is not a string is hidden too, and refused by those who check: bytes, for one, can be a secret.
     """
     return value if value is None or isinstance(value, Secret) else Secret(value)  # type: ignore[arg-type]
+
+
+#: Whether constructors take any text for a secret: inside `krauth.testing.static_token`, where no server is asked.
+accepts_dummies = False
+
+
+def accept_dummies(accepts: bool) -> bool:
+    """Set `accepts_dummies`, and return what it was before."""
+    global accepts_dummies
+    before, accepts_dummies = accepts_dummies, accepts
+    return before
