@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import os
 from http.client import HTTPResponse as _HTTPResponse
@@ -172,7 +173,7 @@ class _SentOnce:
             try:
                 self._outcome = self._adapter.send(request, **settings)
             except Exception as error:
-                self._outcome = error
+                self._outcome = copy.copy(error)  # without its traceback, whose frames hold this object
                 raise
         if isinstance(self._outcome, Exception):
             raise self._outcome

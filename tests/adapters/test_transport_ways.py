@@ -8,7 +8,7 @@ import types
 
 import pytest
 
-from faults import DRIPS, Faulty, Gone, Reply
+from faults import BREAKS, DRIPS, Faulty, Gone, Reply
 from krauth import HTTPRequest, MemoryStore, RefreshPolicy, TokenTransportError
 from krauth._auth.transport import AsyncHome
 from loopback import Proxy
@@ -111,6 +111,25 @@ def test_a_session_that_repeats_by_itself():
 
     with Faulty(answer, Reply(b'{"error": "temporarily_unavailable"}', 503)) as server, Stubborn() as session:
         with pytest.raises(Exception, match="503"):
+            requests.token(make(requests, server.url, session))
+        assert len(server.requests) == 1
+
+
+def test_a_session_that_repeats_what_breaks_off():
+    """The same for a connection that breaks off: one request, and the reason is still the connection's."""
+    requests = BY_NAME["requests"]
+
+    class Stubborn(requests.library.Session):
+        def send(self, request, **settings):
+            for _ in range(4):
+                try:
+                    return super().send(request, **settings)
+                except requests.library.ConnectionError:
+                    continue
+            return super().send(request, **settings)
+
+    with Faulty(BREAKS["closed without answer"], TOKEN) as server, Stubborn() as session:
+        with pytest.raises(TokenTransportError, match=r"ConnectionError \("):
             requests.token(make(requests, server.url, session))
         assert len(server.requests) == 1
 
