@@ -43,9 +43,10 @@ SCHEMA = (
 )
 #: Columns that files of older versions lack.
 _ADDED = {"krauth_leases": {"boot": "TEXT", "ends_up": "REAL"}}
+_DURABLE = "PRAGMA synchronous = FULL"  # a commit is on the disk before any process uses the token
 _PRAGMAS = (
     "PRAGMA journal_mode = WAL",  # stays as it is where the file system can't do it (network drives)
-    "PRAGMA synchronous = FULL",  # a commit is on the disk before anybody uses the token
+    _DURABLE,
     "PRAGMA fullfsync = ON",  # macOS: fsync alone does not reach the disk
     "PRAGMA secure_delete = ON",  # no dead token stays readable in the file
 )
@@ -200,7 +201,8 @@ class SQLiteStore(TokenStore):
         def attempt() -> _T:
             if not _files.check(self.path):
                 return nothing
-            for how in ("mode=rw", "mode=ro", "immutable=1"):
+            ways = ("mode=rw", "mode=ro", "immutable=1")
+            for how in ways if _no_log(self.path) else ("mode=ro", *ways):  # what only reads leaves the log as it is
                 with contextlib.closing(self._connect(how)) as db:
                     try:
                         db.execute("BEGIN")
@@ -230,22 +232,43 @@ class SQLiteStore(TokenStore):
                 _files.make(self.path)
                 _files.check(self.path)
             fresh = not os.path.getsize(self.path)
-            with contextlib.closing(self._connect("mode=rw")) as db:  # rolls back what was not committed
+            with contextlib.ExitStack() as stack:
+                db = stack.enter_context(contextlib.closing(self._connect("mode=rw")))  # rolls back at an error
                 if fresh:
                     db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # while there is no table, and no log
                 for statement in (*_PRAGMAS, *([_BRIEF] if brief else [])):
                     db.execute(statement)
                 try:
-                    return _transaction(db, work, begin, unless)
+                    result = _transaction(db, work, begin, unless)
                 except sqlite3.OperationalError as error:
                     if not is_missing_schema(error):
                         raise
                     if db.in_transaction:
                         db.execute("ROLLBACK")
-                _transaction(db, _migrate, "BEGIN IMMEDIATE", None)
-                return _transaction(db, work, begin, unless)
+                    _transaction(db, _migrate, "BEGIN IMMEDIATE", None)
+                    result = _transaction(db, work, begin, unless)
+                if brief:
+                    self._leave_log(stack)
+            if not brief and not _no_log(self.path):  # others have the file open; the old token is in file and log
+                with contextlib.suppress(sqlite3.Error), contextlib.closing(self._connect("mode=rw")) as db:
+                    db.execute(_DURABLE)
+                    db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            return result
 
         return self._in_turn(attempt)
+
+    def _leave_log(self, stack: contextlib.ExitStack) -> None:
+        """Leave the log where it is when the connections close: a lease is no secret and need not reach the disk.
+
+        The last connection that closes copies the log into the file, which takes three fsyncs under an exclusive lock.
+        A connection that can only read can't, so it has to be the last.
+        """
+        with contextlib.suppress(sqlite3.Error):
+            last = self._connect("mode=ro")
+            closing = stack.pop_all()
+            stack.callback(last.close)
+            stack.push(closing)
+            last.execute("SELECT 1 FROM sqlite_master").fetchone()
 
     def _connect(self, how: str) -> sqlite3.Connection:
         # No timeout: who waits for another process waits outside, see `_in_turn`.

@@ -108,6 +108,46 @@ def test_no_dead_token_stays_in_the_file(path):
             assert SECRET.encode() not in file.read()
 
 
+def test_no_dead_token_stays_while_others_look(path):
+    """The same while another process has the file open, and with a lease that is out."""
+    store = SQLiteStore(path)
+    store.save("key", SECRET)
+    with connected(path) as reader:
+        reader.execute("SELECT * FROM krauth_tokens").fetchall()
+        lease, stored = store.acquire_and_load("key", 15)
+        store.load("key")
+        store.save_and_release("key", "new", version=stored.version, lease=lease)
+        for name in os.listdir(os.path.dirname(path)):
+            with open(os.path.join(os.path.dirname(path), name), "rb") as file:
+                assert SECRET.encode() not in file.read(), name
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+def test_what_a_refresh_costs(path):
+    """Six waits for the disk, eleven with a rotating refresh token, none for a look."""
+    steps = {
+        "look": "s.load('key')",
+        "refresh": "lease, e = s.acquire_and_load('key', 15); s.save_and_release('key', 'x', version=e.version, lease=lease)",
+        "rotation": "lease, e = s.acquire_and_load('key', 15); v = s.save('key', 'intent', version=e.version, lease=lease);"
+        "s.save_and_release('key', 'x', version=v, lease=lease)",
+    }
+    SQLiteStore(path).save("key", "value")
+    SQLiteStore(path).release(SQLiteStore(path).acquire("key", 15))
+    SQLiteStore(path).save("key", "value")
+    found = {}
+    for name, step in steps.items():
+        script = f"import sys; from krauth_stores.sqlite import SQLiteStore; s = SQLiteStore(sys.argv[1]); {step}"
+        trace = ["strace", "-f", "-e", "trace=fsync,fdatasync", sys.executable, "-c", script, path]
+        done = subprocess.run(trace, capture_output=True, text=True, check=False)
+        if "ptrace" in done.stderr and done.returncode:
+            pytest.skip("tracing is not permitted here")
+        assert done.returncode == 0, done.stderr
+        found[name] = sum("sync(" in line for line in done.stderr.splitlines())
+    assert found["look"] == 0
+    assert found["refresh"] <= 6
+    assert found["rotation"] <= 11
+
+
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
@@ -771,7 +811,8 @@ def test_salvage_reads_the_log(path):
     store, texts = fill(path, 20)
     script = (
         "import os, sqlite3, sys; from krauth_stores.sqlite import SQLiteStore;"
-        "db = sqlite3.connect(sys.argv[1]); db.execute('SELECT * FROM krauth_tokens').fetchone();"
+        "db = sqlite3.connect(sys.argv[1], isolation_level=None); db.execute('BEGIN');"
+        "db.execute('SELECT * FROM krauth_tokens').fetchone();"
         "SQLiteStore(sys.argv[1]).save('late', 'committed');"
         "os.kill(os.getpid(), 9)"
     )
@@ -826,7 +867,8 @@ def test_a_link_to_a_damaged_file(path, tmp_path):
     texts = fill(path, 5)[1]
     script = (
         "import os, sqlite3, sys; from krauth_stores.sqlite import SQLiteStore;"
-        "db = sqlite3.connect(sys.argv[1]); db.execute('SELECT * FROM krauth_tokens').fetchone();"
+        "db = sqlite3.connect(sys.argv[1], isolation_level=None); db.execute('BEGIN');"
+        "db.execute('SELECT * FROM krauth_tokens').fetchone();"
         "[SQLiteStore(sys.argv[1]).save(f'late{number}', 'committed') for number in range(5)];"
         "os.kill(os.getpid(), 9)"
     )
