@@ -34,7 +34,7 @@ def here(tmp_path):
     store = SQLiteStore(tmp_path / "here.db")
     for number in range(3):
         store.save(f"key|{number}", text(number))
-    store.save("revoked", Record(revoked_at=time.time()).to_text())
+    store.save("revoked", Record(revoked_at=time.time(), number=3).to_text())
     store.save("odd", f"{SECRET} no record")
     return store
 
