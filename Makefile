@@ -23,7 +23,7 @@ test: $(STAMP)
 	$(BIN)/python -m pytest
 
 quick: $(STAMP)
-	$(BIN)/python -m pytest -q tests/core tests/engine tests/model -m "not slow and not process"
+	$(BIN)/python -m pytest -q tests/core tests/engine tests/model tests/fleet -m "not slow and not process"
 
 # What a call with a fresh token costs, beside a static bearer. It measures, so it wants a quiet machine.
 ratios: $(STAMP)

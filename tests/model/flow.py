@@ -157,13 +157,13 @@ def by(memory, ahead):
     return Memory(shifted, Held(shifted, memory.held.number), -ahead)
 
 
-def refreshing(for_user, memory, clock, window, refused):
+def refreshing(for_user, memory, clock, window, refused, jitter=half):
     """Begin a refresh. Return its generator, and a function from its outcome to `(token or error, memory)`."""
     held = memory.token
     usable = TokenState.MISSING if held is None else held.state(clock.time(), window)
     skew = MeasuredSkew(memory.server_ahead)
     start = refresh.Start(
-        credentials(for_user), policy(window), clock, skew, {}, memory.held, usable, refused, jitter=half
+        credentials(for_user), policy(window), clock, skew, {}, memory.held, usable, refused, jitter=jitter
     )
 
     def after(outcome):

@@ -404,7 +404,8 @@ class _Refresh:
             proof, audience = before.proof, before.audience
         else:
             proof, audience = credentials.binding()
-        pause = None
+        # A pause that is over still tells how many failures there were: the next one is longer.
+        pause = before.pause if before is not None and intent_at is not None else None
         if self._sent_at is not None and credentials.min_interval > 0:
             why = f"the server issues one token in {credentials.min_interval:.0f} s"
             pause = Pause(self._sent_at + credentials.min_interval, 0, why, "RateLimitError")
