@@ -621,7 +621,7 @@ class Checker:
         if role.refused == f"a{given}" and process.got != given:
             raise Broken("no caller is given the refused token", f"a{given}")
         ends = dict(server.live)
-        knows_the_time = role.ahead == 0.0 or process.got >= 0 or role.memory.server_ahead is not None
+        knows_the_time = role.ahead == 0.0 or process.got >= 0 or role.memory.skew is not None
         if given in ends and ends[given] <= now and knows_the_time:
             raise Broken("no caller is given an expired token", f"a{given}")
         if server.rotates and not self.configuration.excused:

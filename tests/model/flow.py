@@ -14,7 +14,7 @@ from krauth._engine import refresh
 from krauth._engine.rules import NOTHING, Held
 from krauth._engine.user_flows import UserFlows
 from krauth._oauth.client import OAuth2Credentials
-from krauth._values.clock import Clock, measure_skew
+from krauth._values.clock import Clock, Skews, _Skew
 from krauth._values.record import Record
 from krauth._values.token import Token
 
@@ -46,12 +46,12 @@ class Memory(NamedTuple):
     Attributes:
         token: The token that callers are given while it is good.
         held: The newest token known, with its number.
-        server_ahead: Seconds that the server's clock is ahead of the process's, or `None` before the first answer.
+        skew: What it has measured of the server's clock, or `None`.
     """
 
     token: Token | None = None
     held: Held = NOTHING
-    server_ahead: float | None = None
+    skew: _Skew | None = None
 
 
 class ModelCredentials(OAuth2Credentials):
@@ -66,18 +66,17 @@ class ModelCredentials(OAuth2Credentials):
         return True
 
 
-class MeasuredSkew:
-    """What one process has measured of the server's clock."""
+class MeasuredSkew(Skews):
+    """What one process has measured of the server's clock, begun with what it had measured before."""
 
-    def __init__(self, ahead):
-        self.known = ahead
+    def __init__(self, known):
+        super().__init__()
+        if known is not None:
+            self._known[TOKEN] = known
 
-    def ahead(self, server, now):
-        return self.known or 0.0
-
-    def measure(self, server, date, sent_at, received_at, now):
-        sample = measure_skew(date, sent_at, received_at)
-        self.known = self.known if sample is None else sample
+    @property
+    def known(self):
+        return self._known.get(TOKEN)
 
 
 def half():
@@ -154,14 +153,14 @@ def by(memory, ahead):
     if memory.token is None:
         return memory
     shifted = memory.token.shifted(ahead)
-    return Memory(shifted, Held(shifted, memory.held.number), -ahead)
+    return Memory(shifted, Held(shifted, memory.held.number), _Skew(-ahead, -ahead, float("-inf")))
 
 
 def refreshing(for_user, memory, clock, window, refused, jitter=half):
     """Begin a refresh. Return its generator, and a function from its outcome to `(token or error, memory)`."""
     held = memory.token
     usable = TokenState.MISSING if held is None else held.state(clock.time(), window)
-    skew = MeasuredSkew(memory.server_ahead)
+    skew = MeasuredSkew(memory.skew)
     start = refresh.Start(
         credentials(for_user), policy(window), clock, skew, {}, memory.held, usable, refused, jitter=jitter
     )
@@ -180,12 +179,12 @@ def refreshing(for_user, memory, clock, window, refused, jitter=half):
 def revoking(for_user, memory, clock, window, refused):
     """Begin a revocation, as `refreshing`."""
     own = credentials(for_user)
-    flows = UserFlows(own, policy(window), clock, lambda: memory.server_ahead or 0.0, memory.held)
+    flows = UserFlows(own, policy(window), clock, lambda: MeasuredSkew(memory.skew).settled(TOKEN), memory.held)
 
     def after(outcome):
         if isinstance(outcome, BaseException):
             return outcome, memory
-        return "revoked", Memory(None, outcome, memory.server_ahead)
+        return "revoked", Memory(None, outcome, memory.skew)
 
     return flows.revoke(own), after
 

@@ -25,8 +25,7 @@ def configurations():
         yield from every(aheads=CLOCKS)
         yield from every(("reuse", "rotation", "grace", "static"), revokes=True)
         yield from every(processes=3, faults=NO_FAULT)
-        yield from every(processes=3)
-        yield from every(("reuse", "rotation"), ("expired", "refused"), budget=2)
+        yield from every(("reuse", "client", "naver"), ("expired",), processes=3)
         return
     yield from every(("reuse",))
     yield from every(("rotation",), ("expired", "spent, intent left", *BEHIND))
