@@ -21,7 +21,7 @@ make_docs = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(make_docs)
 PAGES = make_docs.pages()
 #: Pages that are in English only.
-ENGLISH_ONLY = {"security", "vendors"}
+ENGLISH_ONLY = {"security", "vendors", "protocol"}
 TRANSLATED = [name for name in PAGES if name not in ENGLISH_ONLY]
 
 

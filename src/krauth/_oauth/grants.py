@@ -1,4 +1,4 @@
-"""RFC 6749 token requests and responses, as `prepare_…` / `process_…` pairs used by `naver` and `oauth2`."""
+"""RFC 6749 token requests and responses, as `prepare_…` / `process_…` pairs used by `naver` and `client`."""
 
 from __future__ import annotations
 

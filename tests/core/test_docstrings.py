@@ -1,0 +1,136 @@
+"""What docstrings say of the code around them is true: who uses a module, and which attributes an object has."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import krauth
+
+SRC = Path(krauth.__file__).parents[1]
+PACKAGES = sorted(path.parent for path in SRC.glob("*krauth*/__init__.py"))
+FILES = sorted(path for package in PACKAGES for path in package.rglob("*.py"))
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
+#: "used by `a` and `b`", "made by `a`", "begun by `a`", in a module's docstring.
+BY = re.compile(r"\b(?:[Uu]sed|[Mm]ade|[Bb]egun|[Cc]alled|[Dd]riven) by ((?:`[\w.]+`(?:, | and )?)+)")
+NAME = re.compile(r"`([\w.]+)`")
+
+
+def name_of(path):
+    return str(path.relative_to(SRC)).removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+
+
+def words_of(path):
+    """Every name that a module mentions outside docstrings, imported modules included."""
+    words = set()
+    for node in ast.walk(TREES[path]):
+        match node:
+            case ast.ImportFrom():
+                words |= {*(node.module or "").split("."), *(alias.name for alias in node.names)}
+            case ast.Import():
+                words |= {part for alias in node.names for part in alias.name.split(".")}
+            case ast.Name():
+                words.add(node.id)
+            case ast.Attribute():
+                words.add(node.attr)
+    return words
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if BY.search(ast.get_docstring(TREES[path]) or "")], ids=name_of
+)
+def test_who_is_said_to_use_a_module_uses_it(path):
+    """A module that another one is "used by" is there, and names the other or something of it."""
+    own = {path.stem, *(node.name for node in TREES[path].body if isinstance(node, ast.ClassDef | ast.FunctionDef))}
+    for said in BY.finditer(ast.get_docstring(TREES[path])):
+        for user in NAME.findall(said[1]):
+            stem = user.rpartition(".")[2]
+            users = [other for other in FILES if other.stem == stem or other.parent.name == stem]
+            assert users, f"{name_of(path)} is said to be used by {user}, which is not there"
+            assert any(words_of(other) & own for other in users), f"{user} does not use {name_of(path)}"
+
+
+def attributes_of(node):
+    """The names that the docstring of a class lists under Attributes."""
+    section = (ast.get_docstring(node) or "").partition("Attributes:\n")[2]
+    names = []
+    for line in section.split("\n"):
+        if line and not line.startswith(" "):
+            break
+        if (found := re.match(r" {4}(\w+(?:, \w+)*): ", line)) is not None:
+            names += found[1].split(", ")
+    return names
+
+
+CLASSES = [
+    (path, node)
+    for path, tree in TREES.items()
+    for node in ast.walk(tree)
+    if isinstance(node, ast.ClassDef) and attributes_of(node)
+]
+
+
+@pytest.mark.parametrize(("path", "node"), CLASSES, ids=[f"{name_of(path)}.{node.name}" for path, node in CLASSES])
+def test_attributes_that_are_named_are_there(path, node):
+    """Each attribute in the docstring of a class is a field, a slot, a property, or set by the class or its bases."""
+    tree, seen, queue = TREES[path], set(), [node]
+    there = set()
+    by_name = {
+        other.name: other for every in TREES.values() for other in ast.walk(every) if isinstance(other, ast.ClassDef)
+    }
+    by_name |= {other.name: other for other in ast.walk(tree) if isinstance(other, ast.ClassDef)}
+    while queue:
+        one = queue.pop()
+        if one.name in seen:
+            continue
+        seen.add(one.name)
+        queue += [by_name[base.id] for base in one.bases if isinstance(base, ast.Name) and base.id in by_name]
+        for inner in ast.walk(one):
+            match inner:
+                case ast.FunctionDef():
+                    there.add(inner.name)
+                case ast.Attribute(ctx=ast.Store()):
+                    there.add(inner.attr)
+                case ast.Name(ctx=ast.Store()):
+                    there.add(inner.id)
+                case ast.Constant(value=str()) if inner.value.isidentifier():
+                    there.add(inner.value)
+    missing = set(attributes_of(node)) - there
+    assert not missing, f"{name_of(path)}.{node.name} has no {', '.join(sorted(missing))}"
+
+
+def test_no_imports_go_round_in_a_circle():
+    """No module of any package imports, through others, itself; imports inside functions and for types are left out."""
+    names = {name_of(path): path for path in FILES}
+
+    def targets(path):
+        package = name_of(path).split(".") if path.name == "__init__.py" else name_of(path).split(".")[:-1]
+        for node in TREES[path].body:
+            if isinstance(node, ast.ImportFrom):
+                base = package[: len(package) - node.level + 1] if node.level else []
+                module = ".".join([*base, *([node.module] if node.module else [])])
+                yield from (
+                    f"{module}.{alias.name}" if f"{module}.{alias.name}" in names else module for alias in node.names
+                )
+            elif isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names)
+
+    graph = {
+        name: {target for target in targets(path) if target in names and target != name} for name, path in names.items()
+    }
+    done, circles = set(), []
+
+    def visit(name, way):
+        if name in way:
+            circles.append(" → ".join([*way[way.index(name) :], name]))
+        elif name not in done:
+            for target in sorted(graph[name]):
+                visit(target, [*way, name])
+            done.add(name)
+
+    for name in sorted(graph):
+        visit(name, [])
+    assert not circles
