@@ -463,3 +463,10 @@ def test_a_trace_for_a_bug_report_holds_no_value(caplog):
     assert "raise ValueError(record)" in record.getMessage()
     assert "canary7f3a" not in record.getMessage()
     assert record.exc_info is None
+
+
+def test_settings_are_no_secrets():
+    """A name or an id is hidden from the frames of its check, and not blotted out of other messages meanwhile."""
+    hidden = Secret("seller-of-this-name", known=False)
+    assert "seller-of-this-name" in str(KrauthError("no account seller-of-this-name"))
+    assert repr(hidden) == "<secret>"

@@ -54,8 +54,8 @@ def require_client_id(value: object, hint: str = "") -> str:
     Raises:
         ConfigurationError: It is no text of one line, or a secret in the wrong place. It is never quoted.
     """
-    value = hide(value)
-    client_id = Secret(require_text(value, "client_id", hint))
+    value = _unseen(value)
+    client_id = Secret(require_text(value, "client_id", hint), known=False)
     if _SECRET_SHAPES.match(client_id.reveal()):
         raise ConfigurationError(
             "client_id looks like a secret: are client_id and client_secret, or an API key, in each other's place?"
@@ -69,13 +69,17 @@ def require_text(value: object, name: str, hint: str = "") -> str:
     Raises:
         ConfigurationError: It is not; the value is never quoted, since users do paste secrets in the wrong place.
     """
-    value = hide(value)  # this frame may raise; it need not show what was given
+    value = _unseen(value)  # this frame may raise; it need not show what was given
     fault = _fault(value.reveal()) if value is not None else "is empty"
     if fault is not None:
         hint = hint or ("check where it is read from" if fault == "is empty" else "")
         raise ConfigurationError(f"{name} {fault}{f'; {hint}' if hint else ''}")
     assert value is not None
     return value.reveal()
+
+
+def _unseen(value: object) -> Secret | None:
+    return value if value is None or isinstance(value, Secret) else Secret(value, known=False)  # type: ignore[arg-type]
 
 
 def _fault(text: object) -> str | None:

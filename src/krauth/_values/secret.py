@@ -16,10 +16,16 @@ class Secret:
 
     __slots__ = ("__known", "__value")
 
-    def __init__(self, value: str) -> None:
+    def __init__(self, value: str, *, known: bool = True) -> None:
+        """Hide a value.
+
+        Args:
+            value: The secret.
+            known: Whether it is blotted out of messages while this exists; not for a setting that may be anything, and
+                is hidden only from the frames of its check.
+        """
         self.__value = value
-        #: Keeps the secret known to the guard, which blots it out of messages.
-        self.__known = know(value, short=True) if isinstance(value, str) and value else None
+        self.__known = know(value, short=True) if known and isinstance(value, str) and value else None
 
     def reveal(self) -> str:
         """Return the secret itself; do not keep it in a local variable of a function that may raise."""
