@@ -9,7 +9,7 @@ from typing import Any
 
 from .exceptions import ConfigurationError
 from .guard import MAX_WORDS, words
-from .secret import Secret, hide
+from .secret import Secret
 
 #: Characters of a token, of any other text that a server sends, and of a setting, at most.
 MAX_TOKEN, MAX_SERVER_TEXT, MAX_SETTING = 16_384, 4096, 8192
