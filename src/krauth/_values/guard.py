@@ -37,7 +37,7 @@ _OUR_WORDS = {
     *("authorization", "authorization_code", "client_credentials", "invalid_client", "invalid_grant"),
 }
 
-_CODE = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+_CODE = re.compile(r"[A-Za-z0-9._-]{1,64}|urn:[A-Za-z0-9:._-]{1,96}", re.ASCII)
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]*", re.ASCII)
 
 
@@ -225,7 +225,10 @@ def _holds_short(text: str) -> bool:
 
 
 def as_code(value: object) -> str | None:
-    """Return an error code, or `None` for what does not look like one or is a secret: RFC 6749 §5.2, `GW.AUTHN`."""
+    """Return an error code, or `None` for what does not look like one or is a secret.
+
+    RFC 6749 §5.2, `GW.AUTHN`, or a URN as problem type (RFC 9457 §3.1.1): `urn:naver:api:problem:invalid-timestamp`.
+    """
     if not isinstance(value, str) or not _CODE.fullmatch(value) or blot(value) != value:
         return None
     return None if any((known := ref()) is not None and known.value == value for ref in _short) else value

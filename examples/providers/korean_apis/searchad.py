@@ -1,18 +1,34 @@
-"""Naver Search Ad API (네이버 검색광고): each request is signed with HMAC-SHA256. https://naver.github.io/searchad-apidoc"""
+"""Naver Search Ad API (네이버 검색광고): each request is signed with HMAC-SHA256.
+
+Sources: https://naver.github.io/searchad-apidoc (header fields, signature),
+https://github.com/naver/searchad-apidoc/issues/78 (the answer to a late timestamp, where a clock was
+a minute off).
+
+Unverified, since we could not call the API: that the answer to a late timestamp has a `Date`, by which the request is
+signed anew and repeated once.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import hmac
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from krauth.provider import OriginAuth, Secret, hide, require_env, require_text, split_target, use_origins
+from krauth.provider import (
+    ErrorTable,
+    OriginAuth,
+    Rule,
+    Secret,
+    hide,
+    require_env,
+    require_text,
+    split_target,
+    use_origins,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-__all__ = ["SearchAdAuthBase", "sign"]
 
 BASE_URL = "https://api.searchad.naver.com"
 
@@ -38,6 +54,12 @@ class SearchAdAuthBase(OriginAuth):
     """
 
     extra_names = ("X-Timestamp", "X-API-KEY", "X-Customer", "X-Signature")
+    judged_statuses = frozenset({401, 403})
+    token_fields: ClassVar[Mapping[str, str]] = {"error": "type"}
+    errors: ClassVar[ErrorTable] = {
+        (403, "urn:naver:api:problem:invalid-timestamp"): Rule("set the clock", clock=True),
+        (403, "urn:naver:api:problem:invalid-signature"): Rule("check secret_key; the console may have replaced it"),
+    }
 
     def __init__(
         self, api_key: str | Secret, secret_key: str | Secret, customer_id: str | int, *, base_url: str = BASE_URL

@@ -1,9 +1,0 @@
-"""Naver Search Ad authentication for aiohttp."""
-
-from krauth_aiohttp import AdapterAuth
-
-from . import SearchAdAuthBase
-
-
-class SearchAdAuth(SearchAdAuthBase, AdapterAuth):
-    """Naver Search Ad authentication for aiohttp."""

@@ -1,0 +1,44 @@
+"""The authentication of these APIs for httpx2; Kakao: `kakao.SETTINGS` and `OAuth2Auth`."""
+
+from krauth_httpx2 import AdapterAuth
+
+from .cafe24 import Cafe24AuthBase
+from .coupang import CoupangAuthBase
+from .kis import KISAuthBase
+from .kiwoom import KiwoomAuthBase
+from .ncloud import NcloudAuthBase
+from .searchad import SearchAdAuthBase
+from .toss import TossAuthBase
+from .upbit import UpbitAuthBase
+
+
+class Cafe24Auth(Cafe24AuthBase, AdapterAuth):
+    """Cafe24 authentication for httpx2."""
+
+
+class CoupangAuth(CoupangAuthBase, AdapterAuth):
+    """Coupang Wing authentication for httpx2."""
+
+
+class KISAuth(KISAuthBase, AdapterAuth):
+    """KIS authentication for httpx2."""
+
+
+class KiwoomAuth(KiwoomAuthBase, AdapterAuth):
+    """Kiwoom authentication for httpx2."""
+
+
+class NcloudAuth(NcloudAuthBase, AdapterAuth):
+    """NAVER Cloud authentication for httpx2."""
+
+
+class SearchAdAuth(SearchAdAuthBase, AdapterAuth):
+    """Naver Search Ad authentication for httpx2."""
+
+
+class TossAuth(TossAuthBase, AdapterAuth):
+    """Toss Payments authentication for httpx2."""
+
+
+class UpbitAuth(UpbitAuthBase, AdapterAuth):
+    """Upbit authentication for httpx2."""
