@@ -26,6 +26,7 @@ from ._values.exceptions import (
 )
 
 if TYPE_CHECKING:
+    from ._engine.health import forget_failures, health
     from ._oauth.authorization import AuthorizationRequest
     from ._oauth.endpoints import TokenInfo
     from ._plugins import register_plugin
@@ -66,6 +67,8 @@ __all__ = [
     "TokenStoreError",
     "TokenTransportError",
     "__version__",
+    "forget_failures",
+    "health",
     "hookimpl",
     "hookspec",
     "register_plugin",
@@ -83,6 +86,8 @@ _LAZY = {
     "TokenInfo": "_oauth.endpoints",
     "TokenState": "_values.token",
     "TokenStore": "stores",
+    "forget_failures": "_engine.health",
+    "health": "_engine.health",
     "hookimpl": "hookspecs",
     "hookspec": "hookspecs",
     "register_plugin": "_plugins",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .._values.clock import Stopwatch
 from .._values.exceptions import (
     ConfigurationError,
     KrauthError,
@@ -15,6 +17,7 @@ from .._values.exceptions import (
 from .._values.loops import running_loop, running_trio
 from .._values.messages import HTTPRequest, HTTPResponse
 from .._values.reasons import safe_reason
+from .run import SentRequest
 from .steps import Acquire, Emit, Load, Release, Save, Send, Sleep, Step
 from .workers import NoThread
 
@@ -39,7 +42,7 @@ class Owner(Protocol):
     def threads(self) -> Workers:
         """The threads that refresh."""
 
-    def emit(self, step: Emit) -> None:
+    def emit(self, step: Emit, run: Run[Any] | None = None) -> None:
         """Tell log and observers what happened."""
 
 
@@ -72,6 +75,11 @@ class Driver:
                 )
             else:
                 self._resume_in_context()
+
+    def drive_here(self) -> None:
+        """Perform the whole flow in this thread."""
+        while (seconds := self._run.context.run(self._resume)) is not None:
+            time.sleep(seconds)
 
     @property
     def _lane(self) -> tuple[object, ...]:
@@ -128,7 +136,7 @@ class Driver:
         if isinstance(step, Send):
             return self._send(step.request)
         if isinstance(step, Emit):
-            self._owner.emit(step)
+            self._owner.emit(step, self._run)
             return None
         store, key = self._owner.store, self._owner.credentials.key
         try:
@@ -151,6 +159,16 @@ class Driver:
         raise AssertionError(step)
 
     def _send(self, request: HTTPRequest) -> HTTPResponse:
+        started, status = Stopwatch.now(), None
+        try:
+            response = self._try_to_send(request)
+            status = response.status
+            return response
+        finally:
+            attempt = (self._run.request.attempt or 0) + 1
+            self._run.request = SentRequest(attempt, Stopwatch.now() - started, status)
+
+    def _try_to_send(self, request: HTTPRequest) -> HTTPResponse:
         try:
             response = self._run.send(lambda: self._sender(request))
         except TokenError as error:

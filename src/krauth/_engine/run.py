@@ -11,13 +11,14 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from .._values.clock import Stopwatch
 from .._values.exceptions import ConfigurationError, TokenTransportError
 from .._values.loops import running_trio
 
 if TYPE_CHECKING:
+    from .._values.event import Cause
     from .._values.token import RefreshPolicy
 
 T = TypeVar("T")
@@ -25,6 +26,30 @@ U = TypeVar("U")
 
 #: Seconds that a caller waits beyond the flow's deadline, so that the flow's error comes first: it says more.
 GRACE = 1.0
+
+
+class Drive(Protocol):
+    """What performs a flow: `krauth._engine.driver.Driver`."""
+
+    def begin(self) -> None:
+        """Begin in a worker thread."""
+
+    def drive_here(self) -> None:
+        """Perform the whole flow in this thread."""
+
+
+class SentRequest(NamedTuple):
+    """A token request that was sent.
+
+    Attributes:
+        attempt: Which one of its refresh it was, from 1; `None`: none was sent.
+        duration: Seconds until its answer or failure.
+        status: The HTTP status of the answer, or `None`.
+    """
+
+    attempt: int | None = None
+    duration: float | None = None
+    status: int | None = None
 
 
 class Run(Generic[T]):
@@ -40,17 +65,21 @@ class Run(Generic[T]):
         created_at: Monotonic seconds.
         started_at: When a worker thread began, monotonic seconds; `None` before.
         thread: The worker thread that performs it right now.
+        cause: Why it was begun, for events.
+        request: The last token request that it sent, for events.
     """
 
     __slots__ = (
         "_begin",
         "begun_at",
+        "cause",
         "context",
         "created_at",
         "future",
         "helpers",
         "pid",
         "refused",
+        "request",
         "requests_beyond",
         "started_at",
         "thread",
@@ -66,8 +95,10 @@ class Run(Generic[T]):
         self.begun_at, self.created_at = now, Stopwatch.now()
         self.started_at: float | None = None
         self.thread: int | None = None
+        self.cause: Cause | None = None if refused is None else "refusal"
+        self.request = SentRequest()
         self.helpers: deque[Helper] = deque()
-        self._begin: list[Callable[[], None]] = []
+        self._begin: list[Drive] = []
 
     @classmethod
     def ended(cls, way: object, outcome: T | BaseException) -> Run[T]:
@@ -81,9 +112,14 @@ class Run(Generic[T]):
         with contextlib.suppress(InvalidStateError):
             self.future.set_result(outcome)
 
-    def begin_with(self, begin: Callable[[], None]) -> None:
+    def begin_with(self, drive: Drive) -> None:
         """Say how the run is begun; the first caller who waits for it begins it."""
-        self._begin.append(begin)
+        self._begin.append(drive)
+
+    def drive_here(self) -> None:
+        """Perform the whole flow in this thread, unless it was begun."""
+        with contextlib.suppress(IndexError):
+            self._begin.pop().drive_here()
 
     def ensure_begun(self) -> None:
         """Begin, unless that was done.
@@ -91,11 +127,11 @@ class Run(Generic[T]):
         A signal handler may interrupt the caller between publishing a run and beginning it. It then begins the run.
         """
         try:
-            begin = self._begin.pop()
+            drive = self._begin.pop()
         except IndexError:
             return
         try:
-            begin()
+            drive.begin()
         except BaseException:  # KeyboardInterrupt: all who wait for this run would wait in vain
             self.finish(TokenTransportError("the refresh was interrupted before it began; call again"))
             raise

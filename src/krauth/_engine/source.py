@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from .._oauth.credentials import Credentials
     from .._values.clock import Clock
-    from .._values.event import Kind
+    from .._values.event import Cause, Kind
     from .._values.messages import Sender
     from .._values.secret import Secret
     from ..stores import TokenStore
@@ -210,7 +210,14 @@ class TokenSource:
         has_life = outcome.token.expires_in(outcome.token.obtained_at) > 0
         return has_life and outcome.state(self.monotonic(), self.time()) is TokenState.EXPIRED
 
-    def start(self, transport: Transport, *, refused: str | None = None, forced: bool = False) -> Run[Snapshot]:
+    def start(
+        self,
+        transport: Transport,
+        *,
+        refused: str | None = None,
+        forced: bool = False,
+        cause: Cause = "expiry",
+    ) -> Run[Snapshot]:
         """Return the refresh that the caller has to wait for, or a run that is over.
 
         Args:
@@ -219,13 +226,18 @@ class TokenSource:
                 way, is the cure. If the last refresh brought the refused token again, that one is returned: there is
                 no other.
             forced: Refresh, whatever the state.
+            cause: For events, where nothing was refused.
         """
         sender: Sender | None = None
+        if _lock._is_owned():  # type: ignore[attr-defined]  # as `threading.Condition` asks it
+            # A signal handler, or a `__del__`, interrupted this very code: the end of a refresh waits for the lock.
+            return self._refresh_here(transport, refused, forced)
         while True:
             with _lock:
                 run = self._answer(transport.way, refused, forced)
                 if run is None and sender is not None:
                     run = self._publish(transport, sender, refused, forced)
+                    run.cause = run.cause or cause
             if run is not None:
                 run.ensure_begun()
                 return run
@@ -249,6 +261,14 @@ class TokenSource:
             return Run.ended(way, snapshot if snapshot is not None and is_good and not forced else failure.error)
         return None
 
+    def _refresh_here(self, transport: Transport, refused: str | None, forced: bool) -> Run[Snapshot]:
+        """Refresh in this thread, and tell no other caller of it before it is over."""
+        before = self._run
+        run = self._publish(transport, transport.open(), refused, forced)
+        self._run = before
+        run.drive_here()
+        return run
+
     def _publish(self, transport: Transport, sender: Sender, refused: str | None, forced: bool) -> Run[Snapshot]:
         snapshot = self.snapshot
         run: Run[Snapshot] = Run(transport.way, refused, self.monotonic())
@@ -268,7 +288,7 @@ class TokenSource:
             self.snapshot = snapshot.withheld()
         if self.policy.keep_warm and self._warmth is None:
             self._warmth = Warmth(transport, False)
-        run.begin_with(Driver(self, run, sender, refresh(start), functools.partial(self.finish, run)).begin)
+        run.begin_with(Driver(self, run, sender, refresh(start), functools.partial(self.finish, run)))
         self._run = run
         return run
 
@@ -288,14 +308,14 @@ class TokenSource:
             self.replace(outcome)
             return run.finish(outcome.token)
 
-        run.begin_with(Driver(self, run, transport.open(), steps, finish).begin)
+        run.begin_with(Driver(self, run, transport.open(), steps, finish))
         run.ensure_begun()
         return run
 
     def ask(self, transport: Transport, steps: Generator[Step, Any, Any]) -> Run[Any]:
         """Drive a flow that changes nothing; the run ends with what it returns or raises."""
         run: Run[Any] = Run(transport.way, requests_beyond=2)
-        run.begin_with(Driver(self, run, transport.open(), steps, run.finish).begin)
+        run.begin_with(Driver(self, run, transport.open(), steps, run.finish))
         run.ensure_begun()
         return run
 
@@ -315,7 +335,7 @@ class TokenSource:
         self._schedule_keep_warm()
         run.finish(result)
         if error is not None:
-            self.emit(Emit("refresh_failed", error=error))
+            self.emit(Emit("refresh_failed", error=error), run)
 
     def _succeed(self, run: Run[Snapshot], held: Held) -> Snapshot:
         assert held.token is not None
@@ -371,6 +391,22 @@ class TokenSource:
         with _lock:
             self._run, self._memory = None, Memory(held.number)
             self.snapshot = None if held.token is None else self._make_snapshot(held.token, held.number)
+
+    @property
+    def run(self) -> Run[Snapshot] | None:
+        """The refresh under way, if there is one."""
+        return self._running()
+
+    @property
+    def state(self) -> TokenState:
+        """What the token in memory is good for now."""
+        return self._usable()
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """The failures that are still remembered."""
+        now = self.monotonic()
+        return tuple(failure for failure in self._memory.failures if failure.until > now)
 
     def forget_failures(self) -> None:
         """Forget every remembered failure: the next call tries again."""
@@ -451,7 +487,7 @@ class TokenSource:
         if self._usable() is TokenState.FRESH:
             return self._schedule_keep_warm()
         try:
-            self.start(warmth.transport)
+            self.start(warmth.transport, cause="keep_warm")
         except Exception as error:  # noqa: BLE001  a user's transport: warmth must not end with its first failure
             self._remember(error, warmth.transport.way)
             self.emit(Emit("refresh_failed", error=error))
@@ -479,16 +515,29 @@ class TokenSource:
         """The threads that refresh: the process's, unless a test brought others."""
         return self.workers or _workers
 
-    def emit(self, step: Emit) -> None:
+    def emit(self, step: Emit, run: Run[Any] | None = None) -> None:
         """Tell the log now, and the observers in a thread of their own: they may be slow, or have to be loaded."""
         token, now = step.token, self.time()
         remaining = None if token is None or token.expires_at is None else token.expires_in(now)
         detail = str(step.error) if step.error is not None else step.detail
+        attempt, duration, status = run.request if run is not None else (None, None, None)
         event = TokenEvent(
-            step.kind, self.credentials.provider, self.credentials.key, now, remaining, detail, step.error
+            step.kind,
+            self.credentials.provider,
+            self.credentials.key,
+            now,
+            remaining,
+            detail,
+            step.error,
+            duration,
+            attempt,
+            status,
+            run.cause if run is not None else None,
         )
         write(event)
         tellers = self.workers or _tellers
+        if tellers is _tellers and tellers.waiting("observers") >= MAX_EVENTS:
+            return  # an observer hangs; the log has the event
         with contextlib.suppress(NoThread):
             tellers.submit(functools.partial(contextvars.copy_context().run, notify, event), "observers")
 
@@ -544,6 +593,16 @@ def set_static(target: object, snapshot: Snapshot | None) -> None:
                 source._load_now()
 
 
+def worker_threads() -> int:
+    """Return how many worker threads there are."""
+    return _workers.threads
+
+
+def sources() -> list[TokenSource]:
+    """Return the sources that are alive."""
+    return list(_sources.values())
+
+
 def reset() -> None:
     """Forget every source's token and failures, and what was learnt of servers: as if the process had just begun."""
     with _lock:
@@ -565,8 +624,7 @@ def call(function: Callable[[], Any], way: object = None) -> Run[Any]:
             result = without_frames(error)
         run.finish(result)
 
-    run.begin_with(functools.partial(_workers.submit, functools.partial(run.context.run, work), ("call", id(way))))
-    run.ensure_begun()
+    _workers.submit(functools.partial(run.context.run, work), ("call", id(way)))
     return run
 
 

@@ -73,6 +73,11 @@ class Workers:
         """How many worker threads there are."""
         return self._threads
 
+    def waiting(self, lane: Hashable) -> int:
+        """Return how many tasks of a lane wait for a thread."""
+        found = self._lanes.get(lane)
+        return len(found.tasks) if found is not None else 0
+
     def submit(self, task: Task, lane: Hashable = None) -> None:
         """Run `task` in a worker thread, soon.
 

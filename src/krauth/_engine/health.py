@@ -1,0 +1,85 @@
+"""What krauth is doing in this process, for operators: refreshes under way and remembered failures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from .._values.clock import Stopwatch
+from .._values.guard import shown_key
+from .._values.token import TokenState
+from . import source
+
+if TYPE_CHECKING:
+    from .._values.event import Cause
+
+
+class RunHealth(NamedTuple):
+    """A refresh under way.
+
+    Attributes:
+        key: Of whose token; holds no secret.
+        seconds: Since it began.
+        waits: Whether it still waits for a worker thread.
+        cause: `"expiry"`, `"refusal"`, `"keep_warm"` or `None`.
+    """
+
+    key: str
+    seconds: float
+    waits: bool
+    cause: Cause | None
+
+
+class FailureHealth(NamedTuple):
+    """A remembered failure.
+
+    Attributes:
+        key: Of whose token; holds no secret.
+        seconds: For which callers without a token are still given it instead of a token request.
+        times: How many there were in a row.
+        error: The failure.
+    """
+
+    key: str
+    seconds: float
+    times: int
+    error: str
+
+
+class Health(NamedTuple):
+    """What krauth is doing in this process.
+
+    Attributes:
+        runs: Refreshes under way, the longest first.
+        failures: Failures that are remembered, the one that is remembered longest first.
+        workers: Worker threads.
+        tokens: Keys of tokens in memory that are good.
+    """
+
+    runs: tuple[RunHealth, ...]
+    failures: tuple[FailureHealth, ...]
+    workers: int
+    tokens: tuple[str, ...]
+
+
+def health() -> Health:
+    """Return what krauth is doing in this process: runs under way, remembered failures, threads, tokens in memory."""
+    runs, failures, tokens = [], [], []
+    for one in source.sources():
+        key, now = shown_key(one.credentials.key), one.monotonic()
+        if (run := one.run) is not None:
+            runs.append(RunHealth(key, Stopwatch.now() - run.created_at, run.started_at is None, run.cause))
+        failures += [FailureHealth(key, f.until - now, f.times + 1, str(f.error)) for f in one.failures]
+        if one.state in (TokenState.FRESH, TokenState.STALE):
+            tokens.append(key)
+    runs.sort(key=lambda run: -run.seconds)
+    failures.sort(key=lambda failure: -failure.seconds)
+    return Health(tuple(runs), tuple(failures), source.worker_threads(), tuple(sorted(tokens)))
+
+
+def forget_failures() -> None:
+    """Forget all remembered failures of this process, so that the next calls try again at once.
+
+    What the token store remembers for all processes stays: `krauth tokens delete` removes an entry.
+    """
+    for one in source.sources():
+        one.forget_failures()

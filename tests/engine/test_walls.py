@@ -1,0 +1,282 @@
+"""Walls: what hangs, fails or raises anything harms only those who use it, and a counter is always put back."""
+
+from __future__ import annotations
+
+import contextvars
+import signal
+import threading
+import time
+
+import pytest
+
+import krauth_requests
+from krauth import HTTPResponse, KrauthError, MemoryStore, RefreshPolicy, TokenTransportError, testing
+from krauth._engine.workers import NoThread, Workers
+
+GOOD = HTTPResponse(200, {}, b'{"access_token": "good", "token_type": "Bearer", "expires_in": 3600}')
+PATIENCE = 30
+
+
+@pytest.fixture(autouse=True)
+def fresh():
+    with testing.reset():
+        yield
+
+
+def make(name, transport, **settings):
+    settings = {"store": MemoryStore()} | settings
+    return krauth_requests.OAuth2Auth(
+        "client",
+        "s3cret-of-it",
+        scope=name,
+        token_endpoint=settings.pop("token_endpoint", "https://auth.example/token"),
+        api_origins="https://api.example",
+        token_transport=transport,
+        **settings,
+    )
+
+
+@pytest.fixture
+def go():
+    """Lets all go that hang."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def first_token(name):
+    begun = time.perf_counter()
+    make(name, lambda request: GOOD, token_endpoint="https://healthy.example/token").token()
+    return time.perf_counter() - begun
+
+
+@pytest.mark.parametrize("where", ["endpoint", "store", "callables"])
+def test_a_healthy_provider_is_as_fast_beside_two_hundred_stuck_ones(go, where):
+    """The first token takes the same time, whatever hangs next door, and threads stay bounded."""
+    first_token("warm-up")
+    alone = min(first_token(f"alone-{n}") for n in range(5))
+
+    def hang(request):
+        go.wait(PATIENCE)
+        return GOOD
+
+    class Hung(MemoryStore):
+        blocking = True
+
+        def load(self, key):
+            go.wait(PATIENCE)
+            return super().load(key)
+
+    hung = Hung()
+    stuck = []
+    for n in range(200):
+        if where == "store":
+            auth = make(f"stuck-{n}", lambda request: GOOD, store=hung)
+        elif where == "callables":
+            auth = make(f"stuck-{n}", lambda request: hang(request))
+        else:
+            auth = make(f"stuck-{n}", hang)
+        stuck.append(auth)
+        auth._source.start(auth._transport)
+    beside = min(first_token(f"beside-{n}") for n in range(5))
+    threads = [thread for thread in threading.enumerate() if thread.name == "krauth-worker"]
+    assert len(threads) <= 256 + 8
+    assert beside <= max(1.5 * alone, alone + 0.02)
+
+
+def test_four_thousand_cold_sellers_of_a_slow_endpoint_are_served(monkeypatch):
+    """Waiting for a worker thread is not waiting for the network: no caller fails."""
+
+    def slow(request):
+        time.sleep(0.03)  # a tenth of a real endpoint, and so is the timeout
+        return GOOD
+
+    policy = RefreshPolicy(timeout=3.0, attempt_timeout=3.0)
+    store = MemoryStore()
+    auths = [make(f"seller-{n}", slow, store=store, refresh=policy) for n in range(4000)]
+    runs = [auth._source.start(auth._transport) for auth in auths]
+    outcomes = [run.wait(policy) for run in runs]
+    assert not [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+
+
+def test_the_queue_has_a_limit_and_a_name(go):
+    """A caller that got no worker thread in time is told so, and how to change it."""
+    policy = RefreshPolicy(timeout=0.2, queue_timeout=0.3)
+
+    def hang(request):
+        go.wait(PATIENCE)
+        return GOOD
+
+    store = MemoryStore()
+    auths = [make(f"stuck-{n}", hang, refresh=policy, store=store) for n in range(70)]
+    runs = [auth._source.start(auth._transport) for auth in auths]
+    outcome = runs[-1].wait(policy)
+    assert isinstance(outcome, TokenTransportError)
+    assert "queue_timeout" in str(outcome)
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, MemoryError, GeneratorExit])
+def test_a_task_that_raises_anything_leaves_its_slot(error):
+    """After a hundred of them a task still runs."""
+    workers, ran = Workers(limit=2, lane_limit=2), threading.Event()
+
+    def broken():
+        raise error
+
+    for _ in range(100):
+        workers.submit(broken, "lane")
+    workers.submit(ran.set, "lane")
+    assert ran.wait(PATIENCE)
+
+
+@pytest.mark.parametrize("error", [MemoryError, RuntimeError, OSError])
+def test_a_thread_that_cannot_be_started_leaves_its_slot(monkeypatch, error):
+    """After forty failures the next task runs all the same."""
+    workers, ran = Workers(limit=2), threading.Event()
+    with monkeypatch.context() as patch:
+
+        def start(thread):
+            raise error
+
+        patch.setattr(threading.Thread, "start", start)
+        for _ in range(40):
+            with pytest.raises(NoThread):
+                workers.submit(ran.set)
+    workers.submit(ran.set)
+    assert ran.wait(PATIENCE)
+
+
+def test_no_thread_to_be_had_is_said_on_an_event_loop(monkeypatch):
+    """The caller is told about the limit of threads at once, and the loop is not blocked."""
+    import asyncio
+
+    import krauth_httpx
+
+    auth = krauth_httpx.MelomingOAuth(
+        "client", "s3cret-of-it", token_transport=lambda request: GOOD, store=MemoryStore()
+    )
+
+    def start(thread):
+        raise RuntimeError("can't start new thread")
+
+    async def main():
+        with monkeypatch.context() as patch:
+            patch.setattr("krauth._engine.source._workers", Workers())
+            patch.setattr(threading.Thread, "start", start)
+            begun = time.monotonic()
+            with pytest.raises(TokenTransportError, match="limit of threads"):
+                await auth.atoken()
+            return time.monotonic() - begun
+
+    assert asyncio.run(main()) < 2
+
+
+ORDER = contextvars.ContextVar("order", default="nobody's")
+
+
+def test_a_token_request_lands_in_the_context_of_the_call_that_began_it():
+    """Traces, baggage and request ids follow the call, also for the second order on the same worker thread."""
+    seen = []
+
+    def send(request):
+        seen.append(ORDER.get())
+        return GOOD
+
+    for order in ("order 1", "order 2", "order 3"):
+        context = contextvars.copy_context()
+        context.run(ORDER.set, order)
+        context.run(make(order.replace(" ", "-"), send).token)
+    assert seen == ["order 1", "order 2", "order 3"]
+
+
+@pytest.mark.skipif(threading.current_thread() is not threading.main_thread(), reason="signals reach the main thread")
+def test_a_signal_handler_may_want_a_token_at_any_moment():
+    """Also between announcing a refresh and beginning it: the handler begins it, and both get the token."""
+    auth = make("client", lambda request: GOOD)
+    source, found, raised = auth._source, [], []
+    publish = type(source)._publish
+
+    def handler(number, frame):
+        found.append(auth.token().access_token)
+
+    def interrupted(self, *args):
+        run = publish(self, *args)
+        if not raised:
+            raised.append(True)
+            signal.raise_signal(signal.SIGUSR1)
+        return run
+
+    before = signal.signal(signal.SIGUSR1, handler)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(source), "_publish", interrupted)
+            begun = time.monotonic()
+            assert auth.token().access_token == "good"
+            assert time.monotonic() - begun < 5
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert found == ["good"]
+
+
+def test_an_outcome_counts_once():
+    """A run that was interrupted and ends all the same wakes its callers once, without an error in the log."""
+    from krauth._engine.run import Run
+
+    run = Run("way")
+    run.finish(TokenTransportError("interrupted"))
+    run.finish("late")
+    assert isinstance(run.future.result(0), TokenTransportError)
+
+
+def test_a_fact_about_one_callers_way_is_no_fact_about_the_token():
+    """A transport that fails harms its caller alone: an equal auth object with another one gets the token at once."""
+    store = MemoryStore()
+
+    def broken(request):
+        raise OSError("no route to host")
+
+    bad = make("client", broken, store=store, refresh=RefreshPolicy(attempts=1))
+    good = make("client", lambda request: GOOD, store=store, refresh=RefreshPolicy(attempts=1))
+    with pytest.raises(KrauthError):
+        bad.token()
+    store._entries.clear()  # what was told to other processes
+    assert good.token().access_token == "good"
+
+
+def test_two_policies_do_not_change_each_other():
+    """Auth objects with equal credentials and other policies share the token, and each keeps its timeouts."""
+    store = MemoryStore()
+    patient = make("client", lambda request: GOOD, store=store, refresh=RefreshPolicy(timeout=30))
+    hasty = make("client", lambda request: pytest.fail("it is there"), store=store, refresh=RefreshPolicy(timeout=1))
+    assert patient.token().access_token == hasty.token().access_token == "good"
+    assert (patient._source.policy.timeout, hasty._source.policy.timeout) == (30, 1)
+
+
+def test_a_late_wish_for_a_token_does_not_hold_up_the_exit():
+    """After the exit handlers nothing begins any more, and a timer is refused instead of waited for."""
+    workers = Workers()
+    workers.drain()
+    begun = time.monotonic()
+    with pytest.raises(NoThread):
+        workers.submit(lambda: None)
+    with pytest.raises(NoThread):
+        workers.after(5.0, lambda: None)
+    assert time.monotonic() - begun < 1
+
+
+def test_the_exit_waits_for_code_that_must_not_be_cut_off():
+    """A signature under way is waited for, however long it takes on a loaded machine."""
+    workers, entered, go, drained = Workers(), threading.Event(), threading.Event(), threading.Event()
+
+    def sign():
+        with workers.computing():
+            entered.set()
+            go.wait(PATIENCE)
+
+    workers.submit(sign)
+    assert entered.wait(PATIENCE)
+    thread = threading.Thread(target=lambda: (workers.drain(), drained.set()))
+    thread.start()
+    assert not drained.wait(0.3)
+    go.set()
+    assert drained.wait(PATIENCE)
