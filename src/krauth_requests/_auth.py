@@ -17,7 +17,6 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import requote_uri, rewind_body
 
 from krauth._auth.origin_auth import ONE_SHOT, AuthCore, Refusal, is_seekable
-from krauth._values.loops import running_loop
 from krauth._values.secret import hide
 
 from ._transport import TokenTransport
@@ -52,29 +51,6 @@ class RequestsAuth(AuthCore, AuthBase):
     def _set_origins(self, origins: tuple[Origin, ...]) -> None:
         super()._set_origins(origins)
         self._watched = _watched(self.judged_statuses)
-
-    def obtain(self, *, refused: str | None = None, forced: bool = False) -> Snapshot:
-        """Wait for a token, and meanwhile send the token request in this thread where it uses no refresh token.
-
-        A request that uses a refresh token is a worker's: a caller that is interrupted must not lose its answer. So is
-        one over a user's callable, which may hang, and one for a caller on an event loop.
-        """
-        source = self._tokens
-        hidden = hide(refused)
-        del refused  # or a traceback with local variables would show it
-        is_bounded = isinstance(self._transport, TokenTransport) and running_loop() is None
-        if is_bounded and not source.credentials.uses_refresh_token and not source.policy.keep_warm:
-            from krauth._engine.run import GRACE, deliver  # seldom needed
-
-            from ._turn import Turn
-
-            turn = Turn(source, self._transport)
-            run = source.start(turn, refused=hidden and hidden.reveal(), forced=forced)  # type: ignore[arg-type]
-            turn.work_until(run.future, source.policy.timeout + GRACE)
-            outcome = run.wait(source.policy)
-            if not isinstance(outcome, BaseException) or run.way is self._transport.way:
-                return deliver(outcome)
-        return super().obtain(refused=hidden and hidden.reveal(), forced=forced)  # type: ignore[arg-type]
 
     def __call__(self, request: PreparedRequest, handler: object = None) -> PreparedRequest:
         """Attach the credential, if the request goes to its origin. No `handler` comes from requests."""

@@ -98,6 +98,6 @@ def test_an_interrupted_caller(sandbox, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(type(auth._transport), "open", lambda self: interrupted)
         with pytest.raises(KeyboardInterrupt):
-            auth.token()
+            auth.obtain(refused="refused-before")
     assert auth.token().access_token
     assert sandbox.meloming.token_requests == 1
