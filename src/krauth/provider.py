@@ -48,6 +48,8 @@ field → the server's, a dotted path, or several), `token_time_zone` and `token
 `trace_header`, `errors`, `min_interval` (seconds between two token requests); see `Credentials`. `SecretCredentials`
 brings a client secret that may be replaced while the process runs.
 
+`krauth.testing.ProviderContract` holds what every provider must do, as tests.
+
 The attributes are the class's, or set before `use_origins` or `use_credentials`, which read them. The two base classes
 may be named in either order.
 """

@@ -121,6 +121,7 @@ def test_provider_modules():
     assert callable(krauth.naver.sign)
     assert callable(krauth.testing.FakeClock)
     assert krauth.testing.TokenStoreContract
+    assert krauth.testing.ProviderContract
 
 
 def test_names_that_come_late_are_as_good_as_any():

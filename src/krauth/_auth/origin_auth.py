@@ -729,7 +729,8 @@ class _Asked:
             return None
         content: Any = self.content.reveal() if self.content is not None else None
         fields = auth._fields(self.method, self.url, content, found)
-        if found is True and self.refusal.carried is not None:
+        # A provider without tokens may sign in this very field: then `_fields` has made it anew.
+        if found is True and self.refusal.carried is not None and auth._source is not None:
             fields[auth.token_header] = self.refusal.carried.reveal()
         auth._repeated = (self.method, self.url, None if found is True else found)
         return fields
