@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 from korean_apis import kakao
 from korean_apis import requests as apis
+
 from krauth import HTTPResponse, MemoryStore, Token
 from krauth.testing import ProviderContract
 from krauth_requests import OAuth2Auth
