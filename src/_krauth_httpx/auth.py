@@ -60,8 +60,8 @@ class HTTPXAuth(AuthCore):
             self._marks = True
 
     def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
-        """Attach the credential, and repeat the request once after a refusal that a new token may cure."""
-        url = getattr(request.url, "_uri_reference", request.url)  # the same names, without calls; what is sent
+        """Attach the credential, and repeat the request once after a refusal that a new token may mend."""
+        url = getattr(request.url, "_uri_reference", request.url)  # the URL as it is sent, read faster
         if (url.scheme, url.host, url.port) not in self._triples and not self.covers(url.scheme, url.host, url.port):
             self._pass_on(request, (yield request))
             return
@@ -92,7 +92,7 @@ class HTTPXAuth(AuthCore):
 
     async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
         """Do as `sync_auth_flow` does, without blocking."""
-        url = getattr(request.url, "_uri_reference", request.url)  # the same names, without calls; what is sent
+        url = getattr(request.url, "_uri_reference", request.url)  # the URL as it is sent, read faster
         if (url.scheme, url.host, url.port) not in self._triples and not self.covers(url.scheme, url.host, url.port):
             self._pass_on(request, (yield request))
             return
@@ -138,7 +138,7 @@ class HTTPXAuth(AuthCore):
             self.warn_withheld(str(response.request.url))
 
     def _sign(self, request: Request, body: Body | None) -> None:
-        """Set the header fields besides the token's, and mark the request: its redirects are watched."""
+        """Set the additional header fields, and mark the request, so that its redirects are watched."""
         if request.extensions.get(MARK) is not self:
             request.extensions = {**request.extensions, MARK: self}
         if (fixed := self._fixed) is not None:
@@ -171,7 +171,7 @@ class HTTPXAuth(AuthCore):
         return request if self._judges and self.is_judged(response.status_code, response.headers) else None
 
     def _refusal(self, request: Request, response: Response, body: Body | None, start: bytes | None) -> Refusal | None:
-        """Return what is judged, or `None` where the answer is to be handed back."""
+        """Return the refusal to judge, or `None` if the answer is handed back as it is."""
         if start is None:
             return None
         carried = hide(request.headers.get(self.token_header))
@@ -208,7 +208,7 @@ class HTTPXAuth(AuthCore):
                     break
             else:
                 start.is_whole = True
-        except Exception as error:  # noqa: BLE001  whoever reads the response meets it again
+        except Exception as error:  # noqa: BLE001  raised again when the user reads the response
             start.error = error
         finally:
             watch.end()
@@ -263,7 +263,7 @@ def _socket_of(response: Response) -> Any:
 
 
 class _Start:
-    """The beginning of a body that was read ahead, and what is left of it."""
+    """The beginning of a body, read ahead, and the rest that is not read yet."""
 
     __slots__ = ("_until", "chunks", "error", "is_whole", "rest", "size")
 
@@ -310,12 +310,12 @@ class Body:
 
 
 def content_of(request: Request, body: Body | None) -> object:
-    """Return a request's body as it is sent, or `ONE_SHOT`; what is read from files is kept as bytes."""
+    """Return a request's body as it is sent, or `ONE_SHOT`; the content of files is kept as bytes."""
     return request.read() if body is None or body.may_be_sent_again(request) else ONE_SHOT
 
 
 def resumed_stream(sync_base: type, async_base: type) -> type:
-    """Return a class of stream, of the library's own kinds, that begins with what was read ahead."""
+    """Return a class of stream, of the library's own kinds, that begins with the chunks read ahead."""
 
     class ResumedStream(sync_base, async_base):  # type: ignore[misc]
         def __init__(self, stream: Any, start: _Start) -> None:

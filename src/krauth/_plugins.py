@@ -42,7 +42,7 @@ if hasattr(os, "register_at_fork"):
 
 
 class Plugins:
-    """What is installed: the plugins, the schemes they bind, and why any of them could not be used."""
+    """The installed plugins, the URL schemes of their stores, and for each broken plugin the reason."""
 
     def __init__(self) -> None:
         import importlib
@@ -65,7 +65,7 @@ class Plugins:
                 continue  # the same distribution, found twice on the path
             try:
                 self.register(entry_point.load(), entry_point.name)
-            except Exception as error:  # noqa: BLE001  whatever a plugin raises must not break the others
+            except Exception as error:  # noqa: BLE001  one plugin's exception must not break the others
                 self.broken[entry_point.name] = clean(f"{type(error).__name__}: {error}", MAX_WORDS)
         if SHIPPED not in self.broken and not self.manager.has_plugin(SHIPPED):
             with contextlib.suppress(ModuleNotFoundError):
@@ -144,7 +144,7 @@ class Plugins:
         for implementation in self.manager.hook.krauth_token_event.get_hookimpls():
             try:
                 implementation.function(*[event for _ in implementation.argnames])
-            except Exception as error:  # noqa: BLE001  whatever an observer raises does no harm
+            except Exception as error:  # noqa: BLE001  an observer's exception must not break a call
                 _leave_out(error, under_way)
                 logger.exception("plugin %r failed to observe an event", implementation.plugin_name)
 

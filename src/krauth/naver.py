@@ -120,7 +120,7 @@ _WRONG_SHAPE = (
     " digits; copy it again from the API center"
 )
 _SINGLE_QUOTES = "put it in single quotes there, NAVER_COMMERCE_CLIENT_SECRET='$2a$04$…'"
-#: What is wrong with a secret of the wrong shape: a pattern that finds it, and what to do. `{n}`: its length.
+#: Faults of a secret of the wrong shape: a pattern that finds the fault, and the advice. `{n}`: its length.
 _FAULTS = (
     (
         r"\\\$",

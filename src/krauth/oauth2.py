@@ -167,7 +167,7 @@ def _discovery_policy() -> RefreshPolicy:
 
 
 def fetch_metadata(send: Sender, issuer: str, given: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings in a server's metadata, besides those that the user gives."""
+    """Return the settings in a server's metadata that the user did not give."""
     from ._oauth.metadata import is_metadata, metadata_urls, process_metadata
     from ._values.messages import HTTPRequest
 

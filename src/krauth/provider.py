@@ -1,7 +1,7 @@
 """What the author of a provider needs, and nothing else of the core: its public names, with a promise to keep them.
 
-A provider is two small classes. One says how a request is credited, on top of `OriginAuth`; the other is that one and
-the `AdapterAuth` of a stack's package, and needs no body of its own:
+A provider is two small classes. One says how a request is credited, on top of `OriginAuth`; the other inherits from
+that one and from the `AdapterAuth` of a stack's package, and has an empty body:
 
     from krauth.provider import OriginAuth, Secret, hide, now, use_origins
 
@@ -148,7 +148,7 @@ def use_credentials(
         auth: The object under construction.
         credentials: What obtains its tokens.
         store: A `TokenStore` or the URL of one; `None`: the process's memory.
-        refresh: When to renew, and how long to wait.
+        refresh: When to refresh, and how long to wait.
         token_transport: As users hand it over; `None`: the stack's own.
 
     Raises:

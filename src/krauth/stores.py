@@ -69,7 +69,7 @@ class Lease(NamedTuple):
     fence: int = 0
 
 
-#: `save(…, version=ANY)`: whatever is there is replaced.
+#: `save(…, version=ANY)`: any entry that is there is replaced.
 ANY = "*"
 
 
@@ -112,7 +112,7 @@ class TokenStore(abc.ABC):
             value: Any text.
             version: The version that must be there now; `None`: there must be no entry; `ANY`: no matter.
             lease: The lease it is saved under, if any.
-            expires_at: Seconds since the epoch after which nobody needs the entry; the store may then drop it.
+            expires_at: Seconds since the epoch after which the entry is no longer needed; the store may then drop it.
 
         A lease is lost when it was released, or when another lease on the key was granted after it. A lease whose
         time is up, and after which no other was granted, still saves: no other process can have saved in between.
@@ -163,7 +163,7 @@ class TokenStore(abc.ABC):
             value: Any text.
             version: The version that must be there now; `None`: there must be no entry; `ANY`: no matter.
             lease: The lease. It is kept when the entry could not be saved.
-            expires_at: Seconds since the epoch after which nobody needs the entry.
+            expires_at: Seconds since the epoch after which the entry is no longer needed.
 
         Raises:
             StoreConflict: Another version is there, or the lease was lost; nothing was saved.

@@ -54,7 +54,7 @@ class FakeClock(Clock):
         self._mono += seconds
 
     def set_wall(self, seconds: float) -> None:
-        """Move the wall clock alone by `seconds`, forward or back, as when somebody sets the time."""
+        """Move the wall clock alone by `seconds`, forward or back, as when a user sets the time."""
         self._wall += seconds
 
     def suspend(self, seconds: float) -> None:
@@ -119,8 +119,8 @@ class static_token:  # noqa: N801  used like a function
 class reset:  # noqa: N801  used like a function
     """Forget all tokens, failures and stores of this process, now and, as `with reset():`, at the end of the block.
 
-    Tests then do not depend on each other. Tokens in SQLite, Redis and other durable stores stay; name a store of its
-    own for each test. Auth objects that exist go on with what is there now. Also a pytest fixture: `krauth_reset`.
+    Tests then do not depend on each other. Tokens in SQLite, Redis and other durable stores stay; so name another store
+    for each test. Auth objects that exist go on with the new, empty state. Also a pytest fixture: `krauth_reset`.
     """
 
     def __init__(self) -> None:
@@ -149,8 +149,8 @@ class TokenStoreContract:
             def make_store(self):
                 return MyStore("tcp://127.0.0.1:4711")
 
-    Each test uses a key of its own, so the place may be the same for all. Stores made are closed after the test. Say
-    what a store cannot do by setting the attributes below to false; see `TokenStore` for what is then lost.
+    Each test uses another key, so all tests may share one place. The stores are closed after the test. If a store
+    cannot do something, set its attribute below to false; `TokenStore` says which promise is then lost.
     """
 
     #: Stores made by `make_store` in the same test see the same entries.
@@ -193,7 +193,7 @@ class TokenStoreContract:
         return str(self.__dict__.setdefault("_key", f"contract|https://api.example|{uuid.uuid4().hex}"))
 
     def teardown_method(self) -> None:
-        """Close what was made."""
+        """Close the stores that the test made."""
         for store in self.__dict__.pop("_all", []):
             store.close()
 
@@ -225,7 +225,7 @@ class TokenStoreContract:
         self._holds("two", key=key + "2")
 
     def test_a_save_replaces(self) -> None:
-        """The last save is what is loaded, and its version is a new one, also for equal text."""
+        """A load returns the last save; its version is a new one, also for equal text."""
         first = self.store.save(self.key, "same")
         second = self.store.save(self.key, "same")
         _check(first != second, "every save must return a new version, also when the text is the same")
@@ -249,7 +249,7 @@ class TokenStoreContract:
         self._holds(large[::-1])
 
     def test_delete(self) -> None:
-        """A deleted entry is gone; deleting what is not there is no error."""
+        """A deleted entry is gone; deleting a missing entry is no error."""
         self.store.delete(self.key)
         self.store.save(self.key, "gone soon")
         self.store.delete(self.key)
@@ -298,7 +298,7 @@ class TokenStoreContract:
         self._holds(str(5 * self.threads))
 
     def test_concurrent_writers_tear_nothing(self) -> None:
-        """Whoever reads while others save sees one of the texts whole."""
+        """A reader sees one of the texts whole while other threads save."""
         texts = [f"{number}" * 5000 for number in range(1, self.threads)]
         self.store.save(self.key, texts[0])
 
@@ -387,7 +387,7 @@ class TokenStoreContract:
         _check(mine[0] not in listed, "keys() must not name a deleted entry")
 
     def test_one_lease_at_a_time(self) -> None:
-        """While one holds the lease nobody else gets it, and everybody else's keys are free."""
+        """While one caller holds the lease, no other gets it; other keys are free."""
         self._require("has_leases")
         lease = self._acquired()
         _check(lease.key == self.key, "a lease must carry its key")
@@ -443,7 +443,7 @@ class TokenStoreContract:
         self._holds("newest", version)
 
     def test_a_dead_holders_lease_ends(self) -> None:
-        """A lease that nobody gives back can be had again soon after its time, and not before."""
+        """A lease that is not given back is free soon after its time, and not before."""
         self._require("has_leases")
         began = time.monotonic()
         self._acquired(self.short)

@@ -60,7 +60,7 @@ def decode_body(coding: str | None, body: bytes) -> bytes | None:
     for name in reversed(codings):
         try:
             decoded = _DECODERS[name](body) if body else body
-        except Exception:  # noqa: BLE001  an unknown name, or what a decoder raises: each has exceptions of its own
+        except Exception:  # noqa: BLE001  an unknown name, or an exception type of one decoder
             return None
         if decoded is None or len(decoded) > MAX_JUDGED_BODY:
             return None

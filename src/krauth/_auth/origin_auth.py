@@ -71,7 +71,7 @@ class AuthCore:
 
     #: Where the API is: the URL that the paths of its documentation are added to, without a trailing slash.
     base_url: str = ""
-    #: Names of header fields that `extra_headers` sets besides the token's.
+    #: Names of the header fields that `extra_headers` sets. The token's field is not among them.
     extra_names: tuple[str, ...] = ()
     #: Whether `extra_headers` gives the same for every request; it is then called once.
     fixed_headers: bool = False
@@ -165,7 +165,7 @@ class AuthCore:
         refresh: RefreshPolicy | None,
         token_transport: object,
     ) -> None:
-        # Here and not above: whoever imports an adapter need not use it at once.
+        # Imported here, so that `import krauth_requests` stays fast for programs that do not use it at once.
         from .._engine.source import TokenSource
         from .._plugins import open_store
         from .._values.clock import SYSTEM
@@ -211,7 +211,7 @@ class AuthCore:
         return (self._tokens.peek(self._transport) or await self.aobtain()).token
 
     def refresh(self) -> Token:
-        """Refresh the token now, whatever its state, and return the new one.
+        """Refresh the token now, even if it is fresh, and return the new one.
 
         Naver returns the same token again while 30 minutes or more of its life remain.
 
@@ -451,7 +451,7 @@ class AuthCore:
 
     # Types: `(method, url)`, and with `signs_body` `(method, url, body)`.
     def extra_headers(self, *args: Any, **kwargs: Any) -> Mapping[str, str]:
-        """Return the header fields, besides the token's, for one sending of a request.
+        """Return the additional header fields, without the token's, for one sending of a request.
 
         Args:
             args: The HTTP method, the URL as it is sent, and with `signs_body` the body as bytes.
@@ -460,7 +460,9 @@ class AuthCore:
         return {}
 
     def set_extra_headers(self, headers: MutableMapping[str, str], method: str, url: str, body: object = b"") -> None:
-        """Set those header fields, if they are named: what is not could not be taken off again for a foreign origin.
+        """Set the additional header fields that `extra_names` names.
+
+        Other fields are not set: the adapter could not remove them again for a foreign origin.
 
         Raises:
             ConfigurationError: The provider signs the body, and this one can't be had whole.
@@ -574,14 +576,14 @@ class AuthCore:
         return False
 
     def refused_again(self, cure: Snapshot | bool = True) -> None:
-        """The repeated request was refused too: what it was repeated with is not what was wrong."""
+        """The repeated request was refused too, so the new token or the new time was not the cure."""
         if cure is True:
             for origin in self._origins:
                 _ahead.pop(origin, None)
         elif self._source is not None:
             self._source.refused_again()
 
-    # The clock of what is signed.
+    # The clock for signatures.
 
     def server_time(self) -> float:
         """Return seconds since the epoch, by the API's clock as far as it is known."""
@@ -590,7 +592,7 @@ class AuthCore:
         return current_clock().time() + (_ahead.get(self._origins[0], 0.0) if _ahead and self._origins else 0.0)
 
     def _set_clock(self, headers: Mapping[str, str]) -> bool:
-        """Take the time from an answer that blames the clock; false where there is none, or it is what was used."""
+        """Take the time from an answer that blames the clock; false without a `Date`, or if that time was used."""
         from .._values.clock import current_clock, parse_http_date
 
         date = parse_http_date(headers.get("Date"))
@@ -739,7 +741,7 @@ class _Asked:
 class SentFields(dict[str, str]):
     """What `headers` returns: a dict that shows no value, and knows the body that was signed."""
 
-    #: What was signed, where the provider signs bodies.
+    #: The signed body, where the provider signs bodies.
     body: bytes | None = None
 
     def __repr__(self) -> str:
@@ -798,7 +800,7 @@ def forget_clocks() -> None:
 
 
 def reset() -> None:
-    """Forget what was learnt of the clocks of APIs, and which warnings were given; for tests."""
+    """Forget the measured clocks of APIs and the given warnings; for tests."""
     global _warned_blocking
     _ahead.clear()
     _warned_blocking = False

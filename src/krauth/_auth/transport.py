@@ -86,7 +86,7 @@ class Transport:
 
     @property
     def is_bounded(self) -> bool:
-        """Whether its requests end in time whatever happens, so that a caller's own thread may send them."""
+        """Whether each request ends before its deadline in every case; then a caller's thread may send it."""
         return True
 
     def check_blocking(self) -> None:
@@ -107,7 +107,7 @@ class Transport:
             raise
         except Exception as error:  # noqa: BLE001  the libraries let ValueError, RuntimeError and others out, too
             failure = _no_answer(request, error, deadline)
-        raise failure  # here, so that it has no cause: the texts of these exceptions quote what was read
+        raise failure  # raised here, without a cause: the library's texts quote bytes of the answer
 
     def _send(self, request: HTTPRequest, deadline: Deadline) -> HTTPResponse:
         raise NotImplementedError

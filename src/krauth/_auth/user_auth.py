@@ -1,4 +1,4 @@
-"""UserAuth: what an OAuth 2.0 client can do besides calling; base of the OAuth classes in `meloming` and `oauth2`."""
+"""UserAuth: sign-in, revocation and introspection; base of the OAuth classes in `meloming` and `oauth2`."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class UserAuth(OriginAuth):
-    """What an OAuth 2.0 client can do besides calling: have a user authorize, revoke, introspect."""
+    """The OAuth 2.0 requests around API calls: let a user authorize, revoke a token, introspect a token."""
 
-    #: Its own, and not the source's, which is shared by all that agree in client and user: another auth object may
-    #: have been made without redirect_uri, or with other endpoints.
+    #: This object's own credentials. The source's are shared by all objects with the same client and user; the object
+    #: that made the source may have no redirect_uri, or other endpoints.
     _client: OAuth2Credentials
 
     def _set_source(
@@ -83,8 +83,8 @@ class UserAuth(OriginAuth):
     def revoke(self) -> None:
         """Revoke the token at the server and forget it, here and in every process that shares the store.
 
-        A process that holds it in memory learns of it when the server refuses it, or when it would renew. What fails
-        half-way can be repeated.
+        Another process may still hold the token in memory. It stops when the server refuses the token, or at its next
+        refresh. If `revoke()` fails half-way, it can be called again.
 
         Raises:
             ConfigurationError: The server has no revocation endpoint.

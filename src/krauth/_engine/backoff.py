@@ -29,7 +29,7 @@ class Failure(NamedTuple):
         until: Monotonic seconds.
         retry_at: When the next background refresh may begin, monotonic seconds.
         times: How many came before it in a row.
-        way: The way to the server that it is about; `None`: it is about the token, whatever the way.
+        way: The way to the server that it is about; `None`: it is about the token, on every way.
     """
 
     error: BaseException
@@ -73,7 +73,7 @@ class Hopeless(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """All that a source remembers besides its token. It is replaced as a whole, so forgetting is one assignment.
+    """What a source remembers in addition to its token. It is replaced as a whole, so forgetting is one assignment.
 
     Attributes:
         number: No token with this number or a lower one is taken any more.

@@ -191,7 +191,7 @@ class Driver:
 
 
 def _described(error: BaseException) -> KrauthError:
-    """Return an error that callers can be given, whatever came out of a flow."""
+    """Return a `KrauthError` for any exception that a flow raised; callers get that one."""
     if isinstance(error, KrauthError):
         return error
     described: KrauthError

@@ -1,7 +1,7 @@
-"""How a token is obtained and refreshed, as a generator of steps: no I/O, no threads, no clock of its own.
+"""How a token is obtained and refreshed, as a generator of steps: it does no I/O, starts no thread, reads no clock.
 
 `refresh()` yields steps (`steps`). The driver, a test with scripted answers or a simulation performs each step and
-sends back what came of it, or throws the error. The position in the generator is the state.
+sends its result back, or throws the error. The position in the generator is the state.
 
 The decisions are in `rules`. Every token has a number: the number of the token before it plus 1. The store tells which
 token is newer by it, since the clocks of two machines differ. `docs/protocol.md` has the whole protocol on one page.
@@ -66,7 +66,7 @@ PROVEN = 600.0
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Start:
-    """What is known when a refresh begins. Nothing in it changes while the refresh runs.
+    """The facts that a refresh begins with. They do not change while the refresh runs.
 
     Attributes:
         credentials: Of the token.
@@ -77,7 +77,7 @@ class Start:
         held: The token in memory and its number.
         usable: What `held` is good for by both clocks.
         refused: The access token that a resource server refused, if that is the cause.
-        forced: Whether the user asked for a token request, whatever the state.
+        forced: Whether the user asked for a token request, even if the token is fresh.
         jitter: Returns a random number in [0, 1).
     """
 
@@ -105,8 +105,8 @@ class Outcome(NamedTuple):
     """What a refresh brought.
 
     Attributes:
-        held: The newest token known, with its number. Where there is an error it may be a token that could not be
-            saved: nobody may use it before it is, and the next refresh saves it first.
+        held: The newest token known, with its number. Where there is an error, the token may be unsaved. No caller
+            may use an unsaved token; the next refresh saves it first.
         error: Why there is no token to give out, or `None`.
     """
 
@@ -232,7 +232,7 @@ class _Refresh:
         yield from store.release()
         return held
 
-    # What was found in the store.
+    # Decisions about the entry in the store.
 
     def _is_adoptable(self) -> bool:
         """Whether the stored token is to be used instead of obtaining another."""
@@ -399,8 +399,8 @@ class _Refresh:
         audience: str | None
         is_ours = before is not None and credentials.is_bound_to(before.proof, before.audience)
         if before is not None and (intent_at is not None or (before.proof is not None and is_ours)):
-            # The binding moves when the server has accepted our secret, and no sooner: a caller with a wrong one, who
-            # set out and was refused, would be taken for the owner the next time. Besides, a proof is slow to make.
+            # The binding changes only after the server has accepted our secret. Otherwise a caller with a wrong secret
+            # would count as the owner after its refused request. A new proof also costs time (bcrypt).
             proof, audience = before.proof, before.audience
         else:
             proof, audience = credentials.binding()
@@ -411,7 +411,7 @@ class _Refresh:
             pause = Pause(self._sent_at + credentials.min_interval, 0, why, "RateLimitError")
         return Record(self.held.token, intent_at, pause=pause, number=self.held.number, proof=proof, audience=audience)
 
-    # After the answer: what the server has spent must not be lost, and what was learnt is told to the others.
+    # After the answer: the new token is saved, and the result is saved for the other processes.
 
     def _keep(self, deadline: float, *, release: bool = True) -> Generator[Step, Any, Held]:
         """Make `held` durable, and return the token in force: it, or a sibling's with a higher number.
@@ -491,7 +491,7 @@ class _Refresh:
         return self.held
 
     def _after_failure(self, error: TokenError, last: Token | None, deadline: float) -> Generator[Step, Any, None]:
-        """Keep a refresh token that came without a usable access token; tell the other processes what was learnt."""
+        """Save a refresh token that came without a usable access token; save the failure for other processes."""
         credentials, clock, store = self._start.credentials, self._start.clock, self._store
         successor = getattr(error, "refresh_token", None)
         if successor is not None and last is not None and credentials.uses_refresh_token:

@@ -71,7 +71,7 @@ class Transport(Protocol):
 
     @property
     def is_bounded(self) -> bool:
-        """Whether its requests end in time whatever happens, so that a caller's own thread may send them."""
+        """Whether each request ends before its deadline in every case; then a caller's thread may send it."""
 
     def open(self) -> Sender:
         """Return a blocking callable for use in a worker thread; called where the caller runs."""
@@ -173,7 +173,7 @@ class TokenSource:
 
     @property
     def current(self) -> Token | None:
-        """The newest token in memory, whatever it is good for."""
+        """The newest token in memory, even if it has expired."""
         return self.snapshot.held.token if self.snapshot is not None else None
 
     # Waiting.
@@ -225,7 +225,7 @@ class TokenSource:
             refused: The access token that a server refused. A newer one that is there, or comes from a refresh under
                 way, is the cure. If the last refresh brought the refused token again, that one is returned: there is
                 no other.
-            forced: Refresh, whatever the state.
+            forced: Refresh, even if the token is fresh.
             cause: For events, where nothing was refused.
         """
         sender: Sender | None = None
@@ -604,7 +604,7 @@ def sources() -> list[TokenSource]:
 
 
 def reset() -> None:
-    """Forget every source's token and failures, and what was learnt of servers: as if the process had just begun."""
+    """Forget every source's token and failures, and the clocks of servers, as in a process that has just begun."""
     with _lock:
         for source in list(_sources.values()):
             source._run, source._memory, source.snapshot = None, Memory(), static_snapshot(source)

@@ -1,4 +1,4 @@
-"""Flows of steps besides refresh: exchange a code, save a token from elsewhere, revoke, forget, introspect."""
+"""The other flows of steps: exchange a code, save a token from elsewhere, revoke, forget, introspect."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class UserFlows:
-    """The flows for one token. Each writes under the lease only, like a refresh, and ends with what is held then."""
+    """The flows for one token. Each writes only under the lease, like a refresh, and returns the token in force."""
 
     __slots__ = ("_clock", "_credentials", "_policy", "_store", "held")
 
@@ -41,7 +41,7 @@ class UserFlows:
     def exchange(
         self, client: OAuth2Credentials, code: str, request: AuthorizationRequest
     ) -> Generator[Step, Any, Held]:
-        """Exchange a code for a token and save it. The code is sent once, whatever comes: it may be spent.
+        """Exchange a code for a token and save it. The code is sent once: after an error it may be spent.
 
         Raises:
             TokenError: The server refused, failed or could not be reached; the user has to start again.
@@ -168,7 +168,7 @@ def introspect(
 
 
 def _once(error: TokenError) -> TokenError:
-    """Return the error with what is true of a code, and not of a refresh, which is repeated by itself."""
+    """Return the error with a text for codes. A refresh is repeated by the library; a code is not."""
     once = copy.copy(error)
     words = str(error).replace("; this is tried again by itself", "")
     once.args = (f"{words}; the code is not sent again, since it may be spent: let the user start again",)

@@ -196,7 +196,7 @@ class OAuth2Credentials(SecretCredentials):
 
     @property
     def token_headers(self) -> Mapping[str, str]:
-        """Header fields for the server's endpoints besides those that a request needs; they may be secret."""
+        """Additional header fields for requests to the server's endpoints; they may be secret."""
         return {name: value.reveal() for name, value in self._headers.items()}
 
     @property

@@ -213,7 +213,7 @@ class Credentials:
         )
 
     def missing_scope(self, token: Token) -> str | None:
-        """Say what was asked for and not granted, or return `None`."""
+        """Return the requested scopes that the server did not grant, as text, or `None`."""
         return None
 
     def authorization_required(self, why: str) -> AuthorizationRequired:

@@ -142,7 +142,7 @@ def find_rule(errors: ErrorTable, status: int, code: str | None) -> Rule | None:
 def find_refusal(errors: ErrorTable, status: int, code: str | None, headers: Mapping[str, str]) -> Rule:
     """Return the row for a refused token request, with the kind of error filled in."""
     by_status = STATUS_ERRORS.get((500 if 500 <= status < 600 else status, None), _UNKNOWN)
-    # A server that fails (5xx) or is overrun (429) does not tell reliably what is wrong with the request.
+    # A server with a failure (5xx) or too many requests (429) does not reliably say why it refused this request.
     is_passing = status == 429 or status >= 500
     named = errors.get((status, code)) if is_passing else find_rule(errors, status, code)
     rule = (named or errors.get((status, None)) or by_status).for_headers(headers)

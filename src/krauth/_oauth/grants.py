@@ -34,7 +34,7 @@ def prepare_form_request(
     Args:
         endpoint: Where to.
         fields: Name → value, or several values for a field that is sent several times. `None` is left out.
-        headers: Header fields besides `Content-Type` and `Accept`.
+        headers: Header fields in addition to `Content-Type` and `Accept`.
     """
     from .._values.messages import HTTPRequest
 
@@ -132,7 +132,7 @@ class _Answer(NamedTuple):
             raise self.invalid("which is no final answer; check proxies")
 
     def read_object(self) -> dict[str, Any]:
-        """Return the JSON object, or raise what came instead."""
+        """Return the JSON object of the answer, or raise an error that describes the answer."""
         data = read_json_object(self.response.body)
         if data is None:
             what = "with something that is not a JSON object" if self.response.body.strip() else "with an empty body"
@@ -169,7 +169,7 @@ class _Answer(NamedTuple):
         )
 
     def check_access_token(self, data: dict[str, Any], refresh_token: str | None) -> str:
-        """Return the access token; what is raised instead keeps a new refresh token: the old one may be spent."""
+        """Return the access token. An error carries the new refresh token, since the old one may be spent."""
         is_new = refresh_token and (self.previous is None or refresh_token != self.previous.refresh_token)
         kept = refresh_token if is_new else None
         access_token, token_type = self.pick(data, "access_token"), self.pick(data, "token_type")
@@ -199,7 +199,7 @@ class _Answer(NamedTuple):
         return pick(data, self.token_fields, name)
 
     def invalid(self, what: str, refresh_token: str | None = None) -> InvalidTokenResponse:
-        """Return the error for an answer that is no token response; it says what came."""
+        """Return the error for an answer that is no token response; the error describes the answer."""
         response = self.response
         trace_id = printable(response.header(self.trace_header)) if self.trace_header else None
         media_type = printable(response.header("content-type"), 60) or "no content type"
@@ -238,7 +238,7 @@ def _server_time(response: HTTPResponse, now: float) -> float:
 def read_lifetime(value: Any) -> float | None:
     """Return `expires_in` in seconds, 0 or less when it is over, or `None` when it is missing or unreadable.
 
-    Numbers written as strings and fractions are read as meant; what is beyond ten years is cut to ten years.
+    Numbers written as strings, and fractions, are accepted. More than ten years counts as ten years.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
@@ -325,7 +325,7 @@ def refusal(
         response: What the server answered.
         now: Seconds since the epoch.
         errors: The provider's table, asked before the RFCs' own.
-        what: What was refused, for the message.
+        what: The name of the refused request, for the message.
         secrets: What the request held. The guard knows each of them as long as it is held here.
         token_fields: Our name of a field → the server's name or dotted path.
         trace_header: The header field that the vendor's support asks for, or `None`.

@@ -38,7 +38,7 @@ def process_metadata(issuer: str, response: HTTPResponse, given: Mapping[str, An
 
     Args:
         issuer: The server's issuer, as the user writes it.
-        response: What was found there.
+        response: The server's answer with the document.
         given: The settings that the user gives. They win, and what they name is not read from the document.
 
     Raises:

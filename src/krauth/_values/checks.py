@@ -13,7 +13,7 @@ from .secret import Secret
 
 #: Characters of a token, of any other text that a server sends, and of a setting, at most.
 MAX_TOKEN, MAX_SERVER_TEXT, MAX_SETTING = 16_384, 4096, 8192
-#: Seconds since the epoch, both ways: the year 5138. What is beyond is no time but a mistake, or an attack.
+#: Seconds since the epoch, both ways: the year 5138. A number beyond it is a mistake or an attack, not a time.
 MAX_TIME = 1e11
 
 #: A bcrypt salt, a prefixed API key, a JSON Web Token, a private key, an `Authorization` header field.
@@ -69,7 +69,7 @@ def require_text(value: object, name: str, hint: str = "") -> str:
     Raises:
         ConfigurationError: It is not; the value is never quoted, since users do paste secrets in the wrong place.
     """
-    value = _unseen(value)  # this frame may raise; it need not show what was given
+    value = _unseen(value)  # this frame may raise; its variables must not show the value
     fault = _fault(value.reveal()) if value is not None else "is empty"
     if fault is not None:
         hint = hint or ("check where it is read from" if fault == "is empty" else "")

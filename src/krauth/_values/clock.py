@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 #: Seconds that a server's clock is believed to be ahead of ours, or behind it, at most: a day covers each time zone.
 MAX_SKEW = 86400.0
-#: No server has a clock of before 2020, or of after 2100: such a `Date` says nothing. A clock of ours of before 2020 is
-#: that of a machine without a battery: then the server's `Date` is believed whatever it says.
+#: A `Date` before 2020 or after 2100 is ignored: no server's clock shows that. If our own clock shows a time before
+#: 2020, this machine has no battery for its clock: then every other `Date` of the server is believed.
 EARLIEST, LATEST = 1_577_836_800.0, 4_102_444_800.0
 #: Seconds for which a measurement that no other confirms is believed: long enough to sign a request anew.
 UNCONFIRMED = 60.0
@@ -96,7 +96,7 @@ def measure_skew(date: str | None, sent_at: float, received_at: float) -> float 
 
 
 class _Skew(NamedTuple):
-    """What is known of one server's clock, in seconds ahead of ours.
+    """The measurements of one server's clock, in seconds ahead of ours.
 
     Attributes:
         confirmed: What two measurements, or one and our clock, agree on; `None`: nothing yet.
@@ -138,10 +138,10 @@ class Skews:
         return known.newest if now < known.until else known.confirmed or 0.0
 
     def settled(self, server: str) -> float:
-        """Return the same for times that are saved and read later: what was confirmed last, however long ago.
+        """Return the seconds for times that are saved and read later: the last confirmed ones, even if long ago.
 
-        Were times saved by a measurement that counts for a minute, and read after it, they would be off by it. While
-        nothing is confirmed, the only measurement there is counts.
+        An unconfirmed measurement counts for a minute only. A time that was saved by it would be wrong after that
+        minute. While nothing is confirmed, the one measurement counts.
         """
         known = self._known.get(server)
         if known is None:
@@ -187,7 +187,7 @@ _current: Clock = SYSTEM
 
 
 def current_clock() -> Clock:
-    """Return the clock for what is made now: the system's, or that of a `FakeClock` in whose block this runs."""
+    """Return the clock for new objects: the system's, or inside `with FakeClock():` that one."""
     return _current
 
 

@@ -16,7 +16,7 @@
     │   ├── AccessDenied                       the user said no
     │   └── StateMismatch                      the callback belongs to another request
     └── TokenStoreError                        the token store failed
-        └── StoreConflict                      somebody else saved in the meantime
+        └── StoreConflict                      another process saved in the meantime
 
 Each message says what happened and what to do about it. All of them can be copied and pickled.
 
@@ -53,7 +53,7 @@ class KrauthError(Exception):
 
 
 def _clean(value: object, name: str = "args") -> object:
-    """Return a text that passed the guard; what is neither text nor a number has to be a text in a message."""
+    """Return a value for a message: a number as it is, a text through the guard, any other value as text."""
     if isinstance(value, str):
         return clean(value)
     if name == "args" and not (value is None or isinstance(value, int | float)):
@@ -165,7 +165,7 @@ class InvalidTokenResponse(TokenEndpointError):
 class AuthorizationRequired(TokenError):
     """A user has to authorize (again) before requests can be sent on their behalf."""
 
-    #: Whether the token was revoked on purpose, so that what is left of it is not used either.
+    #: Whether the token was revoked on purpose, so that its last access token is not used either.
     revoked: bool = False
 
 

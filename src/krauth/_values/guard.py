@@ -2,8 +2,8 @@
 
 How the guard knows the secrets. Every object that holds a secret (`Secret`, `Token`, `HTTPRequest`) makes it known when
 it is made, and the guard forgets it when the last such object is gone. So no code has to remember which secrets took
-part in an exchange, and no path to a message goes round the guard: not a flow that nobody thought of, not a plugin, not
-another user's token in a confused server's answer. The other designs were worse: a list of secrets that is handed to
+part in an exchange, and no path to a message goes round the guard: not a new flow, not a plugin, not another
+user's token in a confused server's answer. The other designs were worse: a list of secrets that is handed to
 each function is safety by call site, and a context variable is lost where a flow changes its thread.
 
 What it costs: some microseconds and 250 bytes for each secret, when the object is made; nothing when a request is

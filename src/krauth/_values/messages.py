@@ -27,8 +27,8 @@ _NOT_PICKLED = "it holds credentials, so it is not pickled; make it anew where i
 class HTTPRequest(Holder):
     """A request that a token transport is to send, exactly once and as it is.
 
-    The body carries a signature or a client secret, so the repr shows neither body nor headers, and what is secret in
-    both is blotted out of every message of krauth while the request exists.
+    The body carries a signature or a client secret, so the repr shows neither body nor headers. While the request
+    exists, the guard removes the secrets of both from every message of krauth.
 
     Args:
         method: An HTTP method in upper case.
@@ -117,7 +117,7 @@ class HTTPResponse:
 
 
 def _secrets_in(headers: Mapping[str, str], body: bytes) -> Iterator[str]:
-    """Find what is secret in a request: header fields that are not known to be harmless, and parameters by name."""
+    """Find the secrets in a request: header fields that are not known to be harmless, and parameters by name."""
     for name, value in headers.items():
         if isinstance(value, str) and name.lower() not in _PUBLIC_HEADERS:
             yield value

@@ -98,7 +98,7 @@ def normalise_host(host: str) -> str:
 @functools.lru_cache(maxsize=1024)
 def parse_origin(url: str) -> Origin | None:
     """Return the origin of a URL, or `None` when it has none or is not fit to be read in one way only."""
-    # WHATWG and RFC 3986 disagree on backslashes and control characters; whoever sends such a URL gets no credential.
+    # WHATWG and RFC 3986 disagree on backslashes and control characters: such a URL gets no credential.
     if "\\" in url or any(ord(char) <= 32 for char in url):
         return None
     try:

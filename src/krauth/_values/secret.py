@@ -50,7 +50,7 @@ class Secret:
 def hide(value: object) -> Secret | None:
     """Return `value` as a `Secret`, so that a frame that goes on to raise holds no secret; `None` stays `None`.
 
-    Whatever else is not a string is hidden too, and refused by those who check: bytes, for one, can be a secret.
+    Values that are no strings are hidden too, since bytes, for example, can be a secret. The checks refuse them later.
     """
     return value if value is None or isinstance(value, Secret) else Secret(value)  # type: ignore[arg-type]
 

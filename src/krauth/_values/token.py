@@ -18,7 +18,7 @@ class TokenState(enum.Enum):
     MISSING = "missing"
     #: Use it.
     FRESH = "fresh"
-    #: Use it, and renew it in the background.
+    #: Use it, and refresh it in the background.
     STALE = "stale"
     #: Do not use it.
     EXPIRED = "expired"
@@ -34,14 +34,14 @@ def _is_span(value: object) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class RefreshPolicy:
-    """When tokens are renewed and how long callers wait for one.
+    """When tokens are refreshed and how long callers wait for one.
 
     Args:
-        window: Seconds before expiry at which the background renewal begins. `None`: what the provider documents
-            (Naver: 1800), else a fifth of the lifetime, at most 600. Never as long as the lifetime itself.
+        window: Seconds before expiry at which the background refresh begins. `None`: the provider's documented
+            number (Naver: 1800), else a fifth of the lifetime, at most 600. Never as long as the lifetime itself.
         jitter: At most this many seconds are added, at random, after that boundary, so that a fleet does not
-            renew in step. `None`: a twentieth of the window.
-        keep_warm: Renew without traffic too, so that even the first caller after a pause does not wait.
+            refresh at the same moment. `None`: a twentieth of the window.
+        keep_warm: Refresh without traffic too, so that even the first caller after a pause does not wait.
         timeout: Seconds that a caller without a usable token waits at most, retries included.
         queue_timeout: Seconds that it waits at most before that for a free worker thread. 64 token requests of one
             token endpoint run at the same time; thousands of cold sellers wait for their turn.
@@ -75,7 +75,7 @@ class RefreshPolicy:
             raise ConfigurationError("RefreshPolicy(attempts=…) must be a whole number, 1 or more")
 
     def window_for(self, lifetime: float, documented: float | None = None) -> float:
-        """Return the seconds before expiry at which renewal begins, for a token that lives `lifetime` seconds.
+        """Return the seconds before expiry at which the refresh begins, for a token that lives `lifetime` seconds.
 
         Args:
             lifetime: Seconds from when the token was received to its expiry.
@@ -96,7 +96,7 @@ class Token(Holder):
         expires_at: Seconds since the epoch, or `None` when the server did not say: used until it is refused.
         obtained_at: Seconds since the epoch.
         token_type: Always `"Bearer"` today (RFC 6750).
-        scope: What was granted, or `None` where the server does not say.
+        scope: The granted scope, or `None` where the server does not say.
         refresh_token: What the next token is obtained with, or `None`.
         refresh_expires_at: Seconds since the epoch after which the refresh token is known to be dead, or `None`.
     """
@@ -138,7 +138,7 @@ class Token(Holder):
         return min(self.expires_at - now, self.expires_at - self.obtained_at)
 
     def state(self, now: float, window: float = 0.0) -> TokenState:
-        """Return what the token is good for at `now`, renewed from `window` seconds before its expiry."""
+        """Return what the token is good for at `now`, refreshed from `window` seconds before its expiry."""
         remaining = self.expires_in(now)
         if remaining <= 0:
             return TokenState.EXPIRED
