@@ -38,6 +38,7 @@ soak: $(STAMP)
 	KRAUTH_SOAK_KILLS=500 $(BIN)/python -m pytest tests/stores/test_processes.py -k killed
 	KRAUTH_MODEL_FULL=1 $(BIN)/python -m pytest tests/model
 	KRAUTH_MODEL_EXAMPLES=2000 KRAUTH_MODEL_STEPS=80 $(BIN)/python -m pytest tests/engine/test_model.py
+	KRAUTH_SOAK_SECONDS=600 $(BIN)/python -m pytest -s tests/engine/test_soak.py
 
 # The documentation site, into build/site: Korean first, English beside it. A warning is an error.
 docs: $(STAMP)
