@@ -116,8 +116,12 @@ def _paste(client: Client, redirect_uri: str | None, port: int) -> Token:
 
 def _ready(client: Client, redirect_uri: str) -> UserAuth:
     auth = client.auth(redirect_uri)
-    # A store that can't be used is better found now than when the user has authorized.
-    auth._tokens.store.load(auth._tokens.credentials.key)
+    # A store that can't be written is better found now than when the user has authorized. A lease writes; reading alone
+    # makes no file.
+    store = auth._tokens.store
+    lease = store.acquire(auth._tokens.credentials.key, 1.0)
+    if lease is not None:
+        store.release(lease)
     return auth
 
 
