@@ -6,6 +6,7 @@ from typing import Final
 
 # ruff: noqa: E501
 KOREAN: Final[dict[str, str]] = {
+    "A provider of another package; its documentation names the settings.": "다른 패키지의 provider입니다. 설정은 그 패키지의 문서에 있습니다.",
     "Compare a vendor with its documents.": "API가 문서대로 동작하는지 비교합니다.",
     "Compare a vendor with its documents: one token request and one harmless read with your credentials.": "API가 문서대로 동작하는지 비교합니다. 환경 변수의 인증 정보로 토큰을 한 번 요청하고 조회를 한 번 합니다.",
     "Ctrl-C stops the sandbox.": "Ctrl-C로 샌드박스를 멈춥니다.",
@@ -157,6 +158,7 @@ KOREAN: Final[dict[str, str]] = {
     "state": "상태",
     "store": "저장소",
     "the browser did not come back within {seconds} s; run it again, with --timeout for more time, or with --paste if the browser runs on another machine": "{seconds}초 안에 브라우저가 돌아오지 않았습니다. 다시 실행하되, 시간이 더 필요하면 --timeout을, 브라우저가 다른 컴퓨터에 있으면 --paste를 쓰십시오",
+    "the entry point of this provider must name a class on top of OriginAuth that has from_env()": "이 provider의 entry point는 OriginAuth를 상속하고 from_env()가 있는 클래스를 가리켜야 합니다",
     "the environment variable {name} is not set": "환경 변수 {name}이(가) 설정되어 있지 않습니다",
     "the file can't be read: {why}": "파일을 읽을 수 없습니다: {why}",
     "the file is no TOML: {why}": "TOML 파일이 아닙니다: {why}",
@@ -177,6 +179,7 @@ KOREAN: Final[dict[str, str]] = {
     "the token has expired and can't be refreshed; sign in again: {command}": "토큰이 만료되었고 갱신할 수 없습니다. 다시 로그인하십시오: {command}",
     "the token store, obtained {time} ago": "토큰 저장소, {time} 전에 발급",
     "there are several tokens, one for each of these scopes: {scopes}; use --scope": "scope별로 토큰이 여러 개 있습니다: {scopes}. --scope로 고르십시오",
+    "this provider has no token: it signs each request; auth.headers(method, url) gives the fields": "이 provider에는 토큰이 없고 요청마다 서명합니다. 헤더는 auth.headers(method, url)로 얻습니다",
     "this redirect_uri leads to another machine, or is not http://127.0.0.1:PORT/…: use --paste, and paste the address that the browser ends up at": "이 redirect_uri는 다른 컴퓨터로 가거나 http://127.0.0.1:PORT/… 형식이 아닙니다. --paste를 쓰고, 브라우저가 마지막에 도착한 주소를 붙여 넣으십시오",
     "token": "토큰",
     "unexpected {kind} at {where}; this is a bug, please report it": "예상하지 못한 {kind}이(가) {where}에서 발생했습니다. 버그이므로 알려 주십시오",

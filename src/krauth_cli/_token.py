@@ -1,4 +1,4 @@
-"""`krauth token naver|meloming`: obtain a token with credentials from the environment."""
+"""`krauth token naver|meloming|…`: obtain a token, also of a provider of another package."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ._language import duration, labelled, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from importlib.metadata import EntryPoint
 
     from krauth import Token
 
@@ -21,7 +22,22 @@ if TYPE_CHECKING:
 _STACKS: Final = ("requests", "httpx", "httpx2", "aiohttp")
 
 
-@click.group(cls=Group, short_help="Obtain a token.")
+#: The entry points of other packages' providers: name → a class on top of `krauth.provider.OriginAuth`.
+_GROUP: Final = "krauth.providers"
+
+
+class _Providers(Group):
+    """The providers of krauth, and those of other packages. One of those is imported only when it is named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        own = super().list_commands(ctx)
+        return [*own, *sorted(_plugged().keys() - set(own))]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return super().get_command(ctx, cmd_name) or _plugged_command(cmd_name)
+
+
+@click.group(cls=_Providers, short_help="Obtain a token.")
 def token() -> None:
     """Obtain a token with credentials from the environment.
 
@@ -30,11 +46,13 @@ def token() -> None:
     """
 
 
-def _common(provider: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    base_url = "NAVER_COMMERCE_BASE_URL" if provider == "naver" else "MELOMING_BASE_URL"
+def _common(base_url: str | None) -> Callable[[Callable[..., None]], Callable[..., None]]:
     options = [
         click.option(
-            "--base-url", envvar=base_url, show_envvar=True, help="Where the API is.  [default: the real one]"
+            "--base-url",
+            envvar=base_url,
+            show_envvar=base_url is not None,
+            help="Where the API is.  [default: the real one]",
         ),
         click.option(
             "--store",
@@ -64,7 +82,7 @@ def _common(provider: str) -> Callable[[Callable[..., None]], Callable[..., None
     show_envvar=True,
     help="Seller ID or UID: a token of type SELLER.  [default: none, type SELF]",
 )
-@_common("naver")
+@_common("NAVER_COMMERCE_BASE_URL")
 def naver(account_id: str | None, **options: Any) -> None:
     """Naver Commerce API.
 
@@ -80,7 +98,7 @@ def naver(account_id: str | None, **options: Any) -> None:
 
 @token.command(cls=Command)
 @click.option("--scope", help="Scopes to ask for, separated by blanks.  [default: the server's]")
-@_common("meloming")
+@_common("MELOMING_BASE_URL")
 def meloming(scope: str | None, **options: Any) -> None:
     """Meloming OpenAPI (client credentials).
 
@@ -89,8 +107,31 @@ def meloming(scope: str | None, **options: Any) -> None:
     _obtain("MelomingOAuth", scope=scope, **options)
 
 
+def _plugged() -> dict[str, EntryPoint]:
+    from importlib.metadata import entry_points
+
+    return {found.name: found for found in entry_points(group=_GROUP)}
+
+
+def _plugged_command(name: str) -> click.Command | None:
+    if (found := _plugged().get(name)) is None:
+        return None
+
+    @click.command(name, cls=Command, help=say("A provider of another package; its documentation names the settings."))
+    @_common(None)
+    def command(**options: Any) -> None:
+        from krauth.provider import OriginAuth
+
+        base = found.load()
+        if not (isinstance(base, type) and issubclass(base, OriginAuth) and hasattr(base, "from_env")):
+            raise Misuse("the entry point of this provider must name a class on top of OriginAuth that has from_env()")
+        _obtain(base, **options)
+
+    return command
+
+
 def _obtain(
-    class_name: str, base_url: str | None, store: str | None, show: bool, as_json: bool, header: bool, **more: Any
+    provider: str | type, base_url: str | None, store: str | None, show: bool, as_json: bool, header: bool, **more: Any
 ) -> None:
     if header and (show or as_json):
         raise Misuse("--header excludes --show and --json: it prints the header field and nothing else")
@@ -102,14 +143,18 @@ def _obtain(
         from krauth import RefreshPolicy
 
         settings["refresh"] = RefreshPolicy(require_store=True)  # a store that was named and failed is an error
-    module = importlib.import_module(f"krauth_{stack}")
+    module: Any = importlib.import_module(f"krauth_{stack}")
+    if isinstance(provider, str):
+        cls = getattr(module, provider)
+    else:
+        cls = type(provider.__name__.removesuffix("Base"), (provider, module.AdapterAuth), {})
     began = time.time()
-    auth = getattr(module, class_name).from_env(
-        **{name: value for name, value in settings.items() if value is not None}
-    )
+    auth = cls.from_env(**{name: value for name, value in settings.items() if value is not None})
+    if auth._source is None:
+        raise Misuse("this provider has no token: it signs each request; auth.headers(method, url) gives the fields")
     found: Token = auth.token()
     if header:
-        click.echo(f"Authorization: {found.token_type} {found.access_token}")
+        click.echo(f"{auth.token_header}: {f'{auth.token_scheme} {found.access_token}'.lstrip()}")
         return
     endpoint = str(auth._source.credentials.token_endpoint)
     from_store = found.obtained_at < began  # else it was asked for just now
