@@ -38,9 +38,9 @@ _chains: ContextVar[tuple[tuple[object, MiddlewareAuth, bool], ...]] = ContextVa
 class MiddlewareAuth(AuthCore):
     """Base of the auth classes for aiohttp: client middlewares (aiohttp 3.12 and later).
 
-    aiohttp makes each hop's request from the user's own headers and calls the middleware for it: what is set for one
-    hop is not copied to the next. A chain of redirects that another server began is not authenticated, wherever it
-    leads: method, path and body of its request are that server's choice.
+    aiohttp makes each hop's request from the user's own headers and calls the middleware for it. A header field that
+    is set for one hop is not copied to the next. After a redirect by another server no hop gets a credential, since
+    that server chose method, path and body of the request.
     """
 
     transport_class = TokenTransport
@@ -93,14 +93,14 @@ class MiddlewareAuth(AuthCore):
         try:
             refusal = await self._refusal(request, response)
             cure = False if refusal is None else await self.afind_cure(refusal)
-        except BaseException:  # nobody else has the response yet
+        except BaseException:  # the response is not handed out yet, so it is closed here
             response.close()
             raise
         if cure is False:
             return response
         request.session.cookie_jar.update_cookies(response.cookies, response.url)
         response.release()
-        await request.close()  # whatever is still sending the body stops before the body is sent again
+        await request.close()  # a task that still sends the body stops before the body is sent again
         if cure is not True:
             self.put_token(request.headers, cure)
         await self._sign(request, mine)
@@ -167,9 +167,9 @@ class MiddlewareAuth(AuthCore):
         return False
 
     async def _attach(self, request: ClientRequest) -> bool:
-        """Do what is left when there is no fresh token, or more to attach than that; false: a user's own word wins.
+        """Attach the credential if the token is not fresh or other fields are needed; false: the user's own is kept.
 
-        An `Authorization` that is there is the user's own, for this request, and its refusal is theirs.
+        An `Authorization` in the request is the user's own. The library does not judge its refusal.
         """
         name = self.token_header
         mine = name not in request.headers or await _is_from_netrc(request, name)
@@ -180,7 +180,7 @@ class MiddlewareAuth(AuthCore):
         return mine
 
     async def _sign(self, request: ClientRequest, mine: bool) -> None:
-        """Set the header fields besides the token's; a user's own `Authorization` stays."""
+        """Set the additional header fields; a user's own `Authorization` stays."""
         if (fixed := self._fixed) is not None and mine:
             fixed.put(request.headers)
             return
@@ -192,7 +192,7 @@ class MiddlewareAuth(AuthCore):
             headers[self.token_header] = kept
 
     async def _refusal(self, request: ClientRequest, response: ClientResponse) -> Refusal | None:
-        """Return what is judged, or `None` where the answer is to be handed back."""
+        """Return the refusal to judge, or `None` if the answer is handed back as it is."""
         body = await _read_start(response, self.judging_time) if self.reads_body(response.status) else b""
         if body is None:
             return None
@@ -245,7 +245,7 @@ async def _is_from_netrc(request: ClientRequest, name: str) -> bool:
 
 
 async def _read_start(response: ClientResponse, seconds: float) -> bytes | None:
-    """Return a body that is whole and small; `None` for any other. Whoever reads the response finds it all."""
+    """Return a body that is whole and small; `None` for any other. The user can still read it all."""
     if is_too_long(response.headers.get("Content-Length")):
         return None
     content, chunks, size, is_whole = response.content, [], 0, False
@@ -258,7 +258,7 @@ async def _read_start(response: ClientResponse, seconds: float) -> bytes | None:
                 chunks.append(chunk)
                 size += len(chunk)
     except (ClientError, TimeoutError):
-        pass  # whoever reads the response meets it again
+        pass  # raised again when the user reads the response
     body = b"".join(chunks)
     with _quiet, warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)

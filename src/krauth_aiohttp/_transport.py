@@ -24,7 +24,7 @@ class TokenTransport(AsyncTransport):
 
     Args:
         session: A configured session (connector, proxies, `trust_env`), also the very one that carries the auth; it
-            is used on its event loop. `None`: a short-lived session of its own.
+            is used on its event loop. `None`: the transport makes a short-lived session.
     """
 
     library: ClassVar = aiohttp
@@ -78,7 +78,7 @@ def _session(connector: aiohttp.BaseConnector | None, **options: Any) -> aiohttp
     return aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,  # aiohttp decodes a whole chunk at once, whatever comes of it
+        auto_decompress=False,  # aiohttp decodes a whole chunk at once, without a limit of its size
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
         **options,
     )

@@ -1,4 +1,4 @@
-"""The `krauth` command. `_main` is the group; every command is a module of its own, imported when it is named."""
+"""The `krauth` command. `_main` is the group; every command has its own module, imported when the command is named."""
 
 from __future__ import annotations
 

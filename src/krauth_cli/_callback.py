@@ -60,7 +60,7 @@ class Receiver(ThreadingHTTPServer):
 
     daemon_threads = True
     block_on_close = False
-    # Elsewhere it frees a port that was used a moment ago; on Windows it would share one with whoever has it.
+    # On POSIX this lets a just-closed port be used again. On Windows two programs would then share one port.
     allow_reuse_address = os.name != "nt"
 
     def __init__(self, redirect_uri: str | None = None, port: int = 0) -> None:
@@ -98,7 +98,7 @@ class Receiver(ThreadingHTTPServer):
         self._finish: Callable[[str], bool] = bool
 
     def start(self, state: str, finish: Callable[[str], bool]) -> None:
-        """Serve from now on, in a thread: a browser in the terminal keeps whoever opens it waiting.
+        """Serve in a thread from now on. A text browser in the terminal blocks the thread that opens it.
 
         Args:
             state: Of the one request whose callback is received.
@@ -125,7 +125,7 @@ class Receiver(ThreadingHTTPServer):
         return "done" if self._finish(f"http://{self.host}{target}") else "failed"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Whatever a connection does wrong is its own affair."""
+        """Ignore the error of one connection; the server goes on."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -156,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
             ("Content-Length", str(len(page))),
             ("Content-Language", language),
             ("Cache-Control", "no-store"),
-            # The page's address holds a code: it is loaded with nothing, tells nobody, and is framed by nobody.
+            # The page's URL holds a code. So the page loads nothing, sends no Referer, and can't be put into a frame.
             ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
             ("Referrer-Policy", "no-referrer"),
             ("X-Content-Type-Options", "nosniff"),

@@ -40,12 +40,12 @@ _SETTINGS: Final = (
     "user",
     "requires_issuer",
 )
-#: And besides.
+#: Settings of the command line in addition to the provider's.
 _MORE: Final = ("api_origins", "client_secret_env", "store")
 _SECRETS: Final = ("client_secret", "secret", "api_key", "token", "access_token", "refresh_token", "password")
 #: The variable that holds the client secret where nothing else is said.
 SECRET_VARIABLE: Final = "KRAUTH_CLIENT_SECRET"  # noqa: S105  the name of a variable
-#: Sign-ins wait for people, but renewals in a terminal should not.
+#: A sign-in waits for a person; a refresh in a terminal should not wait long.
 _POLICY: Final = RefreshPolicy(timeout=20.0, require_store=True)
 
 
@@ -207,7 +207,7 @@ def read_file(target: str) -> dict[str, Any]:
         raise Misuse("name the server: meloming, or a TOML file; there is no file of that name") from None
     except OSError as error:
         raise Misuse("the file can't be read: {why}", why=error.strerror) from None
-    except ValueError as error:  # not UTF-8, or not TOML: neither quotes what is there
+    except ValueError as error:  # not UTF-8, or not TOML; the message must not quote the file
         raise Misuse("the file is no TOML: {why}", why=type(error).__name__) from None
     if found := sorted(set(_SECRETS) & data.keys()):
         raise Misuse(

@@ -100,7 +100,7 @@ class Context(click.Context):
 
 
 class Group(click.Group):
-    """A group of commands that does not repeat what was typed in place of one: it may be a secret."""
+    """A group of commands. Its errors do not quote an unknown command, since that may be a secret."""
 
     context_class = Context
 
@@ -114,7 +114,7 @@ class Group(click.Group):
         """Find the command."""
         if args and self.get_command(ctx, args[0]) is None:
             names = self.list_commands(ctx)
-            # Only a name of ours is printed, never what was typed.
+            # Only the name of a known command is printed, never the user's input.
             close = difflib.get_close_matches(args[0], names, 1)
             hint = say("; did you mean {command}?", command=f"{ctx.command_path} {close[0]}") if close else ""
             ctx.fail(say("no such command; there are: {names}", names=", ".join(names)) + hint)
@@ -158,7 +158,7 @@ def failure_of(error: Exception) -> Exception:
         for remedy in remedies(text, tuple(kind.__name__ for kind in type(error).__mro__)):
             text += f"\n        {remedy}"
         return Misuse(text) if isinstance(error, ConfigurationError) else Failure(text)
-    # A bug, ours or a plugin's. Its text is nobody's promise, so it is not shown: it may quote a secret.
+    # A bug of krauth or of a plugin. The text of the exception is not shown, since it may quote a secret.
     frame = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(frame.filename).name}:{frame.lineno}"
     kind = type(error).__name__
@@ -200,7 +200,7 @@ def output_failed(error: OSError) -> int:
             click.echo(
                 f"krauth: {say(_OUTPUT if error.errno in _FULL else _SYSTEM)}: {error.strerror or error}", err=True
             )
-    # What is left in the buffer can't be written either, and Python would complain about it once more at its exit.
+    # The rest of the buffer can't be written either. Python would report that once more at its exit.
     with contextlib.suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1

@@ -30,7 +30,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 
 
 class Krauth(Group):
-    """Imports a command when it is named, and turns whatever it raises into a line on stderr."""
+    """Imports a command when it is named, and prints each exception as one line on stderr."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names, in the order of the table."""

@@ -1,7 +1,7 @@
 """`krauth tokens copy`, `export`, `import`, `reencrypt` and `vacuum`: long work on stores; `_stores` has the rest.
 
-Whatever is moved is saved at its new place, read back and compared before the next entry begins. Nothing is deleted
-where it was. So each of them may be interrupted and run again.
+Each entry is saved at its new place, read back and compared before the next entry begins. No entry is deleted at its
+old place. So each command may be interrupted and run again.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ def vacuum(url: str | None) -> None:
 
 
 def _put(store: TokenStore, key: str, value: str, end: float | None, overwrite: bool) -> str:
-    """Save an entry, read it back and compare; return what was done: `copied`, `same`, `dead` or `kept`."""
+    """Save an entry, read it back and compare; return the result: `copied`, `same`, `dead` or `kept`."""
     if end is not None and end <= time.time():
         return "dead"
     try:

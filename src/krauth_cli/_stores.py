@@ -127,8 +127,8 @@ def list_tokens(url: str | None, as_json: bool) -> None:
 
     \b
     fresh       in use
-    stale       in use, and renewed with the next call
-    expired     no longer used; renewed with the next call
+    stale       in use, and refreshed with the next call
+    expired     no longer used; refreshed with the next call
     intent      a refresh token was about to be spent, and no result is saved
     unreadable  not a token of ours, or of another version
     """
@@ -182,7 +182,7 @@ def delete_token(url: str | None, key: str) -> None:
 
 
 def _row(store: TokenStore, key: str) -> dict[str, Any] | None:
-    """Return what is known of an entry, or `None` when it has gone meanwhile."""
+    """Return the facts of an entry, or `None` when the entry is gone meanwhile."""
     from krauth._values.record import Record
 
     try:

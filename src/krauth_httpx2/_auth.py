@@ -15,7 +15,7 @@ class TokenTransport(HTTPXTokenTransport):
 
     Args:
         client: A configured `httpx2.Client` or `httpx2.AsyncClient` (proxies, CA bundle, mock transport), also the very
-            one that carries the auth. `None`: a client of its own.
+            one that carries the auth. `None`: the transport makes a client.
     """
 
     library: ClassVar = httpx2

@@ -39,8 +39,8 @@ class RequestsAuth(AuthCore, AuthBase):
     """Base of the auth classes for requests.
 
     `requests` calls the auth once, when it prepares a request; a response hook, which it calls on every hop, does the
-    rest. Each hop's request is copied from the one before (`Session.resolve_redirects`), so what is set on or taken
-    off `response.request` in the hook decides what the next hop carries.
+    rest. Each hop's request is copied from the one before (`Session.resolve_redirects`), so the hook decides
+    by the header fields of `response.request` which ones the next hop carries.
     """
 
     transport_class = TokenTransport
@@ -79,7 +79,7 @@ class RequestsAuth(AuthCore, AuthBase):
         return request
 
     def _attach(self, request: PreparedRequest) -> None:
-        """Do what is left when there is no fresh token, or more to attach than that."""
+        """Attach the credential when the token is not fresh, or when other header fields are needed."""
         fixed, source = self._fixed, self._with_fixed
         if (
             fixed is not None
@@ -123,7 +123,7 @@ class RequestsAuth(AuthCore, AuthBase):
         return response
 
     def _refusal(self, response: Response) -> Refusal | None:
-        """Return what is judged, in a way that the user can still read it, or `None` where it is not to be judged."""
+        """Return the refusal to judge, or `None`. The user can still read the response."""
         from ._judged import read_start  # seldom needed
 
         status, request = response.status_code, response.request
@@ -143,7 +143,7 @@ class RequestsAuth(AuthCore, AuthBase):
             return response
         request = response.request
         if self.reads_body(response.status_code):
-            response.content  # noqa: B018  for whoever looks into the history: it is no more than was judged
+            response.content  # noqa: B018  for `response.history`; the body is small, since it was judged
         response.close()
         # As in requests' own HTTPDigestAuth.handle_401.
         retry = request.copy()
@@ -218,8 +218,8 @@ def next_method(request: PreparedRequest, response: Response) -> str:
 def next_url(response: Response) -> str:
     """Return where requests will go next.
 
-    It says so to nobody beforehand, and every difference between its reading of a `Location` and ours would be a way
-    to be sent the credential: so this is, line by line, what `Session.resolve_redirects` does.
+    requests does not tell the next URL beforehand. If krauth read a `Location` in another way than requests, a foreign
+    server could receive the credential. So this function repeats `Session.resolve_redirects` line by line.
     """
     url = response.headers["location"].encode("latin1").decode("utf-8")
     if url.startswith("//"):

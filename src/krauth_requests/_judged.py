@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def read_start(response: Response, seconds: float) -> bytes | None:
-    """Return a body that is whole and small, decoded; `None` for any other. Whoever reads the response finds it all.
+    """Return a body that is whole and small, decoded; `None` for any other. The user can still read it all.
 
     Args:
         response: Of requests; nothing of its body has been read, or all of it.
@@ -29,7 +29,7 @@ def read_start(response: Response, seconds: float) -> bytes | None:
         return content if len(content) <= MAX_JUDGED_BODY else None
     raw = response.raw
     if not isinstance(raw, HTTPResponse) or state._content_consumed:
-        return None  # of an adapter that makes responses of a kind of its own
+        return None  # a user's adapter made this response, with another kind of `raw`
     if is_too_long(response.headers.get("Content-Length")):
         return None
     start, is_whole = Source(raw), False
@@ -38,7 +38,7 @@ def read_start(response: Response, seconds: float) -> bytes | None:
     try:
         while start.size <= MAX_JUDGED_BODY and not (is_whole := not start.read_ahead()) and monotonic() < until:
             pass
-    except (HTTPError, OSError, ValueError) as error:  # whoever reads the response meets it again
+    except (HTTPError, OSError, ValueError) as error:  # raised again when the user reads the response
         start.error = error
     finally:
         watch.end()
@@ -76,7 +76,7 @@ class Source(io.RawIOBase):
 
     @property
     def seen(self) -> bytes:
-        """What was read ahead."""
+        """The bytes read ahead."""
         return b"".join(self._chunks)
 
     def readable(self) -> bool:

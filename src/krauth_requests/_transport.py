@@ -29,7 +29,7 @@ class TokenTransport(Transport):
 
     Args:
         session: A configured session (proxies, CA bundle, mounted adapters), also the very one that carries the
-            auth. `None`: a session of its own.
+            auth. `None`: the transport makes a session.
     """
 
     library: ClassVar = requests
@@ -161,14 +161,14 @@ def _twin(thing: Any) -> Any:
 
 
 class _SentOnce:
-    """An adapter whose first outcome is the only one: whatever repeats a token request, it is sent once."""
+    """An adapter that sends a token request once, even if a retry setting or a hook repeats it."""
 
     def __init__(self, adapter: Any) -> None:
         self._adapter = adapter
         self._outcome: Any = None
 
     def send(self, request: Any, **settings: Any) -> Any:
-        """Send the request; a second time, return or raise what came of it the first time."""
+        """Send the request. A second call returns or raises the outcome of the first."""
         if self._outcome is None:
             try:
                 self._outcome = self._adapter.send(request, **settings)
@@ -245,7 +245,7 @@ class _Reader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Read what is there, or wait for more while there is time."""
+        """Read the bytes that have arrived, or wait for more until the deadline."""
         # 0 would make the socket one that does not block, whose readers expect other exceptions.
         self._sock.settimeout(max(self._deadline.left_to_read(), 0.001))
         count: int = self._raw.readinto(buffer)

@@ -43,8 +43,8 @@ class Sandbox:
         meloming_users: Users that the consent page suggests; any other name does as well.
         meloming_redirect_uris: The registered ones; loopback ones (RFC 8252 §7.3) need no registration.
         rotation: A refresh brings a new refresh token.
-        reuse_detection: A spent refresh token ends what came of the same consent.
-        hosts: Names that a Host header may have besides those of loopback.
+        reuse_detection: A spent refresh token revokes every token of the same consent.
+        hosts: Names that a Host header may have in addition to those of loopback.
 
     Raises:
         ValueError: A setting can't be right.
@@ -186,7 +186,7 @@ class Sandbox:
 
     @property
     def meloming_redirect_uris(self) -> list[str]:
-        """Registered redirect URIs, open to change; loopback ones (RFC 8252 §7.3) are accepted besides."""
+        """Registered redirect URIs, open to change; loopback ones (RFC 8252 §7.3) are accepted, too."""
         return self.meloming.redirect_uris
 
     def _addresses(self) -> dict[str, str]:

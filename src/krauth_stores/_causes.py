@@ -48,7 +48,7 @@ def _code(error: Exception) -> int | None:
 
 
 def cause(error: Exception, path: str) -> str:
-    """Return what is wrong with the file and what to do about it, as the rest of a sentence."""
+    """Return the fault of the file and the advice, as the rest of a sentence."""
     if isinstance(error, OSError):
         return f"can't be used: {error.strerror}" + (f" ({error.filename})" if error.filename else "")
     # The shared memory beside the log (32 KiB) is what a full disk has no room for first; that is an "I/O error".

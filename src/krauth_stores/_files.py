@@ -47,10 +47,10 @@ def _check_links(path: str, depth: int) -> None:
 
 
 def make(path: str) -> None:
-    """Make the file (0600), and each folder that is missing (0700), whatever the umask.
+    """Make the file (0600), and each folder that is missing (0700), with any umask.
 
     Raises:
-        TokenStoreError: Another user could change what is in the folder.
+        TokenStoreError: Another user could change files of the folder.
     """
     folder = os.path.dirname(path)
     missing = []
@@ -63,7 +63,7 @@ def make(path: str) -> None:
             os.chmod(one, 0o700)
     if _POSIX:
         _check_folder(path, os.path.dirname(path))
-    # Before SQLite does: it would ask for 0644. What it makes besides (-wal, -shm) gets the file's mode.
+    # The file is made before SQLite makes it with 0644. SQLite's other files (-wal, -shm) get the file's mode.
     with contextlib.suppress(FileExistsError):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
         try:
@@ -124,7 +124,7 @@ def _check_file(name: str, info: os.stat_result) -> None:
 
 def _check_folder(path: str, folder: str) -> None:
     info = os.stat(folder)
-    # A sticky folder (/tmp) lets nobody replace the files of others.
+    # In a sticky folder (/tmp) no user can replace the files of others.
     writers = 0 if info.st_mode & stat.S_ISVTX else info.st_mode & 0o022
     if writers == 0o020 and _is_private_group(info.st_gid):
         writers = 0

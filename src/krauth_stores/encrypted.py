@@ -1,7 +1,7 @@
 """`encrypted+sqlite:///tokens.db`: any other store, holding nothing that can be read without the key.
 
-Hidden are the tokens, not the names of the entries (which hold no secret), nor when they were saved. Whoever can write
-to the store can't forge an entry or pass one off as another, but can delete it or put an older one back.
+The tokens are hidden. The names of the entries (which hold no secret) and the times of the saves are not. A program
+that can write to the store can't forge an entry or exchange two, but it can delete one or put an older one back.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`keyring://service`: tokens in the operating system's keyring, for one person's programs.
 
-A keyring can only read, write and delete. So there is no lease: processes that share an entry renew each for itself,
+A keyring can only read, write and delete. So there is no lease: processes that share an entry refresh each for itself,
 and of two that save at the same moment the last one wins. With rotating refresh tokens use it from one process.
 """
 
@@ -154,7 +154,7 @@ class KeyringStore(TokenStore):
         while self._get(name := _chunk(key, slot, index)) is not None:
             names.append(name)
             index += 1
-        for name in reversed(names):  # so that one who is killed leaves no gap, behind which nobody looks
+        for name in reversed(names):  # backwards: a killed process must leave no gap
             self._delete(name)
 
     def _delete(self, name: str) -> None:
@@ -171,7 +171,7 @@ class KeyringStore(TokenStore):
     def _call(self, what: str, function: Callable[..., Any], *args: Any) -> Any:
         try:
             return function(*args)
-        except Exception as error:  # backends raise whatever their libraries do
+        except Exception as error:  # backends let the exceptions of their libraries through
             raise TokenStoreError(
                 f"the keyring ({type(self._backend).__module__}) could not {what} an entry of {self._service!r}:"
                 f" {type(error).__name__}; is it locked, or is nobody logged in? `keyring diagnose` tells more"

@@ -133,7 +133,7 @@ def _until_damage(db: sqlite3.Connection, query: str) -> Iterator[tuple[object, 
 
 
 def _walk(db: sqlite3.Connection) -> Iterator[tuple[object, ...]]:
-    """Return the rows in the order of their numbers, each found from the one before; jump over what is unreadable."""
+    """Return the rows in the order of their numbers, each found from the one before; skip unreadable rows."""
     query = f"SELECT rowid, {_COLUMNS} FROM krauth_tokens WHERE rowid > ? ORDER BY rowid LIMIT 1"  # noqa: S608
     at, distance = -(2**63), 0
     while at + distance <= _LAST:

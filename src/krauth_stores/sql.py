@@ -41,7 +41,7 @@ _SETTINGS = {
     "mysql": ["SET SESSION innodb_lock_wait_timeout = 5"],
     "mariadb": ["SET SESSION innodb_lock_wait_timeout = 5, idle_transaction_timeout = 10"],
 }
-#: The server's clock: seconds since the epoch, whatever the time zone of the session.
+#: The server's clock: seconds since the epoch, in every time zone of the session.
 _NOW = {
     "postgresql": "CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS DOUBLE PRECISION)",
     "mysql": "(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) / 1e6)",

@@ -30,7 +30,7 @@ _JSON: Final = {"Content-Type": "application/json"}
 
 
 class Answer(NamedTuple):
-    """What came back, and how long it took (seconds)."""
+    """The answer of one call, and how long it took (seconds)."""
 
     status: int
     body: bytes
@@ -59,7 +59,7 @@ class Stack(NamedTuple):
         return "?"
 
     def auth(self, class_name: str, *arguments: Any, **settings: Any) -> Any:
-        """Make an auth object of this stack, with a token store of its own unless one is given."""
+        """Make an auth object of this stack, with a new token store unless one is given."""
         from krauth import MemoryStore
 
         if class_name != "MelomingAPIKey":

@@ -25,7 +25,7 @@ PHRASES: Final[dict[str, tuple[str, str]]] = {
         "not installed: pip install 'krauth[{library}]'",
         "설치되어 있지 않습니다: pip install 'krauth[{library}]'",
     ),
-    # What was seen.
+    # The observed requests.
     "trace_token": ("token", "토큰 발급"),
     "nothing": ("no request", "요청 없음"),
     "counted_calls": ("{calls} calls, {tokens} token requests", "호출 {calls}회, 토큰 요청 {tokens}건"),

@@ -90,7 +90,7 @@ class Report:
         self.console.print(Text(head.rstrip(), style="dim"))
 
     def row(self, claim: Claim, stack: Stack, cells: list[str], wrong: str | None = None) -> None:
-        """Print what one stack did, and count it; `wrong` says what is not as stated."""
+        """Print the result of one stack, and count it; `wrong` says which statement does not hold."""
         claim.kept[stack.name] = wrong is None
         if wrong is not None:
             claim.instead[stack.name] = wrong

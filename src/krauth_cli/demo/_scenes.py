@@ -215,7 +215,7 @@ class Scenes:
     # ---- 6 ---------------------------------------------------------------------------------------------
 
     def refuse(self) -> None:
-        """A wrong secret, and what is said about it."""
+        """A wrong secret, and the message about it."""
         import bcrypt
 
         claim = self.report.scene("refuse", self.say("refuse"), self.say("refuse_note"))
@@ -328,7 +328,7 @@ class Scenes:
     def _guard(self, run_scene: Callable[[], tuple[bool, str]]) -> tuple[bool, str]:
         try:
             return run_scene()
-        except Exception as error:  # noqa: BLE001  whatever it is, the claim does not hold, and the demo goes on
+        except Exception as error:  # noqa: BLE001  the claim does not hold, and the demo goes on
             return False, describe(error)
 
     def _counted(self, watch: Watch, answers: list[Answer], *, tokens: int) -> tuple[bool, str]:

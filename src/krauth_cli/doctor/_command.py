@@ -102,7 +102,7 @@ def _examine(
 
 
 def _visit(auth: Any, send: Callable[[HTTPRequest], Any], vendor: Any, path: str, again: bool) -> Iterator[Line]:
-    """Send the requests, one after the other, and compare what came."""
+    """Send the requests, one after the other, and compare the answers."""
     credentials = auth._tokens.credentials
 
     def ask() -> Seen:

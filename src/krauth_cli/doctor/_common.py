@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from ._seen import Line, Seen
 
-#: Seconds that two clocks may be apart besides half of the way and the rounding of the Date header.
+#: Seconds that two clocks may be apart, in addition to half of the round trip and the rounding of `Date`.
 _TOLERANCE: Final = 2.0
 
 

@@ -69,7 +69,7 @@ class Faults:
             self._queues.clear()
 
     def pending(self) -> dict[str, list[dict[str, Any]]]:
-        """Describe what is still queued, for `GET /_sandbox/state`."""
+        """Describe the faults that are still queued, for `GET /_sandbox/state`."""
         with self._lock:
             return {
                 kind: [{"fault": _name(f), "times": times} for f, times in queue]

@@ -1,4 +1,4 @@
-"""Text from a query, a form or a file → a value; each raises ValueError with a message that tells what is expected."""
+"""Text from a query, a form or a file → a value; each raises ValueError with a message that names the expected form."""
 
 from __future__ import annotations
 

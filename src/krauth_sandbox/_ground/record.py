@@ -31,7 +31,7 @@ class RecordedRequest:
     """What the emulator found wrong with it, for the inspector; `str` of it is an English sentence."""
 
     def __repr__(self) -> str:
-        # "API Key를 로그에 기록" is forbidden; codes and tokens may sit in queries and bodies besides.
+        # "API Key를 로그에 기록" is forbidden. Queries and bodies may also hold codes and tokens.
         headers = {k: v if k.lower() in _PRINTABLE else "…" for k, v in self.headers.items()}
         return (
             f"RecordedRequest({self.provider} {self.method} {self.path} -> {self.status}, "

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from .._ground.reply import Reply, Wrong
 
-# code → (status, message), the document's "인증 에러 처리" and what any API has besides.
+# code → (status, message), the document's "인증 에러 처리" and the errors that every API has.
 ERRORS: Final[dict[str, tuple[int, str]]] = {
     "BAD_REQUEST": (400, "요청이 올바르지 않습니다."),
     "AUTHENTICATION_REQUIRED": (401, "인증 정보가 누락되었거나 유효하지 않습니다."),

@@ -47,7 +47,7 @@ class QuotaCounter:
         return self._window(period).take() <= limit
 
     def look(self, period: str, limit: int) -> Quota:
-        """Return what is left of it."""
+        """Return the rest of the quota."""
         return Quota(period, limit, max(0, limit - self._window(period).used))
 
     def _window(self, period: str) -> RateWindow:

@@ -27,7 +27,7 @@ def is_secret(client_secret: str) -> bool:
 
 
 def fault_of(client_secret_sign: str, client_id: str, timestamp: str, client_secret: str) -> Wrong | None:
-    """Return what is wrong with a signature, None where it is right; slow, as bcrypt is."""
+    """Return the fault of a signature, or None if the signature is right; slow, as bcrypt is."""
     # "3단계: Base64로 인코딩": the Java sample is URL-safe, the Python sample standard. Both must pass.
     try:
         hashed = base64.b64decode(client_secret_sign.translate(_STANDARD), validate=True).decode("ascii")

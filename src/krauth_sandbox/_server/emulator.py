@@ -248,7 +248,7 @@ class Emulator(Switches):
 
         Args:
             house: Routes that are the sandbox's own, as all below `HOUSE` are.
-            hosts: Names that a Host header may have besides those of loopback.
+            hosts: Names that a Host header may have in addition to those of loopback.
         """
         own = frozenset(route.path for route in house)
 
