@@ -256,3 +256,20 @@ def test_the_async_twins():
         return found
 
     assert asyncio.run(main()) == "imported"
+
+
+def test_a_refresh_by_hand_that_fails_says_so():
+    """The old token stays in use for calls, and is no answer to `refresh()`."""
+    from krauth import HTTPResponse, RefreshPolicy
+
+    answers = [
+        HTTPResponse(200, {}, b'{"access_token": "old", "token_type": "Bearer", "expires_in": 3600}'),
+        HTTPResponse(400, {}, b'{"error": "invalid_scope"}'),
+    ]
+    auth = krauth_requests.MelomingOAuth(
+        "client", "secret", store=MemoryStore(), refresh=RefreshPolicy(), token_transport=lambda _: answers.pop(0)
+    )
+    assert auth.token().access_token == "old"
+    with pytest.raises(KrauthError, match="invalid_scope"):
+        auth.refresh()
+    assert auth.token().access_token == "old"

@@ -65,6 +65,7 @@ class Run(Generic[T]):
         created_at: Monotonic seconds.
         started_at: When a worker thread began, monotonic seconds; `None` before.
         thread: The worker thread that performs it right now.
+        forced: Whether the user asked for a new token, so that an old one is no answer.
         cause: Why it was begun, for events.
         request: The last token request that it sent, for events.
     """
@@ -75,6 +76,7 @@ class Run(Generic[T]):
         "cause",
         "context",
         "created_at",
+        "forced",
         "future",
         "helpers",
         "pid",
@@ -95,6 +97,7 @@ class Run(Generic[T]):
         self.begun_at, self.created_at = now, Stopwatch.now()
         self.started_at: float | None = None
         self.thread: int | None = None
+        self.forced = False
         self.cause: Cause | None = None if refused is None else "refusal"
         self.request = SentRequest()
         self.helpers: deque[Helper] = deque()

@@ -272,6 +272,7 @@ class TokenSource:
     def _publish(self, transport: Transport, sender: Sender, refused: str | None, forced: bool) -> Run[Snapshot]:
         snapshot = self.snapshot
         run: Run[Snapshot] = Run(transport.way, refused, self.monotonic())
+        run.forced = forced
         held = snapshot.held if snapshot is not None else Held(None, self._memory.number)
         start = Start(
             self.credentials,
@@ -367,7 +368,7 @@ class TokenSource:
             snapshot = self.snapshot
             is_good = self._usable() in (TokenState.FRESH, TokenState.STALE)
             # Those who wait are given the old token if it is good and was not refused: they need not notice.
-            if snapshot is not None and is_good and snapshot.token.access_token != run.refused:
+            if snapshot is not None and is_good and snapshot.token.access_token != run.refused and not run.forced:
                 return snapshot
             return error
 
