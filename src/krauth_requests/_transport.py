@@ -142,12 +142,13 @@ def _lent_adapter(adapter: Any, deadline: Deadline) -> Any:
 def _with_lent_pool(get: Callable[..., Any], deadline: Deadline) -> Callable[..., Any]:
     def get_connection(*args: Any, **kwargs: Any) -> Any:
         pool = get(*args, **kwargs)
-        if not all(hasattr(pool, name) for name in ("pool", "ConnectionCls", "conn_kw")):
+        if not all(hasattr(pool, name) for name in ("pool", "_new_conn", "conn_kw")):
             return pool  # a stranger's
         lent = _twin(pool)
         lent.pool = _Connections(pool.pool, deadline) if pool.pool is not None else None
         lent.conn_kw = dict(pool.conn_kw)
-        lent.ConnectionCls = lambda **settings: _bounded(pool.ConnectionCls(**settings), deadline)
+        # Not `ConnectionCls`: vcrpy asks whether a connection is an instance of it.
+        lent._new_conn = lambda: _bounded(type(pool)._new_conn(lent), deadline)
         return lent
 
     return get_connection
@@ -196,8 +197,10 @@ class _Connections:
 
     def put(self, connection: Any, block: bool = True) -> None:
         """Take a connection back."""
-        for name in ("response_class", "_new_conn"):
-            vars(connection).pop(name, None) if connection is not None else None
+        # vcrpy wraps a connection, and sets on the real one what is set on its own.
+        for each in (connection, getattr(connection, "real_connection", None)):
+            for name in ("response_class", "_new_conn"):
+                vars(each).pop(name, None) if each is not None else None
         self._queue.put(connection, block=block)
 
     def __getattr__(self, name: str) -> Any:
