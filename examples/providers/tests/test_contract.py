@@ -2,8 +2,10 @@
 
 import itertools
 import json
+import re
 import time
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 from korean_apis import kakao
 from korean_apis import requests as apis
@@ -13,6 +15,15 @@ from krauth.testing import ProviderContract
 from krauth_requests import OAuth2Auth
 
 KEYS = ("0100000000access-key", "canary-5ecret-key==")
+
+
+PAGE = Path(__file__).parents[3] / "docs" / "writing-a-provider.md"
+documented: dict = {"__name__": "documented"}
+exec("\n".join(re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)), documented)
+
+
+class TestDocumented(documented["TestExampleAuth"]):
+    """The provider of the documentation passes the contract that stands below it."""
 
 
 class Tokens(ProviderContract):
