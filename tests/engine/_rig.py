@@ -69,7 +69,7 @@ class Workers:
     def computing(self):
         yield
 
-    def after(self, seconds, task):
+    def after(self, seconds, task, lane=None):
         self._order += 1
         self.timers.append((self.clock.monotonic() + seconds, self._order, task))
 

@@ -8,6 +8,7 @@ import importlib
 import pytest
 
 from krauth import AuthorizationError, AuthorizationRequired, InvalidClientError, InvalidGrantError, MemoryStore
+from krauth._engine.rules import Held
 from krauth._oauth.endpoints import prepare_introspection_request, process_introspection_response
 from krauth.testing import FakeClock
 from stacks import BY_NAME
@@ -155,7 +156,7 @@ def test_reuse_detection(server, stack, make):
         auth = make()
         first = sign_in(stack, server, auth)
         thief = make()
-        thief._tokens.replace(first)
+        thief._tokens.replace(Held(first, 1))
         clock.advance(61)
         stack.token(auth)
         with pytest.raises(AuthorizationRequired):

@@ -170,6 +170,7 @@ class AuthCore:
         from .._plugins import open_store
         from .._values.clock import SYSTEM
         from .._values.token import RefreshPolicy
+        from . import judged_body  # noqa: F401  or the first refusal would load it on an event loop
 
         if refresh is not None and not isinstance(refresh, RefreshPolicy):
             raise ConfigurationError("refresh must be a krauth.RefreshPolicy")

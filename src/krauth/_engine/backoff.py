@@ -96,3 +96,7 @@ class Memory(NamedTuple):
         failure = Failure.after(self.failure_of(way), error, now, way)
         others = tuple(f for f in self.failures if f.way is not failure.way)
         return self._replace(failures=(*others, failure)[-MAX_WAYS:])
+
+
+#: Nothing is remembered; one for all sources that never failed.
+NO_MEMORY = Memory()

@@ -123,7 +123,7 @@ class Driver:
     def _sleep(self, seconds: float) -> None:
         threads = self._owner.threads
         try:
-            threads.after(seconds, lambda: threads.submit(self._resume_in_context, self._lane))
+            threads.after(seconds, self._resume_in_context, self._lane)
         except NoThread as error:
             self._end(TokenTransportError(f"the token could not be refreshed: {error}"))
 

@@ -17,13 +17,13 @@ import weakref
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from .._plugins import notify
-from .._values.clock import Skews, current_clock
+from .._values.clock import SYSTEM, Skews, current_clock
 from .._values.event import TokenEvent, write
 from .._values.exceptions import AuthorizationRequired, ConfigurationError, KrauthError, without_frames
 from .._values.guard import shown_key
 from .._values.record import Record
 from .._values.token import RefreshPolicy, Token, TokenState
-from .backoff import Failure, Hopeless, Memory
+from .backoff import NO_MEMORY, Failure, Hopeless, Memory
 from .driver import Driver
 from .refresh import Outcome, Start, refresh
 from .rules import LEASE_MARGIN, NOTHING, Held, is_about_the_way, number_of, window_of
@@ -46,11 +46,13 @@ if TYPE_CHECKING:
 
 DEFAULT_POLICY = RefreshPolicy()
 
+#: The methods of the usual clock, bound once: a pair for each source would take 128 bytes.
+_SYSTEM = (SYSTEM.time, SYSTEM.monotonic)
 #: Guards the state of every source; held for microseconds, never across I/O. One lock for all keeps a source small.
 _lock = threading.RLock()  # a signal handler may make a request, too
 _workers = Workers()
 #: Observers are told one event after the other, by one thread; one that hangs harms the other observers only.
-_tellers = Workers(limit=1, lane_limit=1)
+_tellers = Workers(limit=1, lane_limit=1, name="krauth-observers")
 _sources: weakref.WeakValueDictionary[object, TokenSource] = weakref.WeakValueDictionary()
 #: How far the clocks of token endpoints are ahead of ours.
 _skew = Skews()
@@ -121,11 +123,11 @@ class TokenSource:
         self.store = store
         self.policy = policy or DEFAULT_POLICY
         self.clock = clock or current_clock()
-        self.time, self.monotonic = self.clock.time, self.clock.monotonic
+        self.time, self.monotonic = _SYSTEM if self.clock is SYSTEM else (self.clock.time, self.clock.monotonic)
         self.workers = workers
         self.snapshot: Snapshot | None = None
         self._run: Run[Snapshot] | None = None
-        self._memory = Memory()
+        self._memory = NO_MEMORY
         self._warmth: Warmth | None = None
         if _static:
             self.snapshot = static_snapshot(self)
@@ -608,7 +610,7 @@ def reset() -> None:
     """Forget every source's token and failures, and the clocks of servers, as in a process that has just begun."""
     with _lock:
         for source in list(_sources.values()):
-            source._run, source._memory, source.snapshot = None, Memory(), static_snapshot(source)
+            source._run, source._memory, source.snapshot = None, NO_MEMORY, static_snapshot(source)
         _proven.clear()
         _skew.clear()
 
@@ -632,7 +634,7 @@ def call(function: Callable[[], Any], way: object = None) -> Run[Any]:
 def _after_fork() -> None:
     """In a child there are no worker threads, and a thread that stayed in the parent may hold a lock."""
     global _lock, _workers, _tellers
-    _lock, _workers, _tellers = threading.RLock(), Workers(), Workers(limit=1, lane_limit=1)
+    _lock, _workers, _tellers = threading.RLock(), Workers(), Workers(limit=1, lane_limit=1, name="krauth-observers")
     for source in list(_sources.values()):
         if source._warmth is not None:
             source._warmth = source._warmth._replace(is_scheduled=False)

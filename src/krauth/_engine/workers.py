@@ -55,15 +55,18 @@ class Workers:
     must not wait for a token endpoint.
     """
 
-    def __init__(self, limit: int = 256, idle: float = 10.0, *, lane_limit: int = 64) -> None:
+    def __init__(
+        self, limit: int = 256, idle: float = 10.0, *, lane_limit: int = 64, name: str = "krauth-worker"
+    ) -> None:
         self._limit, self._lane_limit, self._idle_seconds = limit, lane_limit, idle
+        self._name = name
         self._wakeup = threading.Condition()
         self._lanes: dict[Hashable, _Lane] = {}
         #: Lanes with a task that may begin now; a lane stands here once for each of them.
         self._queue: deque[_Lane] = deque()
         self._threads = self._idle = self._computing = 0
         self._stopping = False
-        self._timers: list[tuple[float, int, Task]] = []
+        self._timers: list[tuple[float, int, Task, Hashable]] = []
         self._order = itertools.count()
         self._timer_wakeup = threading.Condition()
         self._timer_runs = False
@@ -102,7 +105,7 @@ class Workers:
         self._start_thread(task, lane)
 
     def _start_thread(self, task: Task, lane: Hashable) -> None:
-        thread = threading.Thread(target=self._work, name="krauth-worker", daemon=True)
+        thread = threading.Thread(target=self._work, name=self._name, daemon=True)
         try:
             thread.start()
         except BaseException as error:
@@ -170,7 +173,7 @@ class Workers:
             elif not (found.tasks or found.tickets or found.running):
                 self._lanes = {name: lane for name, lane in self._lanes.items() if lane is not found}
 
-    def after(self, seconds: float, task: Task) -> None:
+    def after(self, seconds: float, task: Task, lane: Hashable = None) -> None:
         """Submit `task` after `seconds`.
 
         Raises:
@@ -179,7 +182,7 @@ class Workers:
         if self._stopping:
             raise NoThread("the interpreter is shutting down")
         with self._timer_wakeup:
-            timer = (Stopwatch.now() + seconds, next(self._order), task)
+            timer = (Stopwatch.now() + seconds, next(self._order), task, lane)
             heapq.heappush(self._timers, timer)
             if self._timer_runs:
                 self._timer_wakeup.notify()
@@ -208,19 +211,19 @@ class Workers:
                 self._timer_runs = False
             raise
 
-    def _pass_on(self, task: Task | None) -> bool:
+    def _pass_on(self, timer: tuple[Task, Hashable] | None) -> bool:
         """Submit the task of a timer; false where there is none, or nothing begins any more."""
-        if task is None:
+        if timer is None:
             return False
         try:
-            self.submit(task)
+            self.submit(*timer)
         except NoThread:
             if self._stopping:
                 return False
-            self.after(1.0, task)
+            self.after(1.0, *timer)
         return True
 
-    def _next_timer(self) -> Task | None:
+    def _next_timer(self) -> tuple[Task, Hashable] | None:
         """Wait for the next timer, and return its task; `None`: there was none for a while."""
         with self._timer_wakeup:
             while True:
@@ -231,7 +234,7 @@ class Workers:
                     continue
                 wait = self._timers[0][0] - Stopwatch.now()
                 if wait <= 0:
-                    return heapq.heappop(self._timers)[2]
+                    return heapq.heappop(self._timers)[2:]
                 self._timer_wakeup.wait(wait)
 
     @contextmanager
