@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The tests on the built wheel, with coverage; then the core's and the adapters' on the other Pythons that are here.
-# Ends with pytest's closing line of the first.
+# Ends with the line that counts the first.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=$PWD/.venv/bin
@@ -10,7 +10,7 @@ rm -rf build/wheel dist
 "$bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --target build/wheel dist/*.whl
 
 "$bin/coverage" erase
-PYTHONPATH=$PWD/build/wheel "$bin/coverage" run -m pytest -q 2>&1 | tee build/pytest.log
+PYTHONPATH=$PWD/build/wheel bash tools/test.sh "$bin/coverage" run -m pytest -q -p no:cacheprovider | tee build/pytest.log
 "$bin/coverage" combine -q
 "$bin/coverage" report
 
