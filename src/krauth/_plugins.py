@@ -26,7 +26,7 @@ GROUP = "krauth"
 #: (PyInstaller, Nuitka, zipapp) often lack the metadata in which entry points are.
 SHIPPED = "krauth_stores"
 
-#: The store of everybody who names none.
+#: The store of auth objects that name none.
 default_store = MemoryStore()
 _opened: dict[str, TokenStore] = {"memory://": default_store}
 _lock = threading.RLock()
@@ -139,7 +139,7 @@ class Plugins:
         return store
 
     def notify(self, event: TokenEvent) -> None:
-        """Tell every observer; one that fails is logged."""
+        """Call every observer, and log the failure of an observer."""
         under_way = sys.exception()
         for implementation in self.manager.hook.krauth_token_event.get_hookimpls():
             try:

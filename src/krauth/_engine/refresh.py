@@ -102,7 +102,7 @@ class Start:
 
 
 class Outcome(NamedTuple):
-    """What a refresh brought.
+    """The result of a refresh.
 
     Attributes:
         held: The newest token known, with its number. Where there is an error, the token may be unsaved. No caller
@@ -235,7 +235,7 @@ class _Refresh:
     # Decisions about the entry in the store.
 
     def _is_adoptable(self) -> bool:
-        """Whether the stored token is to be used instead of obtaining another."""
+        """Whether to use the stored token instead of obtaining another."""
         start, record = self._start, self._store.record
         if record is None:
             return False
@@ -292,7 +292,7 @@ class _Refresh:
         return left if left <= 2 * MAX_ASKED else 0.0
 
     def pause_after(self, error: KrauthError, attempt: int) -> float | None:
-        """Return the seconds before the next attempt, or `None` where there is to be none."""
+        """Return the seconds before the next attempt, or `None` for no further attempt."""
         if not is_transient(error) or attempt >= self._start.policy.attempts:
             return None
         backoff = self._start.jitter() * min(BACKOFF * 2.0 ** (attempt - 1), MAX_BACKOFF)

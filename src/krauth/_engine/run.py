@@ -111,7 +111,7 @@ class Run(Generic[T]):
         return run
 
     def finish(self, outcome: T | BaseException) -> None:
-        """Wake all who wait, once; a second outcome changes nothing."""
+        """Set the outcome and wake all waiting callers; a second outcome changes nothing."""
         with contextlib.suppress(InvalidStateError):
             self.future.set_result(outcome)
 
@@ -135,7 +135,7 @@ class Run(Generic[T]):
             return
         try:
             drive.begin()
-        except BaseException:  # KeyboardInterrupt: all who wait for this run would wait in vain
+        except BaseException:  # KeyboardInterrupt: other callers would wait for this run in vain
             self.finish(TokenTransportError("the refresh was interrupted before it began; call again"))
             raise
 
@@ -216,7 +216,7 @@ class Run(Generic[T]):
                 await asyncio.wrap_future(self.future)
 
     def get(self, policy: RefreshPolicy) -> T:
-        """Block until the run has ended; return what it brought, or raise what it failed with."""
+        """Block until the run has ended; return its result, or raise its error."""
         return deliver(self.wait(policy))
 
     async def aget(self, policy: RefreshPolicy) -> T:

@@ -51,7 +51,7 @@ _SYSTEM = (SYSTEM.time, SYSTEM.monotonic)
 #: Guards the state of every source; held for microseconds, never across I/O. One lock for all keeps a source small.
 _lock = threading.RLock()  # a signal handler may make a request, too
 _workers = Workers()
-#: Observers are told one event after the other, by one thread; one that hangs harms the other observers only.
+#: One thread calls all observers, one event after the other. An observer that hangs delays only the others.
 _tellers = Workers(limit=1, lane_limit=1, name="krauth-observers")
 _sources: weakref.WeakValueDictionary[object, TokenSource] = weakref.WeakValueDictionary()
 #: How far the clocks of token endpoints are ahead of ours.
@@ -300,7 +300,7 @@ class TokenSource:
         transport: Transport,
         flow: Callable[[UserFlows], Generator[Step, Any, Held]],
     ) -> Run[Token | None]:
-        """Drive a flow that replaces the token; the run ends with the new token, or what the flow raises."""
+        """Drive a flow that replaces the token; the run ends with the new token, or with the flow's error."""
         run: Run[Token | None] = Run(transport.way, requests_beyond=2)
         held = self.snapshot.held if self.snapshot is not None else Held(None, self._memory.number)
         steps = flow(UserFlows(self.credentials, self.policy, self.clock, self._server_ahead, held))
@@ -316,16 +316,16 @@ class TokenSource:
         return run
 
     def ask(self, transport: Transport, steps: Generator[Step, Any, Any]) -> Run[Any]:
-        """Drive a flow that changes nothing; the run ends with what it returns or raises."""
+        """Drive a flow that changes nothing; the run ends with its result or its error."""
         run: Run[Any] = Run(transport.way, requests_beyond=2)
         run.begin_with(Driver(self, run, transport.open(), steps, run.finish))
         run.ensure_begun()
         return run
 
-    # What ends.
+    # The end of a refresh.
 
     def finish(self, run: Run[Snapshot], outcome: Outcome | BaseException) -> None:
-        """A refresh has ended: keep what it brought, and wake all who wait."""
+        """Keep the result of a refresh that has ended, and wake all waiting callers."""
         if isinstance(outcome, BaseException):
             outcome = Outcome(NOTHING, outcome if isinstance(outcome, KrauthError) else KrauthError(str(outcome)))
         error = outcome.error
@@ -369,7 +369,7 @@ class TokenSource:
                 self.snapshot, self._memory = None, self._memory._replace(number=held.number)
             snapshot = self.snapshot
             is_good = self._usable() in (TokenState.FRESH, TokenState.STALE)
-            # Those who wait are given the old token if it is good and was not refused: they need not notice.
+            # Waiting callers get the old token if it is good and was not refused.
             if snapshot is not None and is_good and snapshot.token.access_token != run.refused and not run.forced:
                 return snapshot
             return error
@@ -422,7 +422,7 @@ class TokenSource:
         run = self._run
         if run is None or run.pid != os.getpid() or run.future.done():  # after a fork the parent's is not ours
             return None
-        # One that hangs in a user's transport or store is given up; its lease has ended, and fences it off.
+        # A refresh that hangs in a user's transport or store is given up. Its lease has ended, so its save is refused.
         patience = self.policy.timeout + self.policy.attempt_timeout + LEASE_MARGIN
         if run.started_at is None:
             patience += self.policy.queue_timeout
@@ -519,7 +519,7 @@ class TokenSource:
         return self.workers or _workers
 
     def emit(self, step: Emit, run: Run[Any] | None = None) -> None:
-        """Tell the log now, and the observers in a thread of their own: they may be slow, or have to be loaded."""
+        """Tell the log now, and the observers in another thread: an observer may be slow."""
         token, now = step.token, self.time()
         remaining = None if token is None or token.expires_at is None else token.expires_in(now)
         detail = str(step.error) if step.error is not None else step.detail
@@ -553,7 +553,7 @@ class TokenSource:
 
 
 class _KeepWarm:
-    """What the timer holds: not the source, so that a source without users goes away."""
+    """The timer's task. It holds no strong reference, so that a source without users is freed."""
 
     __slots__ = ("_source",)
 
@@ -578,7 +578,7 @@ EVERYONE = Everyone()
 
 
 def static_snapshot(source: TokenSource) -> Snapshot | None:
-    """Return what a source gives out in a test instead of its token, or `None`."""
+    """Return the snapshot that a test set for a source, or `None`."""
     return _static.get(source) or _static.get(EVERYONE)
 
 
@@ -616,7 +616,7 @@ def reset() -> None:
 
 
 def call(function: Callable[[], Any], way: object = None) -> Run[Any]:
-    """Call a blocking function in a worker thread; the run ends with what it returns or raises."""
+    """Call a blocking function in a worker thread; the run ends with its result or its error."""
     run: Run[Any] = Run(way)
 
     def work() -> None:

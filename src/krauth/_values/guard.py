@@ -2,9 +2,9 @@
 
 How the guard knows the secrets. Every object that holds a secret (`Secret`, `Token`, `HTTPRequest`) makes it known when
 it is made, and the guard forgets it when the last such object is gone. So no code has to remember which secrets took
-part in an exchange, and no path to a message goes round the guard: not a new flow, not a plugin, not another
-user's token in a confused server's answer. The other designs were worse: a list of secrets that is handed to
-each function is safety by call site, and a context variable is lost where a flow changes its thread.
+part in an exchange. Every message passes the guard: also the message of a new flow or a plugin, and a message with
+another user's token from a confused server. The other designs were worse: a list of secrets that is handed to each
+function is safety by call site, and a context variable is lost where a flow changes its thread.
 
 What it costs: some microseconds and 250 bytes for each secret, when the object is made; nothing when a request is
 sent. To search a message takes less than a millisecond, however many secrets there are (100,000 were tried): the index
@@ -137,7 +137,7 @@ def _forms(secret: str) -> set[str]:
 
 
 def blot(text: str) -> str:
-    """Return `text` with every known secret in it blotted out, in each of its forms."""
+    """Return `text` with every known secret removed from it, in each of its forms."""
     if not _index:
         return text
     spans: list[tuple[int, int]] = []

@@ -21,7 +21,7 @@ class Secret:
 
         Args:
             value: The secret.
-            known: Whether it is blotted out of messages while this exists; not for a setting that may be anything, and
+            known: Whether it is removed from messages while this exists; not for a setting that may be anything, and
                 is hidden only from the frames of its check.
         """
         self.__value = value

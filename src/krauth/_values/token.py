@@ -110,7 +110,7 @@ class Token(Holder):
     refresh_expires_at: float | None = None
 
     def __post_init__(self) -> None:
-        # Here, so that no way in goes round it: an answer, a record of a store, a token that a user brings.
+        # Checked here, since each token passes here: from an answer, from a store, from a user.
         fits = {
             "access_token": is_access_token(self.access_token),
             "refresh_token": self.refresh_token is None or is_line(self.refresh_token, MAX_TOKEN),
