@@ -69,6 +69,17 @@ def bars(path: Path, title: str, values: dict[str, float], unit: str, *, log: bo
     plt.close(figure)
 
 
+#: Not measured here but counted in virtual time, by `python -m tests.fleet`; drawn by `tools/draw_fleet.py`.
+FLEET = """## A fleet that shares a store
+
+![Growth with the number of processes](benchmarks/fleet.svg)
+
+A token costs one request, however many processes there are, and an outage costs a thousand processes what it costs
+ten. Clocks that are ten minutes wrong cost each fast process one request more. The figures, and how they were counted,
+are on the page of the [protocol](protocol.md#what-a-fleet-costs).
+"""
+
+
 def write(result: Path, docs: Path) -> None:
     """Write the page and the plots."""
     found = json.loads(result.read_text())
@@ -99,7 +110,8 @@ times say more about the machine than about the code.
 - Machine: {where["cpu"]}, {where["cpus"]} CPUs, {where["memory_gib"]} GiB, {where["system"]}, {where["python"]}
 - Versions: {versions}
 
-{chr(10).join(f"{one}{chr(10)}" for one in chapters)}"""
+{chr(10).join(f"{one}{chr(10)}" for one in chapters)}
+{FLEET}"""
     (docs / "benchmarks.md").write_text(page.rstrip() + "\n")
 
 

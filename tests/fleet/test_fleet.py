@@ -49,3 +49,13 @@ def test_retry_after_is_learnt_once_by_the_whole_fleet():
     """`Retry-After: 120` costs one request in two minutes, however many processes there are."""
     found = Fleet(100, Scenario(hours=3.0, outage=(1.5 * HOUR, 2.5 * HOUR), retry_after=120.0)).run()
     assert found.per_minute <= 0.6
+
+
+def test_the_drawing_is_of_the_table():
+    """docs/benchmarks/fleet.svg shows the figures of docs/protocol.md."""
+    import subprocess
+    import sys
+    from pathlib import Path
+
+    root = Path(__file__).parents[2]
+    subprocess.run([sys.executable, root / "tools" / "draw_fleet.py", "--check"], check=True)
