@@ -21,7 +21,7 @@ demo: $(DEMO_STAMP)
 
 # Two processes beside each other; `python -m pytest` runs everything in one.
 test: $(STAMP)
-	bash tools/test.sh $(BIN)/python -m pytest -q
+	$(BIN)/python tools/test.py $(BIN)/python -m pytest -q
 
 quick: $(STAMP)
 	$(BIN)/python -m pytest -q tests/core tests/engine -m "not slow and not process"
