@@ -1,5 +1,6 @@
 """The inspector in a real browser: live with JavaScript, usable without, and closed to pages of other sites."""
 
+import contextlib
 import http.server
 import threading
 import time
@@ -7,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from selenium.common.exceptions import StaleElementReferenceException
 
 PATIENCE = 20
 
@@ -27,9 +29,12 @@ def root(sandbox):
 
 def until(condition):
     """Wait for the page to follow, and return what it said at last."""
-    limit = time.monotonic() + PATIENCE
-    while not (found := condition()) and time.monotonic() < limit:
-        threading.Event().wait(0.05)
+    limit, found = time.monotonic() + PATIENCE, None
+    while not found and time.monotonic() < limit:
+        with contextlib.suppress(StaleElementReferenceException):  # the page replaced it in this moment
+            found = condition()
+        if not found:
+            threading.Event().wait(0.05)
     assert found
     return found
 
@@ -143,10 +148,10 @@ def test_secrets_are_shown_when_asked(driver, sandbox):
     assert sandbox.naver_client_secret not in driver.page_source
     driver.find_element("id", "secrets").click()
     until(lambda: good in text_of(driver, "tokens"))
-    assert sandbox.naver_client_secret in text_of(driver, "credentials")
+    until(lambda: sandbox.naver_client_secret in text_of(driver, "credentials"))
     press(driver, "both/clock?offset=0")
     until(lambda: text_of(driver, "notice") == "Done.")
-    assert good in text_of(driver, "tokens")
+    until(lambda: good in text_of(driver, "tokens"))
     driver.find_element("id", "secrets").click()
     until(lambda: good not in driver.page_source)
 
