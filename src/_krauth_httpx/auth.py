@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from krauth._auth.origin_auth import (
     AUTHORIZATION,
-    MAX_JUDGED_BODY,
     ONE_SHOT,
     AuthCore,
     Refusal,
     is_seekable,
     is_too_long,
 )
+from krauth._auth.settings import MAX_JUDGED_BODY
 from krauth._values.secret import hide
 
 from . import MARK

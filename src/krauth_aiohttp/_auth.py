@@ -16,7 +16,8 @@ from aiohttp.hdrs import AUTHORIZATION
 from aiohttp.helpers import basicauth_from_netrc, netrc_from_env
 from aiohttp.payload import AsyncIterablePayload, IOBasePayload
 
-from krauth._auth.origin_auth import MAX_JUDGED_BODY, ONE_SHOT, AuthCore, Refusal, is_seekable, is_too_long
+from krauth._auth.origin_auth import ONE_SHOT, AuthCore, Refusal, is_seekable, is_too_long
+from krauth._auth.settings import MAX_JUDGED_BODY
 from krauth._values.secret import hide
 
 from ._transport import TokenTransport

@@ -10,7 +10,8 @@ from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError
 
 from krauth._auth.judged_body import Watch, decode_body
-from krauth._auth.origin_auth import MAX_JUDGED_BODY, is_too_long
+from krauth._auth.origin_auth import is_too_long
+from krauth._auth.settings import MAX_JUDGED_BODY
 
 if TYPE_CHECKING:
     from requests import Response

@@ -6,7 +6,7 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Any
 
-from .origin_auth import MAX_JUDGED_BODY
+from .settings import MAX_JUDGED_BODY
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,6 +16,7 @@ from .._oauth.credentials import DEFAULT_JUDGED
 from .._values.exceptions import AuthorizationRequired, ConfigurationError, TokenError, TokenStoreError
 from .._values.origin import Origin, make_origin, parse_origin, url_authorities, url_prefixes, url_triples
 from .._values.secret import Secret, hide
+from .settings import MAX_JUDGED_BODY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, MutableMapping
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from ..stores import TokenStore
     from .transport import Transport
 
-#: Bytes of a refusal's body that are read at most, before and after decoding, to find the provider's code.
-MAX_JUDGED_BODY = 65536
 #: Seconds that reading this much may take, for a credential without a `RefreshPolicy`.
 JUDGING_TIME = 10.0
 #: Seconds: a `Date` further off than this is no time that a certificate would have let through.

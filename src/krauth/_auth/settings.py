@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+#: Bytes of a refusal's body that are read at most, before and after decoding, to find the provider's code.
+MAX_JUDGED_BODY = 65536
+
+
 #: What to do instead of assigning a client secret.
 REPLACING = (
     "the tokens in memory belong to the secret that was given; make a new auth object, or hand over a callable as"
