@@ -50,7 +50,7 @@ def python(code, *args, **env):
         [sys.executable, "-W", "error", "-c", textwrap.dedent(code), *args],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **env},
         check=False,
     )
