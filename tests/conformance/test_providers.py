@@ -11,7 +11,7 @@ import time
 import pytest
 
 from krauth import ConfigurationError, HTTPResponse
-from krauth._auth.origin_auth import forget_clocks
+from krauth._auth.origin_auth import reset
 from krauth.provider import (
     Credentials,
     OAuth2Credentials,
@@ -62,7 +62,7 @@ def verify(seen):
 @pytest.fixture(autouse=True)
 def _clocks():
     yield
-    forget_clocks()
+    reset()
 
 
 @pytest.fixture

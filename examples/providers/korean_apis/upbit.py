@@ -6,6 +6,9 @@ https://docs.upbit.com/kr/reference/rest-api-guide (bodies are JSON; forms are n
 
 Unverified, since we could not call the API: how `true`, `null` and nested objects in a body are written before they are
 hashed. Here a boolean is written as in JSON, and the other two are refused before anything is sent.
+
+Unverified, since the documents leave it open: a query and a body together are joined with `&`, and a `+` in a query
+stays a `+`.
 """
 
 from __future__ import annotations

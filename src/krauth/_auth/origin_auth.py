@@ -794,11 +794,6 @@ def _is_excepted(host: str) -> bool:
     )
 
 
-def forget_clocks() -> None:
-    """Forget what refusals told of the APIs' clocks; for tests."""
-    _ahead.clear()
-
-
 def reset() -> None:
     """Forget the measured clocks of APIs and the given warnings; for tests."""
     global _warned_blocking
