@@ -144,11 +144,12 @@ def _with_lent_pool(get: Callable[..., Any], deadline: Deadline) -> Callable[...
         pool = get(*args, **kwargs)
         if not all(hasattr(pool, name) for name in ("pool", "_new_conn", "conn_kw")):
             return pool  # a stranger's
-        lent = _twin(pool)
+        lent, kind = _twin(pool), type(pool)
         lent.pool = _Connections(pool.pool, deadline) if pool.pool is not None else None
         lent.conn_kw = dict(pool.conn_kw)
-        # Not `ConnectionCls`: vcrpy asks whether a connection is an instance of it.
-        lent._new_conn = lambda: _bounded(type(pool)._new_conn(lent), deadline)
+        # Not `ConnectionCls`: vcrpy asks whether a connection is an instance of it. The function must not hold `pool`:
+        # urllib3 closes the connections of a pool when the last reference to it is gone.
+        lent._new_conn = lambda: _bounded(kind._new_conn(lent), deadline)
         return lent
 
     return get_connection

@@ -501,5 +501,5 @@ def test_fixture(pytester):
             assert krauth_sandbox.meloming.api_requests == 0
         """
     )
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "--assert=plain")  # two threads: CPython #106905
     result.assert_outcomes(passed=2)
