@@ -30,7 +30,9 @@ def test_the_settings_file(tmp_path):
 def test_the_example(pytester):
     """The test on the page passes."""
     pytester.makepyfile(block("python"))
-    pytester.runpytest_subprocess("-p", "no:cacheprovider", "--assert=plain")  # two threads: CPython #106905.assert_outcomes(passed=1)
+    pytester.runpytest_subprocess(
+        "-p", "no:cacheprovider", "--assert=plain"
+    )  # two threads: CPython #106905.assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize("emulator", [NaverEmulator, MelomingEmulator])
