@@ -7,14 +7,7 @@ from time import monotonic
 from time import time as wall_clock
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from krauth._auth.origin_auth import (
-    AUTHORIZATION,
-    ONE_SHOT,
-    AuthCore,
-    Refusal,
-    is_seekable,
-    is_too_long,
-)
+from krauth._auth.origin_auth import AUTHORIZATION, ONE_SHOT, AuthCore, is_seekable
 from krauth._auth.settings import MAX_JUDGED_BODY
 from krauth._values.secret import hide
 
@@ -24,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
     from types import ModuleType
 
+    from krauth._auth.refusal import Refusal
     from krauth._engine.snapshot import Snapshot
     from krauth._values.origin import Origin
 
@@ -82,13 +76,13 @@ class HTTPXAuth(AuthCore):
         if response.status_code not in self.judged_statuses or (refused := self._ours(response)) is None:
             return
         refusal = self._refusal(refused, response, body, self._read_start(response))
-        if refusal is None or (cure := self.find_cure(refusal)) is False:
+        if refusal is None or (retry := self.find_retry(refusal)) is False:
             return
         response.read()  # drained, so that the connection is free
-        self._prepare_again(refused, cure, body)
+        self._prepare_again(refused, retry, body)
         again = yield refused
         if again.status_code in self.judged_statuses and (last := self._ours(again)) is not None:
-            self._after_retry(self._refusal(last, again, body, self._read_start(again)), cure)
+            self._after_retry(self._refusal(last, again, body, self._read_start(again)), retry)
 
     async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
         """Do as `sync_auth_flow` does, without blocking."""
@@ -113,13 +107,13 @@ class HTTPXAuth(AuthCore):
         if response.status_code not in self.judged_statuses or (refused := self._ours(response)) is None:
             return
         refusal = self._refusal(refused, response, body, await self._aread_start(response))
-        if refusal is None or (cure := await self.afind_cure(refusal)) is False:
+        if refusal is None or (retry := await self.afind_retry(refusal)) is False:
             return
         await response.aread()
-        self._prepare_again(refused, cure, body)
+        self._prepare_again(refused, retry, body)
         again = yield refused
         if again.status_code in self.judged_statuses and (last := self._ours(again)) is not None:
-            self._after_retry(self._refusal(last, again, body, await self._aread_start(again)), cure)
+            self._after_retry(self._refusal(last, again, body, await self._aread_start(again)), retry)
 
     def __call__(self, request: object, handler: object = None) -> Any:
         """Refuse to work in another library: httpx and httpx2 call the flows of their own auth classes instead.
@@ -174,31 +168,33 @@ class HTTPXAuth(AuthCore):
         """Return the refusal to judge, or `None` if the answer is handed back as it is."""
         if start is None:
             return None
+        from krauth._auth.refusal import Refusal  # here and below: seldom needed
+
         carried = hide(request.headers.get(self.token_header))
         replayable = body is None or body.may_be_sent_again(request)
         return Refusal(request.method, response.status_code, response.headers, start, carried, replayable=replayable)
 
-    def _prepare_again(self, request: Request, cure: Snapshot | bool, body: Body | None) -> None:
-        """Put what cures a refusal on the refused request."""
+    def _prepare_again(self, request: Request, retry: Snapshot | bool, body: Body | None) -> None:
+        """Make a refused request ready to be repeated."""
         if body is not None:
             body.rewind(request)
-        if not isinstance(cure, bool):
-            self.put_token(request.headers, cure)
+        if not isinstance(retry, bool):
+            self.put_token(request.headers, retry)
         if self._marks:
             self._sign(request, body)
 
-    def _after_retry(self, refusal: Refusal | None, cure: Snapshot | bool) -> None:
+    def _after_retry(self, refusal: Refusal | None, retry: Snapshot | bool) -> None:
         if refusal is None:
             return
         if refusal.status >= 300 or self.is_refusal(refusal):
-            self.refused_again(cure)
+            self.refused_again(retry)
 
     def _read_start(self, response: Response) -> bytes | None:
         """Return a body that is whole and small, decoded; `None` for any other. The response is left as it was."""
         known = self._known_body(response)
         if known is not False:
             return known
-        from krauth._auth.judged_body import Watch  # seldom needed
+        from krauth._auth.judged_body import Watch
 
         start = _Start(iter(response.stream), self.judging_time)
         watch = Watch(_socket_of(response), self.judging_time)
@@ -245,10 +241,12 @@ class HTTPXAuth(AuthCore):
             except self.library.ResponseNotRead:
                 return None
             return content if len(content) <= MAX_JUDGED_BODY else None
+        from krauth._auth.judged_body import is_too_long
+
         return None if is_too_long(response.headers.get("content-length")) else False
 
     def _decode(self, response: Response, start: _Start) -> bytes | None:
-        from krauth._auth.judged_body import decode_body  # seldom needed
+        from krauth._auth.judged_body import decode_body
 
         response.stream = self.resumed(response.stream, start)
         return decode_body(response.headers.get("content-encoding"), b"".join(start.chunks)) if start.is_whole else None

@@ -16,7 +16,7 @@ from aiohttp.hdrs import AUTHORIZATION
 from aiohttp.helpers import basicauth_from_netrc, netrc_from_env
 from aiohttp.payload import AsyncIterablePayload, IOBasePayload
 
-from krauth._auth.origin_auth import ONE_SHOT, AuthCore, Refusal, is_seekable, is_too_long
+from krauth._auth.origin_auth import ONE_SHOT, AuthCore, is_seekable
 from krauth._auth.settings import MAX_JUDGED_BODY
 from krauth._values.secret import hide
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
+    from krauth._auth.refusal import Refusal
     from krauth._values.origin import Origin
 
 _REDIRECTS = frozenset(range(300, 400))
@@ -93,23 +94,23 @@ class MiddlewareAuth(AuthCore):
             return response
         try:
             refusal = await self._refusal(request, response)
-            cure = False if refusal is None else await self.afind_cure(refusal)
+            retry = False if refusal is None else await self.afind_retry(refusal)
         except BaseException:  # the response is not handed out yet, so it is closed here
             response.close()
             raise
-        if cure is False:
+        if retry is False:
             return response
         request.session.cookie_jar.update_cookies(response.cookies, response.url)
         response.release()
         await request.close()  # a task that still sends the body stops before the body is sent again
-        if cure is not True:
-            self.put_token(request.headers, cure)
+        if retry is not True:
+            self.put_token(request.headers, retry)
         await self._sign(request, mine)
         again = await handler(request)
         if again.status in _REDIRECTS:
             self._remember(request, began_here=True)
         if again.status in self.judged_statuses and await self._is_refused_again(request, again):
-            self.refused_again(cure)
+            self.refused_again(retry)
         return again
 
     # Another library calls an auth with the request alone: Python's own error then shows this name. A check here would
@@ -197,6 +198,8 @@ class MiddlewareAuth(AuthCore):
         body = await _read_start(response, self.judging_time) if self.reads_body(response.status) else b""
         if body is None:
             return None
+        from krauth._auth.refusal import Refusal  # seldom needed
+
         carried = hide(request.headers.get(self.token_header))
         replayable = not request.body or _is_replayable(request.body)
         return Refusal(request.method, response.status, response.headers, body, carried, replayable=replayable)
@@ -247,6 +250,8 @@ async def _is_from_netrc(request: ClientRequest, name: str) -> bool:
 
 async def _read_start(response: ClientResponse, seconds: float) -> bytes | None:
     """Return a body that is whole and small; `None` for any other. The user can still read it all."""
+    from krauth._auth.judged_body import is_too_long
+
     if is_too_long(response.headers.get("Content-Length")):
         return None
     content, chunks, size, is_whole = response.content, [], 0, False

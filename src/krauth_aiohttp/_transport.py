@@ -12,7 +12,7 @@ import aiohttp
 
 import krauth
 from krauth import TokenTransportError
-from krauth._auth.transport import AsyncTransport, refuse_on_a_loop
+from krauth._auth.transport import AsyncTransport
 
 if TYPE_CHECKING:
     from krauth import HTTPRequest, HTTPResponse
@@ -42,6 +42,8 @@ class TokenTransport(AsyncTransport):
         Raises:
             TokenTransportError: No answer within `request.timeout` seconds, or one that is too large or broken.
         """
+        from krauth._auth.event_loops import refuse_on_a_loop
+
         refuse_on_a_loop()
         return asyncio.run(self.asend(request))
 

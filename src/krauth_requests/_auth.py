@@ -16,7 +16,7 @@ from requests.cookies import extract_cookies_to_jar
 from requests.structures import CaseInsensitiveDict
 from requests.utils import requote_uri, rewind_body
 
-from krauth._auth.origin_auth import ONE_SHOT, AuthCore, Refusal, is_seekable
+from krauth._auth.origin_auth import ONE_SHOT, AuthCore, is_seekable
 from krauth._values.secret import hide
 
 from ._transport import TokenTransport
@@ -24,6 +24,7 @@ from ._transport import TokenTransport
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
 
+    from krauth._auth.refusal import Refusal
     from krauth._engine.snapshot import Snapshot
     from krauth._values.origin import Origin
 
@@ -124,7 +125,9 @@ class RequestsAuth(AuthCore, AuthBase):
 
     def _refusal(self, response: Response) -> Refusal | None:
         """Return the refusal to judge, or `None`. The user can still read the response."""
-        from ._judged import read_start  # seldom needed
+        from krauth._auth.refusal import Refusal  # both are seldom needed
+
+        from ._judged import read_start
 
         status, request = response.status_code, response.request
         body = read_start(response, self.judging_time) if self.reads_body(status) else b""
@@ -138,7 +141,7 @@ class RequestsAuth(AuthCore, AuthBase):
         refusal = self._refusal(response)
         if refusal is None:
             return response
-        found = self.find_cure(refusal)
+        found = self.find_retry(refusal)
         if found is False:
             return response
         request = response.request

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError
 
-from krauth._auth.judged_body import Watch, decode_body
-from krauth._auth.origin_auth import is_too_long
+from krauth._auth.judged_body import Watch, decode_body, is_too_long
 from krauth._auth.settings import MAX_JUDGED_BODY
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 
 from faults import BREAKS, DRIPS, Faulty, Gone, Reply
 from krauth import HTTPRequest, MemoryStore, RefreshPolicy, TokenTransportError
-from krauth._auth.transport import AsyncHome
+from krauth._auth.event_loops import AsyncHome
 from loopback import Proxy
 from stacks import BY_NAME
 

@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from krauth import ConfigurationError, MemoryStore
-from krauth._auth import origin_auth
+from krauth._auth import plain_http
 from world import API_KEY
 
 
@@ -53,7 +53,7 @@ def test_other_hosts_are_not_looked_up(stack, monkeypatch):
 @pytest.mark.parametrize("exempt", ["", "example.com", "127.0.0.1", "*", "10.0.0.1, 127.0.0.1"])
 def test_a_proxy_in_between(stack, monkeypatch, caplog, name, exempt):
     """With a proxy for http in the environment, one warning says that calls to this machine go through it."""
-    monkeypatch.setattr(origin_auth, "_warned_proxies", set())
+    monkeypatch.setattr(plain_http, "_warned_proxies", set())
     for variable in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "no_proxy"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv(name, "http://user:hunter22@proxy.example.com:3128")

@@ -68,6 +68,11 @@ def decode_body(coding: str | None, body: bytes) -> bytes | None:
     return body
 
 
+def is_too_long(length: str | None) -> bool:
+    """Whether a `Content-Length` announces more than is judged."""
+    return length is not None and length.isdecimal() and (len(length) > 9 or int(length) > MAX_JUDGED_BODY)
+
+
 def _gzip(body: bytes) -> bytes:
     return _inflate(body, 31)
 

@@ -1,9 +1,11 @@
-"""What people hand over as `token_transport` by mistake, and the cure; `transport` asks before it refuses a value."""
+"""What users hand over by mistake, and what to do: a wrong `token_transport`, or an auth object in a wrong client."""
 
 from __future__ import annotations
 
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
+
+from .._values.exceptions import ConfigurationError
 
 #: The libraries whose objects are told from callables that are meant, and the adapter of each that has one.
 _LIBRARIES = {
@@ -20,20 +22,20 @@ _PARTS = {
 
 
 def find_mistake(value: object, cls: Any) -> str | None:
-    """Return what a value is that can't be a transport of class `cls`, with the cure; `None` where that is unknown."""
+    """Return what a value is that can't be a transport of class `cls`, and what to do; `None` where that is unknown."""
     wanted, own = cls.wanted(), getattr(cls.library, "__name__", None)
     if isinstance(value, ModuleType):
         return f"the module {value.__name__}; hand over {wanted}"
     if isinstance(value, type):
-        cure = f"an instance: {_name(value)}(…)" if _library(value) in (own, None) else wanted
-        return f"the class {_name(value)} itself; hand over {cure}"
+        mend = f"an instance: {_name(value)}(…)" if _library(value) in (own, None) else wanted
+        return f"the class {_name(value)} itself; hand over {mend}"
     if hasattr(value, "extra_headers"):  # an auth object of ours
         return f"an auth object; hand over {wanted}, also the very one that carries this auth"
     if isinstance(value, str | dict):
         return f"{article(type(value).__name__)}; for a proxy make {wanted} that uses it, and hand that over"
     if isinstance(value, MethodType) and (library := _library(type(value.__self__))):
-        cure = "the object itself" if library == own else wanted
-        return f"a method of {_name(type(value.__self__))}; hand over {cure}"
+        mend = "the object itself" if library == own else wanted
+        return f"a method of {_name(type(value.__self__))}; hand over {mend}"
     if isinstance(value, FunctionType):
         if _library(value):
             return f"the function {_name(value)}, which takes no krauth.HTTPRequest; hand over {wanted}"
@@ -61,3 +63,20 @@ def _name(thing: Any) -> str:
 def article(noun: str) -> str:
     """Return a noun with `a` or `an` before it."""
     return f"{'an' if noun[0] in 'aeiouh' else 'a'} {noun}"  # an httpx.Client
+
+
+def wrong_client(auth: object, request: object) -> ConfigurationError:
+    """Return the error for a request of another library than the class of `auth` is for."""
+    name = type(auth).__name__
+    given, own = (type(one).__module__.partition(".")[0] for one in (request, auth))
+    base = next((one.__module__ for one in type(auth).__mro__ if one.__module__.startswith("krauth_")), own)
+    own = base.partition(".")[0]
+    if given in ("requests", "httpx", "httpx2", "aiohttp"):
+        mend = f"take {name} from krauth_{given} for it"
+    else:
+        mend = f"use {name}.headers(method, url) for clients that krauth has no adapter for"
+    return ConfigurationError(
+        f"{name} of {own} was handed to a client of {given}"
+        + (", which some programs use in place of httpx" if (given, own) == ("httpx2", "krauth_httpx") else "")
+        + f": {mend}"
+    )

@@ -1,6 +1,7 @@
 """What the auth classes of all stacks share: settings, origins, tokens, and every decision about a request.
 
-An adapter's base class derives from `AuthCore` and does to a request what its library wants. A provider's `…AuthBase`
+What is seldom needed is in modules of its own: `refusal`, `other_clients`, `plain_http`, `telling`, `api_clock`. An
+adapter's base class derives from `AuthCore` and does to a request what its library wants. A provider's `…AuthBase`
 (in `naver`, `meloming`, `oauth2`) derives from `OriginAuth` and brings constructor and methods. The public classes are
 both. `OriginAuth` adds nothing to `AuthCore`: it exists so that a class may name its two bases in either order.
 """
@@ -8,18 +9,18 @@ both. `OriginAuth` adds nothing to `AuthCore`: it exists so that a class may nam
 from __future__ import annotations
 
 import atexit
-import os
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
 from .._oauth.credentials import DEFAULT_JUDGED
-from .._values.exceptions import AuthorizationRequired, ConfigurationError, TokenError, TokenStoreError
+from .._values.exceptions import ConfigurationError
 from .._values.origin import Origin, make_origin, parse_origin, url_authorities, url_prefixes, url_triples
 from .._values.secret import Secret, hide
-from .settings import MAX_JUDGED_BODY
+from .settings import FixedFields
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, MutableMapping
+    from collections.abc import Callable, Generator, Mapping, MutableMapping
+    from typing import TypeVar
 
     from .._engine.run import Run
     from .._engine.snapshot import Snapshot
@@ -29,21 +30,21 @@ if TYPE_CHECKING:
     from .._values.event import Kind
     from .._values.token import RefreshPolicy, Token
     from ..stores import TokenStore
+    from .refusal import Refusal
     from .transport import Transport
+
+    T = TypeVar("T")
+    #: A decision that asks for a token where it needs one, once at most: it yields the access token that was refused,
+    #: or `None`, and is sent another token. The blocking method and the async one of a pair both carry it out.
+    Asking = Generator[Secret | None, Snapshot, T]
 
 #: Seconds that reading this much may take, for a credential without a `RefreshPolicy`.
 JUDGING_TIME = 10.0
-#: Seconds: a `Date` further off than this is no time that a certificate would have let through.
-MAX_SKEW = 366 * 86400.0
 AUTHORIZATION, BEARER = "Authorization", "Bearer"
 #: What an adapter gives for a body that can't be had whole.
 ONE_SHOT = object()
 
-#: API origin → seconds that its clock is ahead of ours; only where a refusal blamed the clock.
-_ahead: dict[Origin, float] = {}
 _warned_blocking = False
-#: Origins of plain http that a warning about a proxy named.
-_warned_proxies: set[Origin] = set()
 
 
 class AuthCore:
@@ -132,30 +133,9 @@ class AuthCore:
             )
 
     def _check_plain_http(self, origin: Origin) -> None:
-        """Plain http is for this machine alone: a name must lead here, and no proxy should stand in between."""
-        if origin.host.endswith(".localhost") and self.resolve is not None:
-            # RFC 6761 §6.3 lets a resolver answer "localhost" names with loopback addresses, and not all do.
-            try:
-                found = {entry[4][0].partition("%")[0] for entry in self.resolve(origin.host, origin.port)}
-            except OSError:
-                found = set()
-            if not found or not all(Origin("http", address, 80).is_loopback for address in found):
-                raise ConfigurationError(
-                    f"{origin} does not lead to this machine here, and plain http is for this machine alone:"
-                    " use http://127.0.0.1 or https"
-                )
-        name = next(
-            (one for one in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy") if os.environ.get(one)), None
-        )
-        if name is not None and origin not in _warned_proxies and not _is_excepted(origin.host):
-            from .._values.event import logger
+        from .plain_http import check_plain_http
 
-            _warned_proxies.add(origin)
-            logger.warning(
-                "%s names a proxy, and NO_PROXY does not except %s: a client that follows them sends calls to %s, and"
-                " the credential, to that proxy in plain text; set NO_PROXY=%s",
-                *(name, origin.host, origin, origin.host),
-            )
+        check_plain_http(origin, type(self).resolve)
 
     def _set_source(
         self,
@@ -169,7 +149,7 @@ class AuthCore:
         from .._plugins import open_store
         from .._values.clock import SYSTEM
         from .._values.token import RefreshPolicy
-        from . import judged_body  # noqa: F401  or the first refusal would load it on an event loop
+        from . import judged_body, refusal  # noqa: F401  or the first refusal would load them on an event loop
 
         if refresh is not None and not isinstance(refresh, RefreshPolicy):
             raise ConfigurationError("refresh must be a krauth.RefreshPolicy")
@@ -202,7 +182,7 @@ class AuthCore:
             TokenStoreError: The token store failed, and cannot be done without.
         """
         if (found := self._tokens.peek(self._transport)) is None:
-            self._warn_of_blocking("token")
+            self._warn_of_blocking("token", stacklevel=3)
             found = self.obtain()
         return found.token
 
@@ -265,26 +245,58 @@ class AuthCore:
     def _forgetting(self) -> Run[Token | None]:
         return self._tokens.perform(self._transport, lambda flows: flows.forget())
 
-    def obtain(self, *, refused: str | None = None, forced: bool = False) -> Snapshot:
+    def obtain(self, *, refused: Secret | str | None = None, forced: bool = False) -> Snapshot:
         """Wait for a token, or for another than the access token `refused`."""
         self._transport.check_blocking()
         hidden = hide(refused)
         del refused  # or a traceback with local variables would show it
         return self._tokens.obtain(self._transport, refused=hidden, forced=forced)
 
-    async def aobtain(self, *, refused: str | None = None, forced: bool = False) -> Snapshot:
+    async def aobtain(self, *, refused: Secret | str | None = None, forced: bool = False) -> Snapshot:
         """Await a token, or another than the access token `refused`."""
         hidden = hide(refused)
         del refused
         return await self._tokens.aobtain(self._transport, refused=hidden, forced=forced)
 
-    def _warn_of_blocking(self, name: str) -> None:
+    def _carry_out(self, steps: Asking[T], name: str | None = None) -> T:
+        """Return what a decision returns; obtain a token for it, blocking, and warn of that by the method's name."""
+        try:
+            refused = next(steps)
+            if name is not None:
+                self._warn_of_blocking(name, stacklevel=4)
+            while True:
+                try:
+                    found = self.obtain(refused=refused)
+                except Exception as error:  # noqa: BLE001  the decision's to handle
+                    refused = steps.throw(error)
+                else:
+                    refused = steps.send(found)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    async def _acarry_out(self, steps: Asking[T]) -> T:
+        """Return what a decision returns; obtain a token for it, without blocking."""
+        try:
+            refused = next(steps)
+            while True:
+                try:
+                    found = await self.aobtain(refused=refused)
+                except Exception as error:  # noqa: BLE001  the decision's to handle
+                    refused = steps.throw(error)
+                else:
+                    refused = steps.send(found)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    def _warn_of_blocking(self, name: str, *, stacklevel: int) -> None:
         """Say, once, that an event loop stands still while this caller waits."""
         global _warned_blocking
         self._transport.check_blocking()
         if _warned_blocking or "asyncio" not in sys.modules:
             return
-        from .transport import AsyncHome
+        from .event_loops import AsyncHome
 
         if AsyncHome.current() is not None:
             _warned_blocking = True
@@ -294,7 +306,7 @@ class AuthCore:
                 f"{name}() was called on a running event loop, which stands still until a token is there:"
                 f" use `await auth.a{name}()`",
                 RuntimeWarning,
-                stacklevel=3,
+                stacklevel=stacklevel,
             )
 
     @property
@@ -317,22 +329,15 @@ class AuthCore:
             TokenError: No token could be had.
             TokenStoreError: The token store failed, and cannot be done without.
         """
-        method, url = method.upper(), str(url)
-        if not self.covers_url(url):
-            self.withhold(url)
-            return {}
-        if not (found := self.peek(method, True)):
-            self._warn_of_blocking("headers")
-            found = self.obtain()
-        return self._fields(method, url, body, found)
+        from .other_clients import fields_of
+
+        return self._carry_out(fields_of(self, method, url, body), "headers")
 
     async def aheaders(self, method: str, url: str, body: bytes | str | None = None) -> dict[str, str]:
         """Return the header fields that authenticate a request, without blocking; see `headers`."""
-        method, url = method.upper(), str(url)
-        if not self.covers_url(url):
-            self.withhold(url)
-            return {}
-        return self._fields(method, url, body, self.peek(method, True) or await self.aobtain())
+        from .other_clients import fields_of
+
+        return await self._acarry_out(fields_of(self, method, url, body))
 
     def refused(
         self,
@@ -356,9 +361,11 @@ class AuthCore:
         Raises:
             AuthorizationRequired: A user has to sign in again.
         """
-        asked = self._asked(method, url, status, headers, body, sent)
-        del sent
-        return None if asked is None else asked.answer(self, self.find_cure(asked.refusal))
+        from .other_clients import fields_again
+
+        steps = fields_again(self, method, url, status, headers, body, sent)
+        del sent  # or a traceback with local variables would show it
+        return self._carry_out(steps)
 
     async def arefused(
         self,
@@ -370,49 +377,11 @@ class AuthCore:
         sent: Mapping[str, str],
     ) -> dict[str, str] | None:
         """Say whether to repeat a request, without blocking; see `refused`."""
-        asked = self._asked(method, url, status, headers, body, sent)
-        del sent
-        return None if asked is None else asked.answer(self, await self.afind_cure(asked.refusal))
+        from .other_clients import fields_again
 
-    def _fields(self, method: str, url: str, body: bytes | str | None, found: Snapshot | bool) -> SentFields:
-        fields = SentFields()
-        if not isinstance(found, bool):
-            self.put_token(fields, found)
-        content = body.encode() if isinstance(body, str) else body or b""
-        self.set_extra_headers(fields, method, url, content)
-        if self.signs_body:
-            fields.body = content
-        return fields
-
-    def _asked(
-        self,
-        method: str,
-        url: str,
-        status: int,
-        headers: Mapping[str, str],
-        body: bytes | str | None,
-        sent: Mapping[str, str],
-    ) -> _Asked | None:
-        method, url = method.upper(), str(url)
-        if not self.covers_url(url):
-            if status == 401:
-                self.warn_withheld(url)
-            return None
-        answer = AnyCase(headers)
-        if status not in self.judged_statuses or not self._judges or not self.is_judged(status, answer):
-            return None
-        carried = hide(AnyCase(sent).get(self.token_header))
-        content = getattr(sent, "body", None)
-        replayable = not self.signs_body or content is not None
+        steps = fields_again(self, method, url, status, headers, body, sent)
         del sent
-        last = self._repeated
-        if last is not None and last[:2] == (method, url) and carried == hide(last[2] and self.header_of(last[2])):
-            self._repeated = None  # the fields that the last call gave for this very request
-            self.refused_again(last[2] or True)
-            return None
-        said = body.encode() if isinstance(body, str) else body or b""
-        refusal = Refusal(method, status, answer, said[:MAX_JUDGED_BODY], carried, replayable=replayable)
-        return _Asked(method, url, hide(content), refusal)
+        return await self._acarry_out(steps)
 
     # Decisions about a request.
 
@@ -518,68 +487,30 @@ class AuthCore:
         """Seconds that reading a refusal may take."""
         return JUDGING_TIME if self._source is None else self._source.policy.attempt_timeout
 
-    def find_cure(self, refusal: Refusal) -> Snapshot | bool:
+    def find_retry(self, refusal: Refusal) -> Snapshot | bool:
         """Return the token to repeat a refused request with; `True`: the same, signed anew; `False`: hand it back."""
-        found: Snapshot | bool | None = self._first_look(refusal)
-        if found is None:
-            try:
-                found = self.obtain(refused=self._carried(refusal))
-            except (TokenError, TokenStoreError) as error:
-                found = self._uncured(error)
-        return self._last_look(refusal, found)
+        from .refusal import retry_of
 
-    async def afind_cure(self, refusal: Refusal) -> Snapshot | bool:
-        """Do as `find_cure` does, without blocking."""
-        found: Snapshot | bool | None = self._first_look(refusal)
-        if found is None:
-            try:
-                found = await self.aobtain(refused=self._carried(refusal))
-            except (TokenError, TokenStoreError) as error:
-                found = self._uncured(error)
-        return self._last_look(refusal, found)
+        return self._carry_out(retry_of(self, refusal))
+
+    async def afind_retry(self, refusal: Refusal) -> Snapshot | bool:
+        """Do as `find_retry` does, without blocking."""
+        from .refusal import retry_of
+
+        return await self._acarry_out(retry_of(self, refusal))
 
     def is_refusal(self, refusal: Refusal) -> bool:
         """Whether an answer to a repeated request is a refusal once more."""
-        verdict = self.judge(refusal.method, refusal.status, refusal.headers, refusal.body)
-        return verdict.refresh or verdict.clock
+        from .refusal import is_refusal
 
-    def _first_look(self, refusal: Refusal) -> bool | None:
-        """Judge a refusal, and tell the log and the observers; `None`: another token is wanted."""
-        verdict = self.judge(refusal.method, refusal.status, refusal.headers, refusal.body)
-        if refusal.status >= 300 or verdict.refresh or verdict.clock:
-            code = f"{refusal.status} {verdict.code}" if verdict.code else str(refusal.status)
-            self.emit("refused", code + (f": {verdict.remedy}" if verdict.remedy else ""))
-        if verdict.clock:
-            return self._set_clock(refusal.headers)
-        return None if verdict.refresh and self._source is not None else False
+        return is_refusal(self, refusal)
 
-    def _last_look(self, refusal: Refusal, found: Snapshot | bool) -> Snapshot | bool:
-        if found is False or (found is not True and refusal.carried == hide(self.header_of(found))):
-            return False  # there is no other token: the server's word stands
-        if not refusal.replayable:
-            self.emit("not_resent", "its body was a stream that can be read only once; the next call is not affected")
-            return False
-        return found
+    def refused_again(self, retry: Snapshot | bool = True) -> None:
+        """The repeated request was refused too: neither the new token nor the new time helped."""
+        if retry is True:
+            from .api_clock import forget
 
-    def _carried(self, refusal: Refusal) -> str | None:
-        """Return the access token that a refused request carried, or `None`."""
-        start = f"{self.token_scheme} ".lstrip()
-        if refusal.carried is None or not refusal.carried.reveal().startswith(start):
-            return None
-        return refusal.carried.reveal()[len(start) :]
-
-    def _uncured(self, error: Exception) -> bool:
-        """Hand a refusal back where no other token could be had: an answer of the API is no exception of ours."""
-        if isinstance(error, AuthorizationRequired):
-            raise error
-        self.emit("uncured", f"no other token could be had: {error}")
-        return False
-
-    def refused_again(self, cure: Snapshot | bool = True) -> None:
-        """The repeated request was refused too, so the new token or the new time was not the cure."""
-        if cure is True:
-            for origin in self._origins:
-                _ahead.pop(origin, None)
+            forget(self._origins)
         elif self._source is not None:
             self._source.refused_again()
 
@@ -587,24 +518,9 @@ class AuthCore:
 
     def server_time(self) -> float:
         """Return seconds since the epoch, by the API's clock as far as it is known."""
-        from .._values.clock import current_clock
+        from .api_clock import time_of
 
-        return current_clock().time() + (_ahead.get(self._origins[0], 0.0) if _ahead and self._origins else 0.0)
-
-    def _set_clock(self, headers: Mapping[str, str]) -> bool:
-        """Take the time from an answer that blames the clock; false without a `Date`, or if that time was used."""
-        from .._values.clock import current_clock, parse_http_date
-
-        date = parse_http_date(headers.get("Date"))
-        if date is None:
-            return False
-        # `Date` has whole seconds and was written before now: the time that is made with this is never in the future.
-        ahead = date - current_clock().time()
-        if abs(ahead) > MAX_SKEW or abs(ahead - _ahead.get(self._origins[0], 0.0)) < 2.0:
-            return False
-        for origin in self._origins:
-            _ahead[origin] = ahead
-        return True
+        return time_of(self._origins)
 
     # A credential is never withheld in silence.
 
@@ -613,57 +529,27 @@ class AuthCore:
         from .._values.event import logger
 
         if logger.isEnabledFor(10):
-            logger.debug("%s: nothing is attached to a request to %s", self._belongs(), parse_origin(url))
+            from .telling import belongs
+
+            logger.debug("%s: nothing is attached to a request to %s", belongs(self), parse_origin(url))
 
     def warn_withheld(self, url: str) -> None:
         """Say, once per origin, that a 401 came from an origin that the credential is not for."""
-        origin = parse_origin(url)
-        if origin in self._warned or len(self._warned) > 100:
-            return
-        self._warned |= {origin}
-        if origin in self._origins:
-            why = "to a request that another server redirected there, and whose method, path and body it chose"
-        else:
-            why = (
-                f"and the credential belongs to {', '.join(map(str, self._origins))} alone; if that is your API too,"
-                f" make the auth object for it: its base_url= (OAuth2Auth: api_origins=) is {self.base_url} now"
-            )
-        self.emit("withheld", f"{origin or 'a URL that can be read in two ways'} answered 401, {why}")
+        from .telling import warn_withheld
+
+        warn_withheld(self, url)
 
     def emit(self, kind: Kind, detail: str) -> None:
         """Tell the log and the observers what happened."""
-        if self._source is not None:
-            self._source.tell(kind, detail)
-            return
-        import functools
+        from .telling import emit
 
-        from .._engine.source import call
-        from .._plugins import notify
-        from .._values.clock import current_clock
-        from .._values.event import TokenEvent, write
-
-        event = TokenEvent(kind, type(self).__name__, self._belongs(), current_clock().time(), detail=detail)
-        write(event)
-        call(functools.partial(notify, event))
-
-    def _belongs(self) -> str:
-        return f"{type(self).__name__} for {', '.join(map(str, self._origins))}"
+        emit(self, kind, detail)
 
     def wrong_client(self, request: object) -> ConfigurationError:
         """Return the error for a request of another library than this class is for."""
-        name = type(self).__name__
-        given, own = (type(one).__module__.partition(".")[0] for one in (request, self))
-        base = next((one.__module__ for one in type(self).__mro__ if one.__module__.startswith("krauth_")), own)
-        own = base.partition(".")[0]
-        if given in ("requests", "httpx", "httpx2", "aiohttp"):
-            cure = f"take {name} from krauth_{given} for it"
-        else:
-            cure = f"use {name}.headers(method, url) for clients that krauth has no adapter for"
-        return ConfigurationError(
-            f"{name} of {own} was handed to a client of {given}"
-            + (", which some programs use in place of httpx" if (given, own) == ("httpx2", "krauth_httpx") else "")
-            + f": {cure}"
-        )
+        from .mistakes import wrong_client
+
+        return wrong_client(self, request)
 
     # What must not happen to a credential.
 
@@ -689,115 +575,12 @@ class OriginAuth(AuthCore):
     """A credential that belongs to certain origins. Immutable; may be shared by threads, tasks and clients."""
 
 
-class Refusal:
-    """An answer that may say something about the credential that was sent.
-
-    Attributes:
-        method: The HTTP method of the request.
-        status: The status of the answer.
-        headers: Its header fields; `get` finds them in any case.
-        body: The beginning of its body.
-        carried: What the request carried in `token_header`, or `None`.
-        replayable: Whether the request can be sent again.
-    """
-
-    __slots__ = ("body", "carried", "headers", "method", "replayable", "status")
-
-    def __init__(
-        self,
-        method: str,
-        status: int,
-        headers: Mapping[str, str],
-        body: bytes,
-        carried: Secret | None,
-        *,
-        replayable: bool,
-    ) -> None:
-        self.method, self.status, self.headers, self.body = method, status, headers, body
-        self.carried, self.replayable = carried, replayable
-
-
-class _Asked:
-    """What a caller of `refused` asks about."""
-
-    __slots__ = ("content", "method", "refusal", "url")
-
-    def __init__(self, method: str, url: str, content: Secret | None, refusal: Refusal) -> None:
-        self.method, self.url, self.content, self.refusal = method, url, content, refusal
-
-    def answer(self, auth: AuthCore, found: Snapshot | bool) -> dict[str, str] | None:
-        """Return the header fields to repeat the request with."""
-        if found is False:
-            return None
-        content: Any = self.content.reveal() if self.content is not None else None
-        fields = auth._fields(self.method, self.url, content, found)
-        # A provider without tokens may sign in this very field: then `_fields` has made it anew.
-        if found is True and self.refusal.carried is not None and auth._source is not None:
-            fields[auth.token_header] = self.refusal.carried.reveal()
-        auth._repeated = (self.method, self.url, None if found is True else found)
-        return fields
-
-
-class SentFields(dict[str, str]):
-    """What `headers` returns: a dict that shows no value, and knows the body that was signed."""
-
-    #: The signed body, where the provider signs bodies.
-    body: bytes | None = None
-
-    def __repr__(self) -> str:
-        return f"<header fields {', '.join(self)}>"
-
-
-class AnyCase(dict[str, str]):
-    """Header fields, found by names in any case."""
-
-    __slots__ = ()
-
-    def __init__(self, headers: Mapping[str, str]) -> None:
-        super().__init__({str(name).lower(): value for name, value in headers.items()})
-
-    def __getitem__(self, name: str) -> str:
-        return super().__getitem__(name.lower())
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and super().__contains__(name.lower())
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """Return the value of a header field, or `default`."""
-        return super().get(name.lower(), default)
-
-    def __repr__(self) -> str:
-        return f"<header fields {', '.join(self)}>"
-
-
-class FixedFields:
-    """Header fields that are the same for every request, made once; no repr or `vars` shows their values."""
-
-    __slots__ = ("_items",)
-
-    def __init__(self, fields: Mapping[str, str]) -> None:
-        self._items = tuple(fields.items())
-
-    def put(self, headers: MutableMapping[str, str]) -> None:
-        """Set them."""
-        for item in self._items:
-            headers[item[0]] = item[1]
-
-
-def _is_excepted(host: str) -> bool:
-    """Whether NO_PROXY names a host, the end of its name, or all."""
-    names = (os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or "").split(",")
-    return any(
-        name == "*" or host == name or host.endswith(f".{name}")
-        for name in (one.strip().lstrip(".").lower() for one in names)
-        if name
-    )
-
-
 def reset() -> None:
     """Forget the measured clocks of APIs and the given warnings; for tests."""
+    from . import api_clock
+
     global _warned_blocking
-    _ahead.clear()
+    api_clock.reset()
     _warned_blocking = False
 
 
@@ -815,8 +598,3 @@ def is_seekable(file: object) -> bool:
         return bool(file.seekable())  # type: ignore[attr-defined]
     except (AttributeError, ValueError, OSError):
         return False
-
-
-def is_too_long(length: str | None) -> bool:
-    """Whether a `Content-Length` announces more than is judged."""
-    return length is not None and length.isdecimal() and (len(length) > 9 or int(length) > MAX_JUDGED_BODY)

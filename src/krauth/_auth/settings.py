@@ -1,11 +1,11 @@
-"""Fixed: a setting of an auth object that is read and never assigned. Used by the providers."""
+"""Settings of an auth object that never change: `Fixed` ones can't be assigned, `FixedFields` go into every request."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, MutableMapping
 
 #: Bytes of a refusal's body that are read at most, before and after decoding, to find the provider's code.
 MAX_JUDGED_BODY = 65536
@@ -39,3 +39,17 @@ class Fixed:
 
     def __set__(self, instance: object, value: object) -> None:
         raise AttributeError(f"{self._name} can't be assigned: {self._hint}")
+
+
+class FixedFields:
+    """Header fields that are the same for every request, made once; no repr or `vars` shows their values."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        self._items = tuple(fields.items())
+
+    def put(self, headers: MutableMapping[str, str]) -> None:
+        """Set them."""
+        for item in self._items:
+            headers[item[0]] = item[1]
