@@ -180,6 +180,18 @@ def test_answers_of_other_shapes():
     assert one == two != other
 
 
+def test_a_secret_deep_in_a_json_body_is_hidden(sandbox, tmp_path):
+    """A request's JSON is recorded without the secrets in it, in lists and in GraphQL's variables too."""
+    cassette = tmp_path / "json.yaml"
+    sent = {"query": "q", "variables": {"list": [{"client_secret": "s3cret", "n": 1}], "input": {"token": "t0ken"}}}
+    with vcr.use_cassette(str(cassette), **testing.vcr_filters()):
+        requests.post(f"{sandbox.meloming_url}/v1/echo", json=sent, timeout=10)
+    text = text_of(cassette)
+    assert "s3cret" not in text
+    assert "t0ken" not in text
+    assert '"query": "q"' in text
+
+
 def test_a_compressed_answer_is_hidden_too():
     """vcrpy decodes an answer before the filter sees it."""
     record = vcr.VCR(**testing.vcr_filters()).get_merged_config()["before_record_response"]

@@ -28,8 +28,8 @@ def vcr_filters() -> dict[str, Any]:
 
         my_vcr = vcr.VCR(**krauth.testing.vcr_filters())
 
-    They hide header fields, form fields, query parameters, and the tokens in answers, compressed ones and redirects
-    included. Equal tokens of one recording are replaced by equal texts and different tokens by different ones, so
+    They hide header fields, form fields, members of JSON bodies at any depth, query parameters, and the tokens in
+    answers, compressed ones and redirects included. Equal tokens of one recording are replaced by equal texts and different tokens by different ones, so
     that a cassette in which a refused token is refreshed can be replayed. Cookies are recorded as they are.
     """
     import hashlib
@@ -44,13 +44,33 @@ def vcr_filters() -> dict[str, Any]:
     def hide(response: dict[str, Any]) -> dict[str, Any]:
         return _hide_answer(response, name)
 
+    def hide_request(request: Any) -> Any:
+        return _hide_json(request)
+
     return {
+        "before_record_request": hide_request,
         "filter_headers": [(header, _HIDDEN) for header in _SECRET_HEADERS],
         "filter_post_data_parameters": [(field, _HIDDEN) for field in _SECRET_FIELDS],
         "filter_query_parameters": [(parameter, _HIDDEN) for parameter in _SECRET_QUERY],
         "before_record_response": hide,
         "decode_compressed_response": True,
     }
+
+
+def _hide_json(request: Any) -> Any:
+    """Replace the secrets in the JSON body of a request, at any depth: vcrpy's own filter replaces the outermost."""
+    import json
+
+    body = request.body
+    try:
+        content = json.loads(body)
+    except (TypeError, ValueError):  # no body, a form, a stream
+        return request
+    hidden = _hide_members(content, frozenset(_SECRET_FIELDS), lambda _: _HIDDEN)
+    if hidden != content:
+        text = json.dumps(hidden, ensure_ascii=False)
+        request.body = text.encode() if isinstance(body, bytes) else text
+    return request
 
 
 def _hide_answer(response: dict[str, Any], name: Callable[[str], str]) -> dict[str, Any]:
