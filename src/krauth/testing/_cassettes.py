@@ -29,8 +29,9 @@ def vcr_filters() -> dict[str, Any]:
         my_vcr = vcr.VCR(**krauth.testing.vcr_filters())
 
     They hide header fields, form fields, members of JSON bodies at any depth, query parameters, and the tokens in
-    answers, compressed ones and redirects included. Equal tokens of one recording are replaced by equal texts and different tokens by different ones, so
-    that a cassette in which a refused token is refreshed can be replayed. Cookies are recorded as they are.
+    answers, compressed ones and redirects included. Equal tokens of one recording are replaced by equal texts and
+    different tokens by different ones, so that a cassette in which a refused token is refreshed can be replayed.
+    Cookies are recorded as they are.
     """
     import hashlib
     import hmac
