@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import warnings
 from contextvars import ContextVar
@@ -11,11 +12,17 @@ from time import monotonic
 from time import time as wall_clock
 from typing import TYPE_CHECKING, Any, Self
 
-from aiohttp import ClientError, MultipartWriter
+try:
+    from aiohttp import ClientError, MultipartWriter
+except ModuleNotFoundError as error:
+    from krauth._values.extras import not_installed
+
+    raise not_installed(error, "aiohttp") from None
 from aiohttp.hdrs import AUTHORIZATION
 from aiohttp.helpers import basicauth_from_netrc, netrc_from_env
 from aiohttp.payload import AsyncIterablePayload, IOBasePayload
 
+from krauth import ConfigurationError
 from krauth._auth.origin_auth import ONE_SHOT, AuthCore, is_seekable
 from krauth._auth.settings import MAX_JUDGED_BODY
 from krauth._values.secret import hide
@@ -24,6 +31,7 @@ from ._transport import TokenTransport
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
+    from types import FrameType
 
     from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
@@ -125,6 +133,16 @@ class MiddlewareAuth(AuthCore):
     def __len__(self) -> int:
         return 1
 
+    def __bool__(self) -> bool:
+        """True; an error where aiohttp looks at its argument `auth`, which takes a `BasicAuth` and nothing else."""
+        if _is_argument_auth(self, sys._getframe(1)):
+            name = type(self).__name__
+            raise ConfigurationError(
+                f"aiohttp was handed {name} as auth=…, which is for Basic authentication only: {name} is a middleware,"
+                " hand it over as middlewares=(auth,), to ClientSession or to one request"
+            )
+        return True
+
     def __getitem__(self, index: int) -> Self:
         if index not in (0, -1):
             raise IndexError(index)
@@ -211,6 +229,14 @@ class MiddlewareAuth(AuthCore):
             return False
         refusal = await self._refusal(request, response)
         return refusal is not None and self.is_refusal(refusal)
+
+
+def _is_argument_auth(auth: object, frame: FrameType) -> bool:
+    """Whether `frame` is aiohttp's and has `auth` as its argument `auth`, or as that of its session."""
+    if frame.f_globals.get("__name__") != "aiohttp.client":
+        return False
+    found = frame.f_locals
+    return found.get("auth") is auth or getattr(found.get("self"), "_default_auth", None) is auth
 
 
 def _is_replayable(body: Any) -> bool:

@@ -28,7 +28,14 @@ def __getattr__(name: str) -> Any:
     # who installed krauth. It must not cost them aiohttp.
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    try:
+        value = globals()[name] = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "aiohttp":
+            raise
+        raise ModuleNotFoundError(
+            f"{__name__} needs aiohttp, which is not installed: pip install 'krauth[sandbox]'", name=error.name
+        ) from None
     return value
 
 

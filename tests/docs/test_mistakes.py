@@ -7,13 +7,17 @@ must hold: what is wrong, and what to do. No message quotes a secret.
 from __future__ import annotations
 
 import asyncio
+import importlib
+import os
 import pickle
+import sys
 
 import aiohttp
 import httpx
 import httpx2
 import pytest
 import requests
+from click.testing import CliRunner
 
 import krauth
 import krauth_aiohttp
@@ -22,6 +26,7 @@ import krauth_httpx2
 import krauth_requests
 from krauth import MemoryStore, RefreshPolicy
 from krauth.naver import sign
+from krauth_cli._main import krauth as krauth_command
 from krauth_sandbox import Sandbox
 
 #: A secret of the right shape. Its 22 characters must not be in any message.
@@ -272,6 +277,23 @@ def test_a_forgotten_comma_is_taken_for_what_it_means(sandbox):
     assert asyncio.run(main()) == (200, 200)
 
 
+@pytest.mark.filterwarnings("ignore:The 'auth' parameter is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("place", ["session", "request", "both"])
+def test_the_argument_auth_of_aiohttp(sandbox, place):
+    """It takes Basic authentication only; the message names the argument to use."""
+
+    async def main():
+        auth, url = there(sandbox, krauth_aiohttp), f"{sandbox.naver_url}/v1/seller/account"
+        whole = {} if place == "request" else {"auth": auth}
+        one = {} if place == "session" else {"auth": auth}
+        async with aiohttp.ClientSession(**whole) as session, session.get(url, **one):
+            pass
+
+    with pytest.raises(krauth.ConfigurationError) as caught:
+        asyncio.run(main())
+    tells(caught.value, ["NaverAuth as auth=…", "middlewares=(auth,)"])
+
+
 # ---- what is noticed later -------------------------------------------------------------------------------------------
 
 
@@ -449,6 +471,75 @@ def test_a_mistake_that_is_noticed_later(sandbox, play, words, monkeypatch):
     tells(caught.value, words)
 
 
+# ---- a library that is not installed ---------------------------------------------------------------------------------
+
+MISSING = {
+    "krauth_requests": ("requests", "pip install 'krauth[requests]'"),
+    "krauth_httpx": ("httpx", "pip install 'krauth[httpx]'"),
+    "krauth_httpx2": ("httpx2", "pip install 'krauth[httpx2]'"),
+    "krauth_aiohttp": ("aiohttp", "pip install 'krauth[aiohttp]'"),
+    "krauth_sandbox": ("aiohttp", "pip install 'krauth[sandbox]'"),
+}
+
+
+@pytest.mark.parametrize("package", MISSING)
+def test_a_package_without_its_library(package, monkeypatch):
+    """The message names the extra: of the adapters, and of the emulator, which the fixture `krauth_sandbox` starts."""
+    library, command = MISSING[package]
+    for name in [*sys.modules]:
+        if name.partition(".")[0] == package:
+            monkeypatch.delitem(sys.modules, name)
+        elif name.partition(".")[0] == library:
+            monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ModuleNotFoundError) as caught:
+        importlib.import_module(package).Sandbox  # noqa: B018  an adapter is not even imported
+    tells(caught.value, [f"{package} needs {library}, which is not installed", command])
+
+
+# ---- the command line ------------------------------------------------------------------------------------------------
+
+COMMANDS = {
+    "tokn": ("no such command", "did you mean krauth token?"),
+    "token": ("naver", "meloming"),
+    "token naverr": ("no such command", "did you mean krauth token naver?"),
+    "token naver": ("NAVER_COMMERCE_CLIENT_ID is not set", "export NAVER_COMMERCE_CLIENT_ID="),
+    "token meloming": ("MELOMING_CLIENT_ID is not set", "export MELOMING_CLIENT_ID="),
+    f"token naver --client-secret {SECRET}": ("takes no secret as an argument", "use the environment"),
+    f"token naver {SECRET}": ("takes options only", "if that was a secret"),
+    "token naver --stor x": ("No such option", "--store"),
+    "sign": ("--client-id",),
+    "sign --client-id app": ("NAVER_COMMERCE_CLIENT_SECRET",),
+    "sign --client-id app --timestamp 5": ("NAVER_COMMERCE_CLIENT_SECRET",),
+    "login": ("name the server", "krauth login meloming"),
+    "login nowhere.toml": ("meloming, or a TOML file", "there is no file of that name"),
+    "login meloming": ("MELOMING_CLIENT_ID",),
+    "whoami meloming --store memory://": ("memory:// forgets the token", "name a store that keeps it"),
+    "stores mongo": ("sql",),
+    "tokens list --store tokens.db": ("a URL such as 'sqlite:///tokens.db'",),
+    "tokens list --store sqlite:///nowhere/tokens.db": ("nowhere",),
+    "tokens show --store mongo://host x": ("no installed plugin", "there are:"),
+    "sandbox --naver-port eighty": ("--naver-port", "eighty"),
+    "sandbox --config nowhere.toml": ("the settings file can't be read", "No such file"),
+    "doctor": ("naver", "meloming"),
+    "doctor naver": ("NAVER_COMMERCE_CLIENT_ID", "export"),
+}
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_a_command_that_cannot_work(line, tmp_path, monkeypatch):
+    """It ends with 1 or 2, without a traceback, and says what to type."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith(("NAVER_COMMERCE_", "MELOMING_", "KRAUTH_", "LC_"))]:
+        monkeypatch.delenv(name)
+    result = CliRunner().invoke(krauth_command, line.split(), env={"LANG": "en_US.UTF-8"}, prog_name="krauth")
+    assert result.exit_code in (1, 2), result.output
+    assert isinstance(result.exception, SystemExit), result.exception
+    for word in COMMANDS[line]:
+        assert word in result.output, result.output
+    assert CANARY not in result.output
+
+
 def test_the_table_is_large():
     """More mistakes are welcome, fewer are not."""
-    assert sum(map(len, (NAVER, MELOMING, OAUTH2, POLICY, SIGNATURE, LATER, WRONG))) >= 140
+    tables = (NAVER, MELOMING, OAUTH2, POLICY, SIGNATURE, LATER, WRONG, MISSING, COMMANDS)
+    assert sum(map(len, tables)) >= 175
