@@ -232,9 +232,13 @@ BLOCK = f"""class Block:
     sys.meta_path.insert(0, Block())"""
 
 
+#: Each takes seconds, and imports what the others import.
+MANY_ROWS = {HERE.name, "test_token_response.py", "test_settings.py", "test_docstrings.py", "test_sign.py"}
+
+
 @pytest.mark.skipif("KRAUTH_BLOCKED" in os.environ, reason="this is the inner run")
 def test_core_tests_run_without_any_http_library():
-    """All tests of the core pass where no HTTP library is installed."""
+    """The tests of the core pass where no HTTP library is installed; those of many rows are left out."""
     code = f"""
     import sys
     {BLOCK}
@@ -243,11 +247,11 @@ def test_core_tests_run_without_any_http_library():
     """
     out = python(
         code,
-        *(str(path) for path in sorted(HERE.parent.glob("test_*.py")) if path != HERE),
+        *(str(path) for path in sorted(HERE.parent.glob("test_*.py")) if path.name not in MANY_ROWS),
         "--rootdir",
         str(HERE.parent.parent.parent),
         KRAUTH_BLOCKED="1",
         PYTEST_DISABLE_PLUGIN_AUTOLOAD="1",  # the plugin of another library may need an HTTP library
         HYPOTHESIS_NO_PLUGINS="1",
     )
-    assert int(re.search(r"(\d+) passed", out)[1]) > 1000
+    assert int(re.search(r"(\d+) passed", out)[1]) > 600

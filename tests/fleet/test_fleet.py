@@ -37,8 +37,8 @@ def test_a_store_that_fails_now_and_then_signs_no_user_out():
 @pytest.mark.parametrize("kind", ["reuse", "client"])
 def test_an_outage_costs_a_fleet_what_it_costs_a_few_processes(kind):
     """An hour of 503 costs a fixed number of requests a minute, and ends for all within seconds."""
-    scenario = Scenario(kind, 3.0, outage=(1.5 * HOUR, 2.5 * HOUR))
-    few, many = Fleet(10, scenario).run(), Fleet(100, scenario).run()
+    scenario = Scenario(kind, 2.2, outage=(0.8 * HOUR, 1.8 * HOUR))
+    few, many = Fleet(10, scenario).run(), Fleet(60, scenario).run()
     assert many.per_minute <= 10
     assert many.per_minute <= few.per_minute * 1.5
     assert many.recovery[0] <= 15

@@ -16,6 +16,7 @@ from krauth.stores import ANY, Lease
 from .checker import Checker
 from .configurations import configuration
 from .servers import Server
+from .test_protocol import configurations
 
 save, release, acquire = StoreSteps.save, StoreSteps.release, StoreSteps.acquire
 attempt, number_of, _after_invalid_grant = _Refresh._attempt, rules.number_of, _Refresh._after_invalid_grant
@@ -270,10 +271,12 @@ def test_a_planted_fault_is_found(plant, kind, start, settings, promise, monkeyp
 
 
 def test_a_healthy_flow_of_the_same_configurations_is_not_blamed():
-    """Each configuration that shows a planted fault is in order without it."""
+    """Each configuration that shows a planted fault is in order without it; most are explored in `test_protocol`."""
+    explored = {one.name for one in configurations()}
     for kind, start, settings in {(row[1], row[2], tuple(row[3].items())) for row in PLANTED}:
-        found = Checker(configuration(kind, start, **dict(settings))).explore()
-        assert not found.violations, "\n".join(map(str, found.violations.values()))
+        one = configuration(kind, start, **dict(settings))
+        if one.name not in explored:
+            assert not Checker(one).explore().violations
 
 
 def test_servers_differ_as_they_say():

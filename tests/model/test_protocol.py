@@ -28,7 +28,7 @@ def configurations():
         yield from every(("reuse", "client", "naver"), ("expired",), processes=3)
         return
     yield from every(("reuse",))
-    yield from every(("rotation",), ("expired", "spent, intent left", *BEHIND))
+    yield from every(("rotation",), ("expired", "spent, intent left", *BEHIND[:1]))
     yield from every(("grace", "static"), ("expired", *BEHIND[:1]))
     yield from every(("client", "single", "naver"), ("missing", "refused", "sibling newer"))
     yield from every(KINDS, ("stale",), aheads=CLOCKS, faults=NO_FAULT)

@@ -76,7 +76,13 @@ def test_a_hostile_record_counts_as_none(stack, server, events, what):
 
 
 @pytest.mark.parametrize(
-    "date", ["Fri, 31 Dec 9999 23:59:59 GMT", "Thu, 01 Jan 1970 00:00:01 GMT", "Sat, 01 Jan 2050 00:00:00 GMT"]
+    ("stack", "date"),
+    [
+        ("requests", "Fri, 31 Dec 9999 23:59:59 GMT"),
+        ("httpx2-trio", "Thu, 01 Jan 1970 00:00:01 GMT"),
+        ("aiohttp", "Sat, 01 Jan 2050 00:00:00 GMT"),
+    ],
+    indirect=["stack"],
 )
 def test_a_wrong_date_does_no_lasting_harm(stack, server, date):
     """One `Date` of the year 9999 with a 503 does not keep a process from signing its requests."""
