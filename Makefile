@@ -14,12 +14,15 @@ STAMP := $(VENV)/.installed
 DEMO_STAMP := $(VENV)/.installed-demo
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
+# Without compiled modules each of the processes that the tests start compiles the library anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo quick test ratios check lint types imports docs wheel floors bench bench-full soak clean
 
 demo: $(DEMO_STAMP)
 	$(BIN)/krauth demo
 
-# Two processes beside each other; `python -m pytest` runs everything in one.
+# Four processes beside each other; `python -m pytest` runs everything in one.
 test: $(STAMP)
 	$(BIN)/python tools/test.py $(BIN)/python -m pytest -q
 

@@ -1,40 +1,47 @@
 #!/usr/bin/env bash
-# The tests on the built wheel, with coverage; then the core's and the adapters' on the other Pythons that are here.
-# Ends with the line that counts the first.
+# All tests on the built wheel, on 3.11 and on the newest other Python that is here (with coverage, which costs least
+# there); then those of the core, the adapters and the pages on the Pythons between. Ends with the line that counts all.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=$PWD/.venv/bin
+
+python_of() { # python_of VERSION: where it is, if it is here
+    for candidate in "python$1" "$HOME/.pyenv/versions/$1".*/bin/python; do
+        "$candidate" -c pass 2>/dev/null && echo "$candidate" && return
+    done
+    echo "Python $1 is not here" >&2
+}
+
+install() { # install PYTHON VENV: the wheel and what the tests need, without the tools for lint, types and the site
+    "$1" -m venv "$2"
+    grep -v -E '^(#|mkdocs|mypy|pyright|ruff|types-)' requirements-dev.txt >build/requirements-tests.txt
+    "$2/bin/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+        "$(echo dist/*.whl)[all]" -r build/requirements-tests.txt
+    # Again, since pip takes a wheel of the same version for the same wheel.
+    "$2/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall dist/*.whl
+}
 
 rm -rf build/wheel dist
 "$bin/python" -m build --no-isolation --wheel --outdir dist . >/dev/null
 "$bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --target build/wheel dist/*.whl
 
-"$bin/coverage" erase
-PYTHONPATH=$PWD/build/wheel "$bin/python" tools/test.py "$bin/coverage" run -m pytest -q -p no:cacheprovider | tee build/pytest.log
-"$bin/coverage" combine -q
-"$bin/coverage" report
+PYTHONPATH=$PWD/build/wheel "$bin/python" tools/test.py "$bin/python" -m pytest -q -p no:cacheprovider | tee build/pytest.log
 
-# On the other Pythons that are here: what differs most between them.
-for version in 3.12 3.13; do
-    others="tests/core tests/adapters tests/docs"
-    python=
-    for candidate in "python$version" "$HOME/.pyenv/versions/$version".*/bin/python; do
-        "$candidate" -c pass 2>/dev/null && { python=$candidate; break; }
-    done
-    [ -n "$python" ] || { echo "Python $version is not here"; continue; }
-    venv=.venv-$version
-    "$python" -m venv "$venv"
-    # All that the tests need, without the tools for lint, types, browsers and the site.
-    grep -v -E '^(#|mkdocs|mypy|pyright|ruff|selenium|types-)' requirements-dev.txt >build/requirements-tests.txt
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt \
-        "$(echo dist/*.whl)[all]" -r build/requirements-tests.txt
-    # Again, since pip takes a wheel of the same version for the same wheel.
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall dist/*.whl
-    echo "$("$venv/bin/python" --version): $others"
-    # shellcheck disable=SC2086  these are several words
-    "$venv/bin/python" -m pytest -q -p no:cacheprovider -m "not slow and not process and not browser and not interop" \
-        $others | tail -n 1
-done
+if newest=$(python_of 3.13) && [ -n "$newest" ]; then
+    install "$newest" .venv-3.13
+    echo "$("$newest" --version), all tests, with coverage"
+    .venv-3.13/bin/coverage erase
+    .venv-3.13/bin/python tools/test.py "$PWD/.venv-3.13/bin/coverage" run -m pytest -q -p no:cacheprovider
+    .venv-3.13/bin/coverage combine -q
+    .venv-3.13/bin/coverage report
+fi
+
+if between=$(python_of 3.12) && [ -n "$between" ]; then
+    install "$between" .venv-3.12
+    echo "$("$between" --version): core, adapters and pages"
+    .venv-3.12/bin/python -m pytest -q -p no:cacheprovider -m "not slow and not process and not browser and not interop" \
+        tests/core tests/adapters tests/docs | tail -n 1
+fi
 
 "$bin/python" -m pytest -q benchmarks/test_ratios.py
 
