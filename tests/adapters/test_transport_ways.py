@@ -46,12 +46,14 @@ def test_plain_http_takes_no_proxy(stack, monkeypatch, host):
 # Proxies of https: they see a CONNECT, and what they say is nobody's token.
 
 WORD = "hidden-word"
+#: The event loop of a given client may stand still on a loaded machine, and is then said to be blocked.
+LATE = "within 1 s|has ended or is blocked"
 PROXIES = {
     "407": (lambda peer, reply: refuse(peer, b"407 Proxy \x1b[2J Authentication Required"), "the proxy answered 407"),
     "403": (lambda peer, reply: refuse(peer, b"403 " + WORD.encode()), "the proxy answered 403"),
     "hangs up": (lambda peer, reply: gone(), r"\(.+\)"),
-    "is silent": (DRIPS["half-open"], "within 1 s"),
-    "drips": (DRIPS["drip in header"], "within 1 s"),
+    "is silent": (DRIPS["half-open"], LATE),
+    "drips": (DRIPS["drip in header"], LATE),
     "storms": (DRIPS["slow storm of 102"], "no answer"),
     "is no proxy": (lambda peer, reply: peer.send(b"SSH-2.0-" + WORD.encode() + b"\r\n\r\n"), r"\(.+\)"),
 }

@@ -83,9 +83,9 @@ def all_end_in_time(stack, transport, faults, *, keeps=False):
         with Faulty(fault, TOKEN, **settings) as server:
             auth = make(stack, transport, server)
             started = time.monotonic()
-            with pytest.raises(
-                TokenTransportError, match=rf"no answer from {server.url}/oauth/token within (1|0\.\d+) s"
-            ):
+            # The event loop of a given client may stand still on a loaded machine, and is then said to be blocked.
+            late = rf"no answer from {server.url}/oauth/token within (1|0\.\d+) s|has ended or is blocked"
+            with pytest.raises(TokenTransportError, match=late):
                 stack.token(auth)
             return time.monotonic() - started, len(server.requests), keeps or server.left(1)
 

@@ -279,7 +279,7 @@ def test_code_never_sent_again_after_a_timeout(sandbox, stack, make):
     auth = make(refresh=RefreshPolicy(attempt_timeout=0.2))
     request = auth.authorization_request()
     callback = sandbox.meloming.approve(request.url)
-    sandbox.meloming.token_delay = 1.0
+    sandbox.meloming.token_delay = 3.0  # an answer that has arrived would be taken, however late
     with pytest.raises(TokenTransportError, match="let the user start again"):
         stack.method(auth, "authorize", callback, request)
     assert sandbox.meloming.token_requests == 1
