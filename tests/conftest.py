@@ -28,9 +28,9 @@ def running():
 @pytest.fixture
 def sandbox(running):
     """The running sandbox, as it was in its first moment."""
-    from krauth._engine import source
+    from krauth._engine import process
 
-    source._skew._known.clear()  # measured with fake clocks, for other servers at this address
+    process.skew._known.clear()  # measured with fake clocks, for other servers at this address
     running.reset()
     running.speed = 1.0
     yield running
@@ -49,13 +49,13 @@ def store():
 def events():
     """All events of the test, as they come."""
     from krauth import _plugins, hookimpl
-    from krauth._engine import source
+    from krauth._engine import process
 
     class Seen(list):
         """Observers are told in a thread of their own: reading waits until they have been told all."""
 
         def __iter__(self):
-            tellers, end = source._tellers, time.monotonic() + 20
+            tellers, end = process.tellers, time.monotonic() + 20
             while tellers._lanes:
                 assert time.monotonic() < end, "the observers are not told"
                 time.sleep(0.002)

@@ -152,7 +152,7 @@ class OAuth2AuthBase(UserAuth):
 
     @classmethod
     def _fetch_metadata(cls, issuer: str, given: dict[str, Any], *, blocking: bool) -> Run[dict[str, Any]]:
-        from ._engine.source import call
+        from ._engine.process import call
 
         transport = cls.transport_class.over(given.get("token_transport"))
         if blocking:

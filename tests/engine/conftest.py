@@ -2,9 +2,9 @@
 
 import pytest
 
-from krauth._engine import source
+from krauth._engine import process
 
 
 @pytest.fixture(autouse=True)
 def no_skew():
-    source._skew._known.clear()
+    process.skew._known.clear()

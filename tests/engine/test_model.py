@@ -21,8 +21,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-import krauth._engine.source as source_module
 from krauth import AuthorizationRequired, KrauthError, RefreshPolicy
+from krauth._engine import process as engine_process
 from krauth._engine.source import Run, TokenSource
 from krauth._values.token import TokenState
 
@@ -117,7 +117,7 @@ class Engine(RuleBasedStateMachine):
         together=st.booleans(),
     )
     def begin(self, spends, rotates, reissues, blocking, keep_warm, together):
-        source_module._skew._known.clear()
+        engine_process.skew._known.clear()
         self.clock = TrueClock()
         self.spends = spends
         self.reissues = reissues and not spends
@@ -276,8 +276,8 @@ class Engine(RuleBasedStateMachine):
         if parent._run is not None:
             child._run = Run(parent._run.way, parent._run.refused, parent._run.begun_at)
             child._run.pid = -1
-        if child._warmth is not None:
-            child._warmth = child._warmth._replace(is_scheduled=False)
+        if child.warmth is not None:
+            child.warmth = child.warmth._replace(is_scheduled=False)
         child.workers = self.two.workers
         self.two.workers.tasks.clear()
         self.two.workers.timers.clear()

@@ -10,10 +10,9 @@ import tracemalloc
 
 import pytest
 
-import krauth._engine.source as source_module
 import krauth_requests
 from krauth import MemoryStore
-from krauth._engine.source import _sources
+from krauth._engine import process
 
 pytestmark = pytest.mark.slow
 
@@ -31,18 +30,18 @@ def fleet(number, **settings):
 def test_as_many_auth_objects_as_sellers_cost_no_threads_and_leave_nothing_behind():
     """No thread for an idle object, creation in well under a millisecond, and an empty registry once they are gone."""
     gc.collect()
-    before, threads = len(_sources), threading.active_count()
+    before, threads = len(process.registry), threading.active_count()
     begun = time.perf_counter()
     auths = fleet(SELLERS)
     seconds = time.perf_counter() - begun
     print(f"\n{SELLERS:,} auth objects in {seconds:.2f} s: {seconds / SELLERS * 1e6:.0f} µs each")
-    assert len(_sources) == before + SELLERS
+    assert len(process.registry) == before + SELLERS
     assert threading.active_count() <= threads  # others' may have ended meanwhile
     assert seconds / SELLERS < 0.001
     gc.disable()
     try:
         del auths
-        assert len(_sources) == before
+        assert len(process.registry) == before
     finally:
         gc.enable()
 
@@ -76,5 +75,5 @@ def test_keeping_a_fleet_warm_takes_one_thread():
     for auth in auths:
         auth._source.replace(Held(Token("token", now + 10_800, now), 1))
         auth._source.keep_warm(auth._transport)
-    ours = source_module._workers._keep_time
+    ours = process.workers._keep_time
     assert len([thread for thread in threading.enumerate() if getattr(thread, "_target", None) == ours]) == 1

@@ -8,11 +8,11 @@ import weakref
 
 import pytest
 
-import krauth._engine.source as source_module
 from krauth import (
     MemoryStore,
     RefreshPolicy,
 )
+from krauth._engine import process
 from krauth._values.exceptions import InvalidClientError
 from krauth_requests import NaverAuth, OAuth2Auth
 
@@ -82,13 +82,13 @@ def test_a_corrected_secret_does_not_wait_for_the_wrong_ones_memory():
 def test_sources_that_nobody_holds_are_collected():
     """Without cycles: the last auth object takes its source along, at once."""
     gc.collect()
-    before = len(source_module._sources)
+    before = len(process.registry)
     gc.disable()
     try:
         held = [auth(secret=f"secret-{n}") for n in range(100)]
-        assert len(source_module._sources) == before + 100
+        assert len(process.registry) == before + 100
         del held
-        assert len(source_module._sources) == before
+        assert len(process.registry) == before
     finally:
         gc.enable()
 

@@ -6,11 +6,11 @@ import threading
 
 import pytest
 
-import krauth._engine.source as source_module
 from krauth import (
     ConfigurationError,
     RefreshPolicy,
 )
+from krauth._engine import process
 
 from ._rig import Rig
 
@@ -30,7 +30,7 @@ def test_a_fresh_token_is_given_without_lock_or_work():
     """While the token is fresh `peek` takes no lock, starts nothing and asks nobody."""
     rig = Rig()
     rig.get()
-    with source_module._lock:
+    with process.lock:
         assert rig.peek() == "access-1"
     assert not rig.workers.tasks
     assert rig.server.count == 1

@@ -513,16 +513,16 @@ def test_a_child_inherits_a_good_token_and_its_engine_works(sandbox):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_locks_that_a_parents_thread_holds_do_not_stop_a_child(sandbox):
     """Whatever lock of the engine some thread holds at the moment of the fork: the child obtains a token."""
-    import krauth._engine.source as source
     import krauth._plugins as plugins
+    from krauth._engine import process
 
     store = MemoryStore()
     auth = naver(sandbox, "requests", store=store)
-    workers = source._workers
+    workers = process.workers
     held, done = threading.Event(), threading.Event()
 
     def hold():
-        with source._lock, store._lock, workers._wakeup, workers._timer_wakeup, plugins._lock:
+        with process.lock, store._lock, workers._wakeup, workers._timer_wakeup, plugins._lock:
             held.set()
             done.wait(PATIENCE)
 
@@ -606,9 +606,9 @@ def test_an_exit_handler_may_still_make_its_first_call(sandbox):
         atexit.register(flush)
         auth = krauth_requests.NaverAuth({sandbox.naver_client_id!r}, {sandbox.naver_client_secret!r},
             base_url={sandbox.naver_url!r})
-        from krauth._engine import source as _source
-        stopped = _source.at_exit
-        _source.at_exit = lambda: (print("stopped"), stopped())
+        from krauth._engine import process as _process
+        stopped = _process.at_exit
+        _process.at_exit = lambda: (print("stopped"), stopped())
         """
     )
     ended = subprocess.run(

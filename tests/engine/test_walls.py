@@ -161,7 +161,7 @@ def test_no_thread_to_be_had_is_said_on_an_event_loop(monkeypatch):
 
     async def main():
         with monkeypatch.context() as patch:
-            patch.setattr("krauth._engine.source._workers", Workers())
+            patch.setattr("krauth._engine.process.workers", Workers())
             patch.setattr(threading.Thread, "start", start)
             begun = time.monotonic()
             with pytest.raises(TokenTransportError, match="limit of threads"):

@@ -31,9 +31,9 @@ def stack(request):
 
 @pytest.fixture(autouse=True)
 def _fresh(server):
-    from krauth._engine import source
+    from krauth._engine import process
 
-    source._skew._known.clear()
+    process.skew._known.clear()
     server.seen.clear()
 
 

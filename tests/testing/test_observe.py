@@ -14,7 +14,7 @@ import krauth
 import krauth_httpx
 import krauth_requests
 from krauth import ConfigurationError, HTTPResponse, TokenEvent, _plugins, observe
-from krauth._engine import source
+from krauth._engine import process
 
 pytest.importorskip("opentelemetry.sdk")
 pytest.importorskip("prometheus_client")
@@ -43,7 +43,7 @@ def register():
 def told():
     """Wait until the observers have been told all."""
     end = time.monotonic() + 20
-    while source._tellers._lanes:
+    while process.tellers._lanes:
         assert time.monotonic() < end
         time.sleep(0.002)
 

@@ -586,10 +586,10 @@ def reset() -> None:
 
 @atexit.register
 def _at_exit() -> None:
-    # Registered with this import and not with that of `_source`, which comes later: handlers that were registered in
+    # Registered with this import and not with that of the engine, which comes later: handlers that were registered in
     # between run before it, and may still want a token.
-    if (source := sys.modules.get("krauth._engine.source")) is not None:
-        source.at_exit()
+    if (process := sys.modules.get("krauth._engine.process")) is not None:
+        process.at_exit()
 
 
 def is_seekable(file: object) -> bool:

@@ -17,7 +17,7 @@ def emit(auth: AuthCore, kind: Kind, detail: str) -> None:
     if auth._source is not None:
         auth._source.tell(kind, detail)
         return
-    from .._engine.source import call
+    from .._engine.process import call
     from .._plugins import notify
     from .._values.clock import current_clock
     from .._values.event import TokenEvent, write

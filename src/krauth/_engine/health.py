@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from .._values.clock import Stopwatch
 from .._values.guard import shown_key
 from .._values.token import TokenState
-from . import source
+from . import process
 
 if TYPE_CHECKING:
     from .._values.event import Cause
@@ -64,7 +64,7 @@ class Health(NamedTuple):
 def health() -> Health:
     """Return what krauth is doing in this process: runs under way, remembered failures, threads, tokens in memory."""
     runs, failures, tokens = [], [], []
-    for one in source.sources():
+    for one in process.sources():
         key, now = shown_key(one.credentials.key), one.monotonic()
         if (run := one.run) is not None:
             runs.append(RunHealth(key, Stopwatch.now() - run.created_at, run.started_at is None, run.cause))
@@ -73,7 +73,7 @@ def health() -> Health:
             tokens.append(key)
     runs.sort(key=lambda run: -run.seconds)
     failures.sort(key=lambda failure: -failure.seconds)
-    return Health(tuple(runs), tuple(failures), source.worker_threads(), tuple(sorted(tokens)))
+    return Health(tuple(runs), tuple(failures), process.workers.threads, tuple(sorted(tokens)))
 
 
 def forget_failures() -> None:
@@ -81,5 +81,5 @@ def forget_failures() -> None:
 
     What the token store remembers for all processes stays: `krauth tokens delete` removes an entry.
     """
-    for one in source.sources():
+    for one in process.sources():
         one.forget_failures()

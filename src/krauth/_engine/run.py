@@ -19,6 +19,7 @@ from .._values.loops import running_trio
 
 if TYPE_CHECKING:
     from .._values.event import Cause
+    from .._values.messages import Sender
     from .._values.token import RefreshPolicy
 
 T = TypeVar("T")
@@ -26,6 +27,21 @@ U = TypeVar("U")
 
 #: Seconds that a caller waits beyond the flow's deadline, so that the flow's error comes first: it says more.
 GRACE = 1.0
+
+
+class Transport(Protocol):
+    """How token requests travel; see `krauth._auth.transport.Transport`."""
+
+    @property
+    def way(self) -> object:
+        """What tells this way to the server from others: failures of one are not failures of another."""
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether each request ends before its deadline in every case; then a caller's thread may send it."""
+
+    def open(self) -> Sender:
+        """Return a blocking callable for use in a worker thread; called where the caller runs."""
 
 
 class Drive(Protocol):

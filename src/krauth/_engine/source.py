@@ -1,28 +1,24 @@
 """TokenSource: one token, one refresh at a time, for every thread, task, event loop and auth object of the process.
 
 All state of a token changes here. `refresh` decides, `driver` performs the decisions in a thread of `workers`, and
-`run` lets callers of any kind wait. Reading a fresh token takes no lock: a `Snapshot` is immutable and replaced as a
-whole.
+`run` lets callers of any kind wait. What all sources share is in `process`; `keep_warm` refreshes without traffic.
+Reading a fresh token takes no lock: a `Snapshot` is immutable and replaced as a whole.
 """
 
 from __future__ import annotations
 
 import contextlib
-import contextvars
 import functools
 import os
 import random
-import threading
-import weakref
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any
 
-from .._plugins import notify
-from .._values.clock import SYSTEM, Skews, current_clock
-from .._values.event import TokenEvent, write
+from .._values.clock import SYSTEM, current_clock
 from .._values.exceptions import AuthorizationRequired, ConfigurationError, KrauthError, without_frames
 from .._values.guard import shown_key
 from .._values.record import Record
 from .._values.token import RefreshPolicy, Token, TokenState
+from . import process
 from .backoff import NO_MEMORY, Failure, Hopeless, Memory
 from .driver import Driver
 from .refresh import Outcome, Start, refresh
@@ -31,7 +27,7 @@ from .run import Run, deliver
 from .snapshot import Snapshot
 from .steps import Emit
 from .user_flows import UserFlows
-from .workers import NoThread, Workers
+from .workers import NoThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -42,48 +38,15 @@ if TYPE_CHECKING:
     from .._values.messages import Sender
     from .._values.secret import Secret
     from ..stores import TokenStore
+    from .keep_warm import Warmth
+    from .run import Transport
     from .steps import Step
+    from .workers import Workers
 
 DEFAULT_POLICY = RefreshPolicy()
 
 #: The methods of the usual clock, bound once: a pair for each source would take 128 bytes.
 _SYSTEM = (SYSTEM.time, SYSTEM.monotonic)
-#: Guards the state of every source; held for microseconds, never across I/O. One lock for all keeps a source small.
-_lock = threading.RLock()  # a signal handler may make a request, too
-_workers = Workers()
-#: One thread calls all observers, one event after the other. An observer that hangs delays only the others.
-_tellers = Workers(limit=1, lane_limit=1, name="krauth-observers")
-_sources: weakref.WeakValueDictionary[object, TokenSource] = weakref.WeakValueDictionary()
-#: How far the clocks of token endpoints are ahead of ours.
-_skew = Skews()
-#: Application → until when it counts as free of penalties, monotonic seconds.
-_proven: dict[str, float] = {}
-#: What sources give out in tests instead of their tokens (`krauth.testing.static_token`).
-_static: weakref.WeakKeyDictionary[object, Snapshot] = weakref.WeakKeyDictionary()
-#: Events that wait for the observers, at most. One more is dropped.
-MAX_EVENTS = 10_000
-
-
-class Transport(Protocol):
-    """How token requests travel; see `krauth._auth.transport.Transport`."""
-
-    @property
-    def way(self) -> object:
-        """What tells this way to the server from others: failures of one are not failures of another."""
-
-    @property
-    def is_bounded(self) -> bool:
-        """Whether each request ends before its deadline in every case; then a caller's thread may send it."""
-
-    def open(self) -> Sender:
-        """Return a blocking callable for use in a worker thread; called where the caller runs."""
-
-
-class Warmth(NamedTuple):
-    """Refreshing without traffic: with which transport, and whether a timer runs."""
-
-    transport: Transport
-    is_scheduled: bool
 
 
 class TokenSource:
@@ -93,13 +56,13 @@ class TokenSource:
 
     Attributes:
         snapshot: The token in memory, replaced as a whole; read without a lock.
+        warmth: Refreshing without traffic, if that was asked for.
     """
 
     __slots__ = (
         "__weakref__",
         "_memory",
         "_run",
-        "_warmth",
         "clock",
         "credentials",
         "monotonic",
@@ -107,6 +70,7 @@ class TokenSource:
         "snapshot",
         "store",
         "time",
+        "warmth",
         "workers",
     )
 
@@ -128,11 +92,8 @@ class TokenSource:
         self.snapshot: Snapshot | None = None
         self._run: Run[Snapshot] | None = None
         self._memory = NO_MEMORY
-        self._warmth: Warmth | None = None
-        if _static:
-            self.snapshot = static_snapshot(self)
-        elif not store.blocking:
-            self._load_now()
+        self.warmth: Warmth | None = None
+        self.begin_with(process.static_snapshot(self) if process.static else None)
 
     @classmethod
     def shared(cls, credentials: Credentials, store: TokenStore, policy: RefreshPolicy | None) -> TokenSource:
@@ -143,11 +104,11 @@ class TokenSource:
         """
         clock = current_clock()
         name = (id(store), id(clock), credentials.identity, policy or DEFAULT_POLICY)
-        source = _sources.get(name)  # refers to its store, so that the id can't be another's
+        source = process.registry.get(name)  # refers to its store, so that the id can't be another's
         if source is None:
             made = cls(credentials, store, policy, clock=clock)
-            with _lock:
-                source = _sources.setdefault(name, made)
+            with process.lock:
+                source = process.registry.setdefault(name, made)
         return source
 
     # Reading.
@@ -163,7 +124,7 @@ class TokenSource:
             try:
                 self.start(transport)
             except ConfigurationError as error:  # the token is still good: the caller need not notice
-                self._remember(error, transport.way)
+                self.remember(error, transport.way)
         return snapshot
 
     def peek_with_life_left(self, transport: Transport) -> Snapshot | None:
@@ -231,11 +192,11 @@ class TokenSource:
             cause: For events, where nothing was refused.
         """
         sender: Sender | None = None
-        if _lock._is_owned():  # type: ignore[attr-defined]  # as `threading.Condition` asks it
+        if process.lock._is_owned():  # type: ignore[attr-defined]  # as `threading.Condition` asks it
             # A signal handler, or a `__del__`, interrupted this very code: the end of a refresh waits for the lock.
             return self._refresh_here(transport, refused, forced)
         while True:
-            with _lock:
+            with process.lock:
                 run = self._answer(transport.way, refused, forced)
                 if run is None and sender is not None:
                     run = self._publish(transport, sender, refused, forced)
@@ -247,12 +208,12 @@ class TokenSource:
 
     def _answer(self, way: object, refused: str | None, forced: bool) -> Run[Snapshot] | None:
         """Return a run for a caller without beginning one; `None`: one has to begin. The first row that fits."""
-        if _static and (static := static_snapshot(self)) is not None:
+        if process.static and (static := process.static_snapshot(self)) is not None:
             return Run.ended(way, static)
         snapshot, usable, now = self.snapshot, self._usable(), self.monotonic()
         is_refused = snapshot is not None and snapshot.token.access_token == refused
         is_good = usable in (TokenState.FRESH, TokenState.STALE) and not is_refused
-        failure = self._failure_of(way)
+        failure = self.failure_of(way)
         if snapshot is not None and is_good and not forced and (usable is TokenState.FRESH or refused is not None):
             return Run.ended(way, snapshot)  # it came in the meantime
         if (run := self._running()) is not None:
@@ -280,8 +241,8 @@ class TokenSource:
             self.credentials,
             self.policy,
             self.clock,
-            _skew,
-            _proven,
+            process.skew,
+            process.proven,
             held,
             self._usable(),
             refused=refused,
@@ -289,8 +250,10 @@ class TokenSource:
         )
         if snapshot is not None and snapshot.token.access_token == refused:
             self.snapshot = snapshot.withheld()
-        if self.policy.keep_warm and self._warmth is None:
-            self._warmth = Warmth(transport, False)
+        if self.policy.keep_warm and self.warmth is None:
+            from .keep_warm import Warmth
+
+            self.warmth = Warmth(transport, False)
         run.begin_with(Driver(self, run, sender, refresh(start), functools.partial(self.finish, run)))
         self._run = run
         return run
@@ -335,7 +298,10 @@ class TokenSource:
         else:
             without_frames(error)
             result = self._fail(run, outcome.held, error)
-        self._schedule_keep_warm()
+        if self.policy.keep_warm:
+            from .keep_warm import schedule
+
+            schedule(self)
         run.finish(result)
         if error is not None:
             self.emit(Emit("refresh_failed", error=error), run)
@@ -343,7 +309,7 @@ class TokenSource:
     def _succeed(self, run: Run[Snapshot], held: Held) -> Snapshot:
         assert held.token is not None
         made = self._make_snapshot(held.token, held.number)
-        with _lock:
+        with process.lock:
             is_current = self._run is run
             newest = self.snapshot.held.number if self.snapshot is not None else self._memory.number
             if is_current or held.number > newest:
@@ -356,11 +322,11 @@ class TokenSource:
         return made
 
     def _fail(self, run: Run[Snapshot], held: Held, error: KrauthError) -> Snapshot | BaseException:
-        with _lock:
+        with process.lock:
             if self._run is not run:
                 return error  # it was given up, or its token was replaced meanwhile
             self._run = None
-            self._remember(error, run.way)
+            self.remember(error, run.way)
             if self.snapshot is not None:
                 self.snapshot = self.snapshot.holding(held if held != NOTHING else self.snapshot.held)
             elif held.token is not None:
@@ -374,8 +340,9 @@ class TokenSource:
                 return snapshot
             return error
 
-    def _remember(self, error: BaseException, way: object) -> None:
-        with _lock:
+    def remember(self, error: BaseException, way: object) -> None:
+        """Remember a failure of a way to the server, or of the token."""
+        with process.lock:
             now = self.monotonic()
             self._memory = self._memory.failed(error, now, way)._replace(identity=self.credentials.identity)
             failure = self._memory.failures[-1]
@@ -383,7 +350,7 @@ class TokenSource:
 
     def refused_again(self) -> None:
         """A token is refused although it is new: another would be too, so none is obtained for that for a while."""
-        with _lock:
+        with process.lock:
             now = self.monotonic()
             hopeless = Hopeless.after(self._memory.hopeless, now)
             self._memory = self._memory._replace(hopeless=hopeless)
@@ -391,7 +358,7 @@ class TokenSource:
 
     def replace(self, held: Held) -> None:
         """Take a token that came another way (an authorization code), or none (it was revoked or forgotten)."""
-        with _lock:
+        with process.lock:
             self._run, self._memory = None, Memory(held.number)
             self.snapshot = None if held.token is None else self._make_snapshot(held.token, held.number)
 
@@ -413,7 +380,7 @@ class TokenSource:
 
     def forget_failures(self) -> None:
         """Forget every remembered failure: the next call tries again."""
-        with _lock:
+        with process.lock:
             self._memory = Memory(self._memory.number)
 
     # Rules about now.
@@ -432,7 +399,7 @@ class TokenSource:
         snapshot = self.snapshot
         return TokenState.MISSING if snapshot is None else snapshot.state(self.monotonic(), self.time())
 
-    def _failure_of(self, way: object) -> Failure | None:
+    def failure_of(self, way: object) -> Failure | None:
         """Return the remembered failure, unless the client secret was replaced since."""
         failure = self._memory.failure_of(way)
         return failure if failure is None or self._memory.identity == self.credentials.identity else None
@@ -442,7 +409,7 @@ class TokenSource:
         return hopeless is not None and hopeless.until > self.monotonic()
 
     def _may_refresh_in_background(self, transport: Transport) -> bool:
-        failure = self._failure_of(transport.way)
+        failure = self.failure_of(transport.way)
         return failure is None or failure.retry_at <= self.monotonic()
 
     def _make_snapshot(self, token: Token, number: int) -> Snapshot:
@@ -463,7 +430,7 @@ class TokenSource:
             self.snapshot = self._make_snapshot(token, number_of(record, NOTHING))
 
     def _server_ahead(self) -> float:
-        return _skew.settled(self.credentials.token_endpoint)
+        return process.skew.settled(self.credentials.token_endpoint)
 
     def _stay_alive(self, seconds: float) -> None:
         """Keep this source alive for `seconds`.
@@ -474,75 +441,41 @@ class TokenSource:
             with contextlib.suppress(NoThread):  # no thread to be had: then the failure is forgotten
                 self.threads.after(seconds, functools.partial(_let_go, self))
 
-    # Refreshing without traffic.
+    def keep_warm(self, transport: Transport) -> None:
+        """Refresh without traffic from now on, with this transport."""
+        from .keep_warm import begin
 
-    def keep_warm(self, transport: Transport | None = None) -> None:
-        """Refresh without traffic from now on; called with a transport at first, and by the timer when it is time."""
-        with _lock:
-            warmth = self._warmth
-            if transport is not None:
-                warmth = Warmth(transport, warmth is not None and warmth.is_scheduled)
-            elif warmth is not None:
-                warmth = warmth._replace(is_scheduled=False)
-            self._warmth = warmth
-        if warmth is None or transport is not None or self._running() is not None:
-            return self._schedule_keep_warm() if transport is not None else None
-        if self._usable() is TokenState.FRESH:
-            return self._schedule_keep_warm()
-        try:
-            self.start(warmth.transport, cause="keep_warm")
-        except Exception as error:  # noqa: BLE001  a user's transport: warmth must not end with its first failure
-            self._remember(error, warmth.transport.way)
-            self.emit(Emit("refresh_failed", error=error))
-            self._schedule_keep_warm()
-        return None
+        begin(self, transport)
 
-    def _schedule_keep_warm(self) -> None:
-        with _lock:
-            snapshot, warmth = self.snapshot, self._warmth
-            if not self.policy.keep_warm or snapshot is None or warmth is None or warmth.is_scheduled:
-                return
-            self._warmth = warmth._replace(is_scheduled=True)
-            failure = self._failure_of(warmth.transport.way)
-        at = max(snapshot.fresh_mono, failure.retry_at if failure is not None else snapshot.fresh_mono)
-        try:
-            self.threads.after(max(0.05, at - self.monotonic()), _KeepWarm(self))
-        except NoThread:  # the next refresh tries again
-            with _lock:
-                self._warmth = warmth
+    # The process.
+
+    def begin_with(self, static: Snapshot | None) -> None:
+        """Take the token that a test set; `None`: the one that the store holds in memory."""
+        self.snapshot = static
+        if static is None and not self.store.blocking:
+            self._load_now()
+
+    def forget_all(self, static: Snapshot | None) -> None:
+        """Forget token, refresh and failures, as in a process that has just begun."""
+        self._run, self._memory, self.snapshot = None, NO_MEMORY, static
+
+    def after_fork(self) -> None:
+        """Go on in the child of a fork, without the threads of its parent."""
+        if self.warmth is not None:
+            from .keep_warm import after_fork
+
+            after_fork(self)
 
     # Telling.
 
     @property
     def threads(self) -> Workers:
         """The threads that refresh: the process's, unless a test brought others."""
-        return self.workers or _workers
+        return self.workers or process.workers
 
     def emit(self, step: Emit, run: Run[Any] | None = None) -> None:
-        """Tell the log now, and the observers in another thread: an observer may be slow."""
-        token, now = step.token, self.time()
-        remaining = None if token is None or token.expires_at is None else token.expires_in(now)
-        detail = str(step.error) if step.error is not None else step.detail
-        attempt, duration, status = run.request if run is not None else (None, None, None)
-        event = TokenEvent(
-            step.kind,
-            self.credentials.provider,
-            self.credentials.key,
-            now,
-            remaining,
-            detail,
-            step.error,
-            duration,
-            attempt,
-            status,
-            run.cause if run is not None else None,
-        )
-        write(event)
-        tellers = self.workers or _tellers
-        if tellers is _tellers and tellers.waiting("observers") >= MAX_EVENTS:
-            return  # an observer hangs; the log has the event
-        with contextlib.suppress(NoThread):
-            tellers.submit(functools.partial(contextvars.copy_context().run, notify, event), "observers")
+        """Tell log and observers what happened."""
+        process.tell(step, self.credentials, self.time(), run, self.workers)
 
     def tell(self, kind: Kind, detail: str) -> None:
         """Tell log and observers of something that happened to a request."""
@@ -552,99 +485,5 @@ class TokenSource:
         return f"<TokenSource {shown_key(self.credentials.key)} {self._usable().value}>"
 
 
-class _KeepWarm:
-    """The timer's task. It holds no strong reference, so that a source without users is freed."""
-
-    __slots__ = ("_source",)
-
-    def __init__(self, source: TokenSource) -> None:
-        self._source = weakref.ref(source)
-
-    def __call__(self) -> None:
-        source = self._source()
-        if source is not None:
-            source.keep_warm()
-
-
 def _let_go(source: TokenSource) -> None:
     """Let go of a source that was kept alive."""
-
-
-class Everyone:
-    """Stands for every source of the process."""
-
-
-EVERYONE = Everyone()
-
-
-def static_snapshot(source: TokenSource) -> Snapshot | None:
-    """Return the snapshot that a test set for a source, or `None`."""
-    return _static.get(source) or _static.get(EVERYONE)
-
-
-def set_static(target: object, snapshot: Snapshot | None) -> None:
-    """Let a source, or `EVERYONE`, give out a snapshot that never ends; `None`: its own token again."""
-    with _lock:
-        if snapshot is None:
-            _static.pop(target, None)
-        else:
-            _static[target] = snapshot
-        for source in list(_sources.values()) if target is EVERYONE else [target]:
-            assert isinstance(source, TokenSource)
-            source.snapshot = static_snapshot(source)
-            if source.snapshot is None and not source.store.blocking:
-                source._load_now()
-
-
-def worker_threads() -> int:
-    """Return how many worker threads there are."""
-    return _workers.threads
-
-
-def sources() -> list[TokenSource]:
-    """Return the sources that are alive."""
-    return list(_sources.values())
-
-
-def reset() -> None:
-    """Forget every source's token and failures, and the clocks of servers, as in a process that has just begun."""
-    with _lock:
-        for source in list(_sources.values()):
-            source._run, source._memory, source.snapshot = None, NO_MEMORY, static_snapshot(source)
-        _proven.clear()
-        _skew.clear()
-
-
-def call(function: Callable[[], Any], way: object = None) -> Run[Any]:
-    """Call a blocking function in a worker thread; the run ends with its result or its error."""
-    run: Run[Any] = Run(way)
-
-    def work() -> None:
-        run.start(0.0)
-        try:
-            result = function()
-        except BaseException as error:  # noqa: BLE001  callers must not be left waiting
-            result = without_frames(error)
-        run.finish(result)
-
-    _workers.submit(functools.partial(run.context.run, work), ("call", id(way)))
-    return run
-
-
-def _after_fork() -> None:
-    """In a child there are no worker threads, and a thread that stayed in the parent may hold a lock."""
-    global _lock, _workers, _tellers
-    _lock, _workers, _tellers = threading.RLock(), Workers(), Workers(limit=1, lane_limit=1, name="krauth-observers")
-    for source in list(_sources.values()):
-        if source._warmth is not None:
-            source._warmth = source._warmth._replace(is_scheduled=False)
-            source._schedule_keep_warm()
-
-
-def at_exit() -> None:
-    """Begin nothing more; called by `_auth` after the exit handlers of modules that imported krauth first."""
-    _workers.drain()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -28,28 +28,29 @@ class static_token:  # noqa: N801  used like a function
         self._auths = auths
 
     def __enter__(self) -> str:
-        from .._engine import source
+        from .._engine import process
         from .._engine.snapshot import Snapshot
         from .._values import secret
         from .._values.token import Token
 
         snapshot = Snapshot.of(Token(self.token, None, time.time()), 0, 0.0, 0.0, current_clock())
-        targets = [getattr(auth, "_source", None) for auth in self._auths] if self._auths else [source.EVERYONE]
-        if None in targets:
+        asked = [getattr(auth, "_source", None) for auth in self._auths] if self._auths else [process.EVERYONE]
+        targets = [target for target in asked if target is not None]
+        if len(targets) < len(asked):
             raise ConfigurationError("static_token takes auth objects that send tokens")
-        self._before = [(target, source._static.get(target)) for target in targets]
+        self._before = [(target, process.static.get(target)) for target in targets]
         self._dummies = secret.accept_dummies(secret.accepts_dummies or not self._auths)
         for target in targets:
-            source.set_static(target, snapshot)
+            process.set_static(target, snapshot)
         return self.token
 
     def __exit__(self, *exception: object) -> None:
-        from .._engine import source
+        from .._engine import process
         from .._values import secret
 
         secret.accept_dummies(self._dummies)
         for target, before in self._before:
-            source.set_static(target, before)
+            process.set_static(target, before)
 
 
 class reset:  # noqa: N801  used like a function
@@ -62,10 +63,10 @@ class reset:  # noqa: N801  used like a function
     def __init__(self) -> None:
         from .. import _plugins
         from .._auth import origin_auth, user_auth
-        from .._engine import source
+        from .._engine import process
         from ..stores import clear_memory
 
-        source.reset()
+        process.reset()
         clear_memory()
         origin_auth.reset()
         user_auth.reset()

@@ -1,0 +1,86 @@
+"""Refreshing without traffic (`RefreshPolicy(keep_warm=True)`): one timer for each source that is to be kept warm."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, NamedTuple
+
+from .._values.token import TokenState
+from . import process
+from .steps import Emit
+from .workers import NoThread
+
+if TYPE_CHECKING:
+    from .run import Transport
+    from .source import TokenSource
+
+
+class Warmth(NamedTuple):
+    """Refreshing without traffic: with which transport, and whether a timer runs."""
+
+    transport: Transport
+    is_scheduled: bool
+
+
+def begin(source: TokenSource, transport: Transport) -> None:
+    """Refresh without traffic from now on, with this transport."""
+    with process.lock:
+        before = source.warmth
+        source.warmth = Warmth(transport, before is not None and before.is_scheduled)
+    schedule(source)
+
+
+def refresh_when_due(source: TokenSource) -> None:
+    """Begin a refresh if the token needs one; called by the timer."""
+    with process.lock:
+        if (warmth := source.warmth) is None:
+            return None
+        source.warmth = warmth = warmth._replace(is_scheduled=False)
+    if source.run is not None:
+        return None  # its end sets the timer
+    if source.state is TokenState.FRESH:
+        return schedule(source)
+    try:
+        source.start(warmth.transport, cause="keep_warm")
+    except Exception as error:  # noqa: BLE001  a user's transport: warmth must not end with its first failure
+        source.remember(error, warmth.transport.way)
+        source.emit(Emit("refresh_failed", error=error))
+        schedule(source)
+    return None
+
+
+def schedule(source: TokenSource) -> None:
+    """Set the timer for the end of the refresh window, or for the end of a pause; nothing where it runs."""
+    with process.lock:
+        snapshot, warmth = source.snapshot, source.warmth
+        if not source.policy.keep_warm or snapshot is None or warmth is None or warmth.is_scheduled:
+            return
+        source.warmth = warmth._replace(is_scheduled=True)
+        failure = source.failure_of(warmth.transport.way)
+    at = max(snapshot.fresh_mono, failure.retry_at if failure is not None else snapshot.fresh_mono)
+    try:
+        source.threads.after(max(0.05, at - source.monotonic()), _Timer(source))
+    except NoThread:  # the next refresh tries again
+        with process.lock:
+            source.warmth = warmth
+
+
+def after_fork(source: TokenSource) -> None:
+    """Set the timer again: the parent's threads are not in the child."""
+    if source.warmth is not None:
+        source.warmth = source.warmth._replace(is_scheduled=False)
+        schedule(source)
+
+
+class _Timer:
+    """The timer's task. It holds no strong reference, so that a source without users is freed."""
+
+    __slots__ = ("_source",)
+
+    def __init__(self, source: TokenSource) -> None:
+        self._source = weakref.ref(source)
+
+    def __call__(self) -> None:
+        source = self._source()
+        if source is not None:
+            refresh_when_due(source)

@@ -1,0 +1,155 @@
+"""What all token sources of a process share: the lock, the threads, the clocks of servers, the static tokens of tests.
+
+`source` changes the state of one token. `call` runs any blocking function in the same threads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import functools
+import os
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from .._plugins import notify
+from .._values.clock import Skews
+from .._values.event import TokenEvent, write
+from .._values.exceptions import without_frames
+from .run import Run
+from .workers import NoThread, Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .._oauth.credentials import Credentials
+    from .snapshot import Snapshot
+    from .source import TokenSource
+    from .steps import Emit
+
+#: Events that wait for the observers, at most. One more is dropped.
+MAX_EVENTS = 10_000
+
+
+def _make_tellers() -> Workers:
+    """Return the one thread that calls all observers, one event after the other: one that hangs delays only others."""
+    return Workers(limit=1, lane_limit=1, name="krauth-observers")
+
+
+#: Guards the state of every source; held for microseconds, never across I/O. One lock for all keeps a source small.
+lock = threading.RLock()  # a signal handler may make a request, too
+workers = Workers()
+tellers = _make_tellers()
+#: The sources that are alive, by what they were made of.
+registry: weakref.WeakValueDictionary[object, TokenSource] = weakref.WeakValueDictionary()
+#: How far the clocks of token endpoints are ahead of ours.
+skew = Skews()
+#: Application → until when it counts as free of penalties, monotonic seconds.
+proven: dict[str, float] = {}
+#: What sources give out in tests instead of their tokens (`krauth.testing.static_token`).
+static: weakref.WeakKeyDictionary[object, Snapshot] = weakref.WeakKeyDictionary()
+
+
+class Everyone:
+    """Stands for every source of the process."""
+
+
+EVERYONE = Everyone()
+
+
+def static_snapshot(source: TokenSource) -> Snapshot | None:
+    """Return the snapshot that a test set for a source, or `None`."""
+    return static.get(source) or static.get(EVERYONE)
+
+
+def set_static(target: TokenSource | Everyone, snapshot: Snapshot | None) -> None:
+    """Let a source, or `EVERYONE`, give out a snapshot that never ends; `None`: its own token again."""
+    with lock:
+        if snapshot is None:
+            static.pop(target, None)
+        else:
+            static[target] = snapshot
+        for source in sources() if isinstance(target, Everyone) else [target]:
+            source.begin_with(static_snapshot(source))
+
+
+def sources() -> list[TokenSource]:
+    """Return the sources that are alive."""
+    return list(registry.values())
+
+
+def reset() -> None:
+    """Forget every source's token and failures, and the clocks of servers, as in a process that has just begun."""
+    with lock:
+        for source in sources():
+            source.forget_all(static_snapshot(source))
+        proven.clear()
+        skew.clear()
+
+
+def call(function: Callable[[], Any], way: object = None) -> Run[Any]:
+    """Call a blocking function in a worker thread; the run ends with its result or its error."""
+    run: Run[Any] = Run(way)
+
+    def work() -> None:
+        run.start(0.0)
+        try:
+            result = function()
+        except BaseException as error:  # noqa: BLE001  callers must not be left waiting
+            result = without_frames(error)
+        run.finish(result)
+
+    workers.submit(functools.partial(run.context.run, work), ("call", id(way)))
+    return run
+
+
+def tell(step: Emit, credentials: Credentials, now: float, run: Run[Any] | None, own: Workers | None) -> None:
+    """Tell the log now, and the observers in another thread: an observer may be slow.
+
+    Args:
+        step: What happened.
+        credentials: Of the token.
+        now: Seconds since the epoch.
+        run: The refresh that it belongs to, or `None`.
+        own: The threads that a test brought; `None`: one thread of the process calls the observers.
+    """
+    token = step.token
+    remaining = None if token is None or token.expires_at is None else token.expires_in(now)
+    detail = str(step.error) if step.error is not None else step.detail
+    attempt, duration, status = run.request if run is not None else (None, None, None)
+    event = TokenEvent(
+        step.kind,
+        credentials.provider,
+        credentials.key,
+        now,
+        remaining,
+        detail,
+        step.error,
+        duration,
+        attempt,
+        status,
+        run.cause if run is not None else None,
+    )
+    write(event)
+    if own is None and tellers.waiting("observers") >= MAX_EVENTS:
+        return  # an observer hangs; the log has the event
+    with contextlib.suppress(NoThread):
+        (own or tellers).submit(functools.partial(contextvars.copy_context().run, notify, event), "observers")
+
+
+def _after_fork() -> None:
+    """In a child there are no worker threads, and a thread that stayed in the parent may hold a lock."""
+    global lock, workers, tellers
+    lock, workers, tellers = threading.RLock(), Workers(), _make_tellers()
+    for source in sources():
+        source.after_fork()
+
+
+def at_exit() -> None:
+    """Begin nothing more; called by `_auth` after the exit handlers of modules that imported krauth first."""
+    workers.drain()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
