@@ -17,7 +17,8 @@ from krauth import (
     TokenStoreError,
     TokenTransportError,
 )
-from krauth._engine.refresh import Start, refresh
+from krauth._engine.knowledge import Start
+from krauth._engine.refresh import refresh
 from krauth._engine.rules import LEASE_MARGIN, MAX_POLL, MAX_SHARED_PAUSE, POLL, SHARED_PAUSE, Decision, Held, decide
 from krauth._engine.steps import Acquire, Emit, Load, Release, Save, Send, Sleep
 from krauth._values.clock import Skews

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from krauth import AuthorizationRequired, RefreshPolicy, TokenState
-from krauth._engine import refresh
+from krauth._engine import knowledge, refresh
 from krauth._engine.rules import NOTHING, Held
 from krauth._engine.user_flows import UserFlows
 from krauth._oauth.client import OAuth2Credentials
@@ -161,7 +161,7 @@ def refreshing(for_user, memory, clock, window, refused, jitter=half):
     held = memory.token
     usable = TokenState.MISSING if held is None else held.state(clock.time(), window)
     skew = MeasuredSkew(memory.skew)
-    start = refresh.Start(
+    start = knowledge.Start(
         credentials(for_user), policy(window), clock, skew, {}, memory.held, usable, refused, jitter=jitter
     )
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from krauth import StoreConflict, TokenStoreError
-from krauth._engine import refresh, rules, store_steps
+from krauth._engine import knowledge, refresh, rules, store_steps
 from krauth._engine.refresh import Held, _Refresh
 from krauth._engine.steps import Acquire, Save
 from krauth._engine.store_steps import StoreSteps
@@ -164,7 +164,8 @@ def tells_newer_by_the_clock(patch):
         difference = record.token.obtained_at - held.token.obtained_at
         return held.number + (difference > 0) - (difference < 0)
 
-    patch.setattr(refresh, "number_of", faulty)
+    for module in (knowledge, refresh):
+        patch.setattr(module, "number_of", faulty)
     patch.setattr(store_steps, "_shifted", lambda record, seconds: record)
 
 

@@ -21,7 +21,8 @@ from .._values.token import RefreshPolicy, Token, TokenState
 from . import process
 from .backoff import NO_MEMORY, Failure, Hopeless, Memory
 from .driver import Driver
-from .refresh import Outcome, Start, refresh
+from .knowledge import Outcome, Start
+from .refresh import refresh
 from .rules import LEASE_MARGIN, NOTHING, Held, is_about_the_way, number_of, window_of
 from .run import Run, deliver
 from .snapshot import Snapshot
