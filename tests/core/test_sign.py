@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from krauth import ConfigurationError
-from krauth.naver import NaverCredentials, canonical_salt, check_password, check_secret, sign
+from krauth._naver_signature import canonical_salt, check_password, check_secret
+from krauth.naver import NaverCredentials, sign
 
 DATA = Path(__file__).parent.parent / "data" / "naver_signatures.json"
 VECTORS = json.loads(DATA.read_text(encoding="utf-8"))["vectors"]
