@@ -4,6 +4,7 @@
 # make docs   build the documentation site
 # make wheel  build wheel and source distribution
 # make floors the tests with the lowest versions of the dependencies
+# make runtimes  web servers, job queues, notebooks and packers, in an environment of their own
 # make check  everything CI runs
 # make bench  quick benchmarks; make bench-full, make soak: the long ones
 
@@ -17,7 +18,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 # Without compiled modules each of the processes that the tests start compiles the library anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo quick test ratios check lint types imports docs wheel floors bench bench-full soak clean
+.PHONY: demo quick test ratios check lint types imports docs wheel floors runtimes bench bench-full soak clean
 
 demo: $(DEMO_STAMP)
 	$(BIN)/krauth demo
@@ -61,6 +62,19 @@ floors:
 	$(FLOORS)/bin/python $(PIP_INSTALL) -c constraints-floors.txt -e '.[all]' -r requirements-floors.txt
 	$(FLOORS)/bin/python -m pytest -q -p no:cacheprovider -m "not slow and not process" \
 		tests/core tests/adapters tests/conformance tests/cli
+
+# Servers and runtimes of others: gunicorn, uvicorn, Celery, RQ, gevent, notebooks, PyInstaller, zip files, Scrapy.
+RUNTIMES := .venv-runtimes
+RUNTIMES_STAMP := $(RUNTIMES)/.installed
+runtimes: $(RUNTIMES_STAMP)
+	$(RUNTIMES)/bin/python $(PIP_INSTALL) --no-deps --no-build-isolation --force-reinstall .
+	$(RUNTIMES)/bin/python -m pytest -q -p no:cacheprovider tests/runtimes
+
+$(RUNTIMES_STAMP): pyproject.toml requirements-runtimes.txt constraints-runtimes.txt
+	$(PYTHON) -m venv $(RUNTIMES)
+	$(RUNTIMES)/bin/python $(PIP_INSTALL) -c constraints-runtimes.txt '.[requests,httpx,redis,sandbox]' \
+		-r requirements-runtimes.txt
+	touch $@
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

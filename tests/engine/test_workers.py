@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import gc
 import logging
+import re
 import threading
 import time
 import weakref
+from pathlib import Path
 
 import pytest
 import requests
 
+import krauth
 import krauth_requests
 from krauth import ConfigurationError, HTTPRequest, MemoryStore, TokenTransportError
 from krauth._engine.workers import NoThread, Workers
@@ -209,3 +212,17 @@ def test_a_transport_that_waits_for_its_own_token_is_told_so():
     with pytest.raises((ConfigurationError, TokenTransportError), match="leaves its auth out|hand the client"):
         auth.token()
     assert time.monotonic() - begun < 5
+
+
+def test_what_gevent_replaces_is_looked_up_when_it_is_used():
+    """gevent may patch after our import, as gunicorn's gevent workers do with --preload: no name is bound too early.
+
+    A queue that was bound before would stop all greenlets, the one that refreshes included.
+    """
+    bound = re.compile(
+        r"^\s*from (?:threading|queue|_thread|select) import|^\s*from time import .*\bsleep\b", re.MULTILINE
+    )
+    source = Path(krauth.__file__).parents[1]
+    ours = [path for path in source.glob("*krauth*/**/*.py") if path.parts[len(source.parts)] != "krauth_sandbox"]
+    assert len(ours) > 60
+    assert [path.name for path in ours if bound.search(path.read_text(encoding="utf-8"))] == []

@@ -6,11 +6,10 @@ import contextlib
 import contextvars
 import copy
 import os
+import queue
 import threading
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, InvalidStateError
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from .._values.clock import Stopwatch
@@ -18,6 +17,8 @@ from .._values.exceptions import ConfigurationError, TokenTransportError
 from .._values.loops import running_trio
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .._values.event import Cause
     from .._values.messages import Sender
     from .._values.token import RefreshPolicy
@@ -258,7 +259,9 @@ class Helper:
 
     def __init__(self, run: Run[Any]) -> None:
         self._run = run
-        jobs = self._jobs = SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None]()
+        # By the module's attribute: gevent may replace it after this import, as it replaces the start of threads.
+        jobs: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None] = queue.SimpleQueue()
+        self._jobs = jobs
         run.future.add_done_callback(lambda _: jobs.put(None))
         run.helpers.append(self)
 
@@ -267,7 +270,7 @@ class Helper:
         while (left := overdue_at() - Stopwatch.now()) > 0:
             try:
                 job = self._jobs.get(timeout=left)
-            except Empty:
+            except queue.Empty:
                 continue
             if job is None:
                 return
@@ -286,7 +289,7 @@ class Helper:
         with contextlib.suppress(ValueError):
             self._run.helpers.remove(self)
             return
-        with contextlib.suppress(Empty):
+        with contextlib.suppress(queue.Empty):
             while (job := self._jobs.get(timeout=1.0)) is not None:
                 job[1].cancel()
 
