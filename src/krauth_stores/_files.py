@@ -7,6 +7,7 @@ import errno
 import os
 import shlex
 import stat
+import sys
 
 from krauth import ConfigurationError, TokenStoreError
 
@@ -69,6 +70,26 @@ def make(path: str) -> None:
         try:
             if hasattr(os, "fchmod"):
                 os.fchmod(descriptor, 0o600)
+        finally:
+            os.close(descriptor)
+
+
+def sync(path: str) -> None:
+    """Bring a file and its name to the disk; where there is none, it is there already."""
+    for name, flags in ((path, os.O_RDWR), (os.path.dirname(path), os.O_RDONLY)):
+        if os.path.isdir(name) and not _POSIX:
+            continue
+        try:
+            descriptor = os.open(name, flags | getattr(os, "O_NOFOLLOW", 0))
+        except (FileNotFoundError, PermissionError):
+            return  # a folder may be closed to those who read it
+        try:
+            if sys.platform == "darwin":
+                import fcntl
+
+                fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)  # fsync alone does not reach the disk there
+            else:
+                os.fsync(descriptor)
         finally:
             os.close(descriptor)
 

@@ -43,15 +43,13 @@ SCHEMA = (
 )
 #: Columns that files of older versions lack.
 _ADDED = {"krauth_leases": {"boot": "TEXT", "ends_up": "REAL"}}
-_DURABLE = "PRAGMA synchronous = FULL"  # a commit is on the disk before any process uses the token
+_JOURNAL = "PRAGMA journal_mode = WAL"  # stays as it is where the file system can't do it (network drives)
 _PRAGMAS = (
-    "PRAGMA journal_mode = WAL",  # stays as it is where the file system can't do it (network drives)
-    _DURABLE,
     "PRAGMA fullfsync = ON",  # macOS: fsync alone does not reach the disk
     "PRAGMA secure_delete = ON",  # no dead token stays readable in the file
 )
-#: For a lease: it need not survive a power failure, after which its holder is gone. The file survives in any case.
-_BRIEF = "PRAGMA synchronous = NORMAL"
+#: With a log, a commit waits for no disk: the log is brought to the disk afterwards, when no process is locked out.
+_LATER, _AT_ONCE = "PRAGMA synchronous = NORMAL", "PRAGMA synchronous = FULL"
 INSERT = "INSERT INTO krauth_tokens (key, version, expires_at, checksum, value) VALUES (?, ?, ?, ?, ?)"
 _LIVE = "(expires_at IS NULL OR expires_at > ?)"
 _PURGE = (
@@ -93,6 +91,8 @@ class SQLiteStore(TokenStore):
     def __init__(self, path: str | os.PathLike[str], *, timeout: float = 5.0) -> None:
         self.path: str = _files.resolve(path)
         self._timeout = timeout
+        #: Whether the log may hold a token that is dead. Another thread's save may clear the mark, and the log with it.
+        self._is_untidy = False
 
     def load(self, key: str) -> Stored | None:
         """Return the entry, or `None`."""
@@ -143,7 +143,9 @@ class SQLiteStore(TokenStore):
                 _give_back(db)
             return new
 
-        return self._write(work)
+        # Between two saves under a lease, the log keeps what the first one left; the second, or the release, clears it.
+        self._is_untidy = lease is not None and not release
+        return self._write(work, tidy=not self._is_untidy)
 
     def delete(self, key: str) -> None:
         """Delete the entry, if there is one."""
@@ -165,7 +167,8 @@ class SQLiteStore(TokenStore):
     def release(self, lease: Lease) -> None:
         """Give a lease back."""
         if self.missing() is None:
-            self._write(lambda db: db.execute(_RELEASE, (lease.key, lease.owner)), brief=True)
+            self._write(lambda db: db.execute(_RELEASE, (lease.key, lease.owner)), brief=not self._is_untidy)
+            self._is_untidy = False
 
     def keys(self) -> list[str]:
         """Return all keys."""
@@ -222,10 +225,19 @@ class SQLiteStore(TokenStore):
         work: Callable[[sqlite3.Connection], _T],
         *,
         brief: bool = False,
+        tidy: bool = True,
         begin: str | None = "BEGIN IMMEDIATE",
         unless: Callable[[sqlite3.Connection], tuple[bool, _T]] | None = None,
     ) -> _T:
-        """Do `work` in one transaction, if not `unless` finds, without locking anything, that there is no need."""
+        """Do `work` in one transaction, if not `unless` finds, without locking anything, that there is no need.
+
+        Args:
+            work: What to do.
+            brief: It need not survive a power failure: a lease, whose holder is gone then.
+            tidy: No dead token may stay in the log.
+            begin: How the transaction begins.
+            unless: Reads whether there is no need, and the result then.
+        """
 
         def attempt() -> _T:
             if not _files.check(self.path):
@@ -236,8 +248,11 @@ class SQLiteStore(TokenStore):
                 db = stack.enter_context(contextlib.closing(self._connect("mode=rw")))  # rolls back at an error
                 if fresh:
                     db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # while there is no table, and no log
-                for statement in (*_PRAGMAS, *([_BRIEF] if brief else [])):
+                has_log = db.execute(_JOURNAL).fetchone()[0] == "wal"
+                for statement in (*_PRAGMAS, _LATER if has_log or brief else _AT_ONCE):
                     db.execute(statement)
+                # A process that is stopped in a transaction locks out all others, so that little is done in one.
+                db.execute("SELECT 1 FROM sqlite_master").fetchone()  # reads the schema
                 try:
                     result = _transaction(db, work, begin, unless)
                 except sqlite3.OperationalError as error:
@@ -247,20 +262,27 @@ class SQLiteStore(TokenStore):
                         db.execute("ROLLBACK")
                     _transaction(db, _migrate, "BEGIN IMMEDIATE", None)
                     result = _transaction(db, work, begin, unless)
-                if brief:
-                    self._leave_log(stack)
-            if not brief and not _no_log(self.path):  # others have the file open; the old token is in file and log
-                with contextlib.suppress(sqlite3.Error), contextlib.closing(self._connect("mode=rw")) as db:
-                    db.execute(_DURABLE)
-                    db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                if has_log:
+                    if not brief:
+                        self._make_durable(db, tidy=tidy)
+                    if not _no_log(self.path):
+                        self._leave_log(stack)
             return result
 
         return self._in_turn(attempt)
 
-    def _leave_log(self, stack: contextlib.ExitStack) -> None:
-        """Leave the log where it is when the connections close: a lease is no secret and need not reach the disk.
+    def _make_durable(self, db: sqlite3.Connection, *, tidy: bool) -> None:
+        """Bring what was committed to the disk; other processes may read and write meanwhile."""
+        if not (tidy and _is_copied(db)):
+            _files.sync(f"{self.path}-wal")
+        if tidy:  # the old token is in the log, or will be
+            with contextlib.suppress(sqlite3.Error):
+                db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
-        The last connection that closes copies the log into the file, which takes three fsyncs under an exclusive lock.
+    def _leave_log(self, stack: contextlib.ExitStack) -> None:
+        """Leave the log where it is when the connections close.
+
+        The last connection that closes copies the log into the file, under a lock that keeps readers out, too.
         A connection that can only read can't, so it has to be the last.
         """
         with contextlib.suppress(sqlite3.Error):
@@ -379,6 +401,14 @@ def _give_back(db: sqlite3.Connection, spare: int = _SPARE) -> int:
 def _rebuild(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA auto_vacuum = INCREMENTAL")
     db.execute("VACUUM")
+
+
+def _is_copied(db: sqlite3.Connection) -> bool:
+    """Copy the log into the file, on the disk, and return whether all of it is there; locks out no process."""
+    with contextlib.suppress(sqlite3.Error):
+        is_busy, in_log, copied = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        return not is_busy and in_log == copied
+    return False
 
 
 def _no_log(path: str) -> bool:
