@@ -358,7 +358,8 @@ def test_over_tls(opened, tls_port, tmp_path):
     lease = store.acquire("key", 5.0)
     store.save("key", "newer", version=version, lease=lease)
     store.release(lease)
-    for untrusted in (base, f"{base}?ssl_ca_certs={tmp_path / 'server.pem'}"):
+    trustme.CA().cert_pem.write_to_path(tmp_path / "another.pem")
+    for untrusted in (base, f"{base}?ssl_ca_certs={tmp_path / 'another.pem'}"):
         with pytest.raises(TokenStoreError, match="certificate that is not trusted.*ssl_ca_certs"):
             opened(untrusted).load("key")
 
