@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT / "src"))
 from krauth import meloming, naver  # noqa: E402
 from krauth._oauth import authorization  # noqa: E402
 from krauth._values import event, exceptions  # noqa: E402
-from krauth_cli._remedies import KINDS, REMEDIES  # noqa: E402
+from krauth._values.korean import KINDS, REMEDIES  # noqa: E402
 
 #: The vendor's own messages (API reference of the Naver Commerce API).
 NAVER_WORDS = {

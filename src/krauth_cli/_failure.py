@@ -20,8 +20,9 @@ import click
 
 from krauth import ConfigurationError, KrauthError, TokenEndpointError
 from krauth._values.guard import visible
+from krauth._values.language import default_language, remedies
 
-from ._language import default_language, remedies, say, translated
+from ._language import say, translated
 
 
 class Failure(click.ClickException):

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Final
+
+from krauth._values.language import default_language
 
 if TYPE_CHECKING:
     from krauth import Token
 
 LANGUAGES: Final = ("en", "ko")
-
-
-def default_language() -> str:
-    """Return `ko` where the locale's messages are Korean, else `en`; the order is POSIX's."""
-    locale = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
-    return "ko" if locale.lower().startswith("ko") else "en"
 
 
 def say(english: str, **values: object) -> str:
@@ -29,21 +24,6 @@ def translated(english: str) -> str:
     from ._korean import KOREAN
 
     return KOREAN.get(english, english)
-
-
-def remedies(message: str, kinds: tuple[str, ...]) -> list[str]:
-    """Return what to do about a library's error, in Korean; nothing where the locale is not Korean.
-
-    Args:
-        message: The error's English text; what it holds of the library's remedies is said in Korean.
-        kinds: The names of the error's classes, the nearest first: for an error without a remedy in the list.
-    """
-    if default_language() == "en":
-        return []
-    from ._remedies import KINDS, REMEDIES
-
-    found = [korean for english, korean in REMEDIES.items() if english in message]
-    return found or [KINDS[kind] for kind in kinds if kind in KINDS][:1]
 
 
 def labelled(name: str, value: object, width: int) -> str:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from krauth._values.language import default_language
+
 from ._failure import Command, Failure, Misuse, printable
-from ._language import default_language, say
+from ._language import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ import pytest
 from rich.cells import cell_len
 
 import krauth_sandbox
-from krauth_cli._language import default_language
+from krauth._values.language import default_language
 from krauth_cli.demo import _apis, _clients, _expiry, _report, _scenes
 from krauth_cli.demo._clients import STACKS, Answer
 from krauth_cli.demo._phrases import PHRASES, Phrases

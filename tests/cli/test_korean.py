@@ -1,16 +1,21 @@
 """Korean: every text of the command line has a translation, and none is left over."""
 
 import ast
+import copy
+import importlib.util
+import pickle
 import re
+import traceback
 from pathlib import Path
 
 import click
 import pytest
 
+import krauth
 import krauth_cli
+from krauth._values.korean import KINDS, REMEDIES
 from krauth_cli import _failure
 from krauth_cli._korean import KOREAN
-from krauth_cli._remedies import KINDS, REMEDIES
 
 ROOT = Path(krauth_cli.__file__).parent
 KOREAN_LOCALE = {"LANG": "ko_KR.UTF-8"}
@@ -107,10 +112,50 @@ def test_every_remedy_of_the_library_is_korean(remedy):
     assert any(remedy.startswith(english) for english in REMEDIES), remedy
 
 
+@pytest.fixture(scope="module")
+def messages():
+    """Every message in the source of the library, as the page of errors lists them: class and text."""
+    spec = importlib.util.spec_from_file_location("make_docs", ROOT.parents[1] / "tools" / "make_docs.py")
+    make_docs = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(make_docs)
+    return make_docs.messages()
+
+
+def test_every_message_about_a_setting_has_a_korean_remedy(messages):
+    """A wrong setting is mended by the developer who made it: the remedy says how, and not only that."""
+    settings = {text for kind, text in messages if kind == "ConfigurationError"}
+    assert sorted(text for text in settings if not any(english in text for english in REMEDIES)) == []
+
+
+def test_no_remedy_is_left_over(messages):
+    """Each belongs to a message, or to a row of the error tables."""
+    source = "".join(path.read_text(encoding="utf-8") for path in ROOT.parent.glob("*krauth*/**/*.py"))
+    texts = [*tables(), *(text for _, text in messages)]
+    left = [english for english in REMEDIES if not any(english in text for text in texts)]
+    composed = {f"{name} is empty" for name in ("client_id", "user")}  # by `require_text`
+    assert {english for english in left if source.count(english) < 2} == composed  # once is the catalogue itself
+
+
+def test_an_exception_carries_the_korean_remedy(monkeypatch):
+    """Where the locale is Korean, as a note below its English text; a copy carries it once."""
+    monkeypatch.setenv("LANG", "en_US.UTF-8")
+    assert not hasattr(krauth.InvalidGrantError("spent"), "__notes__")
+    monkeypatch.setenv("LANG", "ko_KR.UTF-8")
+    for error, note in (
+        (
+            krauth.InvalidGrantError("spent"),
+            "인가 코드나 리프레시 토큰이 더 이상 유효하지 않습니다. 다시 로그인하십시오.",
+        ),
+        (krauth.ConfigurationError("refresh must be a krauth.RefreshPolicy"), "refresh=RefreshPolicy(…)로 넘기십시오."),
+    ):
+        for one in (error, copy.copy(error), pickle.loads(pickle.dumps(error))):
+            assert one.__notes__ == [note]
+            assert "".join(traceback.format_exception_only(one)).splitlines()[-1] == note
+            assert not re.search("[가-힣]", str(one))
+
+
 def test_every_class_of_errors_has_a_remedy():
     """Also an error that is in no table ends with a next step."""
-    import krauth
-
     kinds = {name for name in krauth.__all__ if isinstance(getattr(krauth, name), type)}
     assert {name for name in kinds if issubclass(getattr(krauth, name), krauth.KrauthError)} == set(KINDS)
 

@@ -18,7 +18,8 @@
     └── TokenStoreError                        the token store failed
         └── StoreConflict                      another process saved in the meantime
 
-Each message says what happened and what to do about it. All of them can be copied and pickled.
+Each message says what happened and what to do about it, in English. Where the locale is Korean, a note says in Korean
+what to do (PEP 678): a traceback shows it below the message. All of them can be copied and pickled.
 
 Each text that an exception holds passes the guard (`guard.clean`) when it is set: no secret, no control character, a
 bounded length. So no `raise` has to think of that.
@@ -29,6 +30,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .guard import ForeignError, as_code, clean, words
+from .language import default_language, remedies
 
 if TYPE_CHECKING:
     from .secret import Secret
@@ -43,6 +45,10 @@ class KrauthError(Exception):
 
     def __init__(self, *args: object) -> None:
         super().__init__(*map(_clean, args))
+        if args and default_language() != "en":
+            kinds = tuple(kind.__name__ for kind in type(self).__mro__ if kind is not KrauthError)
+            for remedy in remedies(str(self.args[0]), kinds):
+                super().add_note(remedy)
 
     def __setattr__(self, name: str, value: object) -> None:
         super().__setattr__(name, tuple(map(_clean, value)) if name == "args" else _clean(value, name))  # type: ignore[call-overload]

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from krauth._values.language import default_language
+
 from .._failure import Command, Failure
-from .._language import LANGUAGES, default_language
+from .._language import LANGUAGES
 from ._phrases import Phrases
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from krauth import HTTPRequest, KrauthError, MemoryStore
+from krauth._values.language import default_language, remedies
 
 from .._failure import Command, Group, Misuse, printable, to_json
-from .._language import default_language, remedies
 from . import _meloming, _naver
 from ._phrases import Phrases
 from ._seen import Seen, line
