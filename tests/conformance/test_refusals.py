@@ -96,11 +96,17 @@ def test_floods_are_not_read(tried, fault):
     assert seconds < SECONDS + 1
 
 
+def skip_before_aiohttp_3_14(stack):
+    if stack.library_name == "aiohttp" and stack.library.__version__ < "3.14":
+        pytest.skip("before 3.14 aiohttp undoes a coding without a limit, and the first part of gzip only")
+
+
 @pytest.mark.parametrize("fault", BOMBS)
 def test_bombs_do_not_go_off(stack, tried, fault):
     """A refusal that a few kilobytes blow up to a hundred megabytes is handed back, within 16 MiB."""
     if "zstd" in fault and stack.library_name == "aiohttp":
         pytest.skip("aiohttp refuses a coding that it can't undo")
+    skip_before_aiohttp_3_14(stack)
     BOMBS[fault](type("Nobody", (), {"send": lambda data: None}), REFUSAL)  # made before memory is measured
     tracemalloc.start()
     try:
@@ -118,6 +124,8 @@ def test_odd_refusals_are_understood(stack, fault):
         pytest.skip("http.client takes an interim answer for the answer")
     if fault == "gzip twice" and stack.library_name == "aiohttp":
         pytest.skip("aiohttp undoes one coding")
+    if fault == "gzip in two parts":
+        skip_before_aiohttp_3_14(stack)
     issued = []
 
     def answer(peer, reply):
