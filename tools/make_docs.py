@@ -46,6 +46,7 @@ EVENTS = {
     "reused": "토큰을 요청했지만 같은 토큰을 다시 받았습니다",
     "adopted": "다른 프로세스가 갱신한 토큰을 이어받았습니다",
     "refused": "API가 토큰을 거절했습니다",
+    "attempt_failed": "토큰 요청이 실패해 다시 보냅니다",
     "refresh_failed": "토큰을 갱신하지 못했습니다",
     "not_before": "지난 토큰 요청이 실패해서 지금은 보내지 않습니다",
     "lease_lost": "갱신이 끝나기 전에 저장소의 lease가 끝났습니다",

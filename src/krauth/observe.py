@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["OpenTelemetry", "Prometheus"]
 
-#: How a refresh ends. Other events of it carry the duration of its token request as well; it counts once.
-_ENDS: frozenset[Kind] = frozenset({"obtained", "refreshed", "reused", "adopted", "authorized", "refresh_failed"})
+#: How a token request ends. Other events carry the duration of the last one as well; it counts once.
+_ENDS: frozenset[Kind] = frozenset(
+    {"obtained", "refreshed", "reused", "adopted", "authorized", "attempt_failed", "refresh_failed"}
+)
 #: Seconds. A token request takes some 50 ms; `RefreshPolicy` ends one after 10 s by default.
 _BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -31,7 +33,7 @@ def _request_seconds(event: TokenEvent) -> float | None:
 
 
 class OpenTelemetry:
-    """Makes a span of each refresh's last token request, under the call that caused it, and counts and times events.
+    """Makes a span of each token request, under the call that caused it, and counts and times events.
 
     The span `krauth.token_request` has the attributes `krauth.provider`, `krauth.event`, `krauth.cause`,
     `krauth.attempt`, `http.response.status_code` and `error.type`. The metrics are the counter `krauth.token.events`
@@ -84,7 +86,7 @@ class OpenTelemetry:
             attributes={**attributes, "krauth.attempt": event.attempt or 1},
             start_time=int((event.at - seconds) * 1e9),
         )
-        if event.kind == "refresh_failed":
+        if event.kind.endswith("_failed"):
             span.set_status(self._failed)
         span.end(int(event.at * 1e9))
 

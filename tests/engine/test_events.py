@@ -9,6 +9,8 @@ import pytest
 from krauth import (
     KrauthError,
     MemoryStore,
+    RefreshPolicy,
+    TokenTransportError,
     _plugins,
     hookimpl,
 )
@@ -16,7 +18,7 @@ from krauth._values.guard import shown_key
 from krauth._values.token import Token
 from krauth.stores import ANY
 
-from ._rig import NAVER_SECRET, Clock, Rig, answer, machine, naver
+from ._rig import NAVER_SECRET, Clock, Rig, answer, http_date, machine, naver
 
 
 @pytest.fixture
@@ -108,3 +110,43 @@ def test_the_memory_store_follows_the_fake_clock():
         clock.advance(3601)
         assert store.load(rig.credentials.key) is None
         assert store.save("key", "text", version=ANY)
+
+
+def told(observed):
+    """What the events say of the token requests."""
+    return [(event.kind, event.attempt, event.status, event.cause) for event in observed]
+
+
+def test_each_failed_attempt_is_told_with_its_status_and_cause(observed):
+    """A refresh that fails twice and then succeeds: three events, each with what its own token request took."""
+    rig = Rig()
+    rig.get()
+    rig.server.say(TokenTransportError("no route"), answer(503))
+    rig.get(refused="access-1")
+    refusal = ("refusal",)
+    assert told(observed[1:]) == [
+        ("attempt_failed", 1, None, *refusal),
+        ("attempt_failed", 2, 503, *refusal),
+        ("refreshed", 3, 200, *refusal),
+    ]
+    assert all(event.duration is not None for event in observed)
+    assert [type(event.error).__name__ for event in observed[1:3]] == ["TokenTransportError", "TokenServerError"]
+
+
+def test_a_request_that_is_signed_anew_at_once_is_told_too(observed):
+    """A refused timestamp costs two token requests, and two events."""
+    rig = Rig(naver())
+    rig.server.say(answer(400, {"code": "BAD_REQUEST"}, headers={"date": http_date(rig.clock.time() + 900)}))
+    rig.get()
+    assert told(observed) == [("attempt_failed", 1, 400, "expiry"), ("obtained", 2, 200, "expiry")]
+
+
+def test_what_fails_after_an_attempt_and_sends_nothing_has_no_duration(observed):
+    """The end of a refresh that could not even try again does not count the last request twice."""
+    rig = Rig(policy=RefreshPolicy(jitter=0, attempts=2, require_store=True))
+    rig.server.say(answer(503))
+    rig.server.before = lambda: setattr(rig.store, "down", True)
+    with pytest.raises(KrauthError):
+        rig.get()
+    ends = [event for event in observed if event.kind in ("attempt_failed", "refresh_failed")]
+    assert [event.duration is None for event in ends] == [False, True]

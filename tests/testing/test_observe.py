@@ -139,6 +139,19 @@ def test_a_failed_token_request_is_a_failed_span(sandbox, traces):
     assert "not-the-secret" not in span.to_json()
 
 
+def test_each_attempt_is_a_span_under_the_call(sandbox, traces):
+    """A token request that is answered 503 and the one after it are two spans; the first is a failed one."""
+    sandbox.naver.fail_token(503, times=1)
+    with traces.tracer.start_as_current_span("call") as parent:
+        call_blocking(sandbox)
+    failed, obtained = traces.spans
+    assert {span.parent.span_id for span in (failed, obtained)} == {parent.get_span_context().span_id}
+    assert [span.attributes["krauth.attempt"] for span in (failed, obtained)] == [1, 2]
+    assert [span.attributes["http.response.status_code"] for span in (failed, obtained)] == [503, 200]
+    assert not failed.status.is_ok
+    assert failed.end_time <= obtained.start_time
+
+
 def test_spans_and_metrics_hold_no_secret_and_no_client(sandbox, traces):
     """Neither the secret, nor a token, nor the client_id, nor an address is exported."""
     call_blocking(sandbox)

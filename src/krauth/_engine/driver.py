@@ -103,6 +103,8 @@ class Driver:
                 with threads.computing():
                     step = flow.send(answer) if failure is None else flow.throw(failure)
                 if isinstance(step, Sleep):
+                    if step.error is not None:
+                        self._tell_of_failed_attempt(step.error)
                     break
                 try:
                     answer, failure = self._perform(step), None
@@ -159,6 +161,10 @@ class Driver:
         raise AssertionError(step)
 
     def _send(self, request: HTTPRequest) -> HTTPResponse:
+        last = self._run.request
+        is_again = last.duration is not None and request.url == self._owner.credentials.token_endpoint
+        if is_again and (last.status is None or last.status >= 300):
+            self._tell_of_failed_attempt(None)  # it is repeated at once: signed anew, or with another secret
         started, status = Stopwatch.now(), None
         try:
             response = self._try_to_send(request)
@@ -167,6 +173,13 @@ class Driver:
         finally:
             attempt = (self._run.request.attempt or 0) + 1
             self._run.request = SentRequest(attempt, Stopwatch.now() - started, status)
+
+    def _tell_of_failed_attempt(self, error: KrauthError | None) -> None:
+        """Tell of an attempt that is repeated, once: what comes after it and sends nothing took none of its time."""
+        run, status = self._run, self._run.request.status
+        detail = None if status is None else f"the server answered {status}"
+        self._owner.emit(Emit("attempt_failed", error=error, detail=detail), run)
+        run.request = SentRequest(run.request.attempt)
 
     def _try_to_send(self, request: HTTPRequest) -> HTTPResponse:
         try:

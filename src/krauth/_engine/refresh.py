@@ -61,6 +61,7 @@ def refresh(start: Start) -> Generator[Step, Any, Outcome]:
     attempt, poll = 1, POLL
     while True:
         wait: float | None
+        failed: KrauthError | None = None
         try:
             if (held := (yield from flow.round(deadline))) is not None:
                 return Outcome(held)
@@ -78,11 +79,12 @@ def refresh(start: Start) -> Generator[Step, Any, Outcome]:
                 flow = _Refresh(start)  # the key of a store's entry depends on the secret
                 flow.held = held
                 continue
-            error, wait = failure, flow.pause_after(failure, attempt)
+            error = failed = failure
+            wait = flow.pause_after(failure, attempt)
             attempt += 1
         if wait is None or clock.monotonic() + wait >= deadline:
             return Outcome(flow.held, error)
-        yield Sleep(wait)
+        yield Sleep(wait, failed)
 
 
 class _WrongClock(Exception):

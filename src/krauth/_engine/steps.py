@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from .._values.event import Kind
+    from .._values.exceptions import KrauthError
     from .._values.messages import HTTPRequest
     from .._values.token import Token
     from ..stores import Lease
@@ -51,9 +52,10 @@ class Send(NamedTuple):
 
 
 class Sleep(NamedTuple):
-    """→ `None`, after `seconds`."""
+    """→ `None`, after `seconds`. `error`: why an attempt failed that is repeated then; the driver tells of it."""
 
     seconds: float
+    error: KrauthError | None = None
 
 
 class Emit(NamedTuple):
