@@ -5,6 +5,7 @@
 # make wheel  build wheel and source distribution
 # make floors the tests with the lowest versions of the dependencies
 # make runtimes  web servers, job queues, notebooks and packers, in an environment of their own
+# make changes  what the change fragments say of the next release
 # make check  everything CI runs
 # make bench  quick benchmarks; make bench-full, make soak: the long ones
 
@@ -54,6 +55,10 @@ docs: $(STAMP)
 # The wheel and the source distribution, into dist/.
 wheel: $(STAMP)
 	$(BIN)/python -m build --no-isolation --outdir dist .
+
+# What the next release changes, from changes/.
+changes: $(STAMP)
+	$(BIN)/towncrier build --draft --version next
 
 # The tests with the lowest versions that pyproject.toml declares.
 FLOORS := .venv-floors

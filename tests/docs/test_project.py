@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tarfile
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,15 @@ def test_the_source_distribution_is_whole(tmp_path):
         names = {name.partition("/")[2] for name in archive.getnames()}
     done = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert {name for name in done.stdout.splitlines() if name not in names and not name.startswith(".")} == set()
+
+
+def test_change_fragments():
+    """Each has a kind that there is, and sentences without a bullet: towncrier would put the file aside or print it odd."""
+    kinds = set(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["towncrier"]["fragment"])
+    for path in (ROOT / "changes").iterdir():
+        if path.name != "README.md":
+            assert re.fullmatch(rf"(\+[\w-]+|\d+)\.({'|'.join(kinds)})\.md", path.name), path.name
+            assert re.fullmatch(r"(?![#*-] ).*[.)]\n", path.read_text(encoding="utf-8"), re.DOTALL), path.name
 
 
 def test_workflows_call_targets_that_exist():
