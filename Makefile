@@ -39,7 +39,7 @@ ratios: $(STAMP)
 check: $(STAMP) lint types imports docs
 	bash tools/check.sh
 
-# Processes killed with SIGKILL while they renew, 500 times for each durable store; and longer searches of the models.
+# Processes killed with SIGKILL while they refresh, 500 times for each durable store; and longer searches of the models.
 soak: $(STAMP)
 	KRAUTH_SOAK_KILLS=500 $(BIN)/python -m pytest tests/stores/test_processes.py -k killed
 	KRAUTH_MODEL_FULL=1 $(BIN)/python -m pytest tests/model

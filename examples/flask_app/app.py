@@ -28,7 +28,7 @@ app.config.update(SESSION_COOKIE_SAMESITE="Lax", SESSION_COOKIE_SECURE=APP_URL.s
 
 
 def auth_for(user: str) -> MelomingOAuth:
-    """Cheap: all that are made for a user share one token and one renewal, in every process with this store."""
+    """Cheap: all that are made for a user share one token and one refresh, in every process with this store."""
     return MelomingOAuth.from_env(user=user, redirect_uri=f"{APP_URL}/callback", base_url=API_URL, store=STORE)
 
 

@@ -31,7 +31,7 @@ class Client:
     def request(
         self, method: str, url: str, *, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> urllib3.BaseHTTPResponse:
-        """Send a request, and once more after a refusal that other header fields may cure."""
+        """Send a request, and once more after a refusal that other header fields may help against."""
         fields = self.auth.headers(method, url, body)
         answer = self._send(method, url, body, {**(headers or {}), **fields})
         again = self.auth.refused(method, url, answer.status, answer.headers, answer.data, fields)

@@ -22,7 +22,7 @@ that one and from the `AdapterAuth` of a stack's package, and has an empty body:
 
 A provider with tokens derives a `Credentials` (any grant) or `OAuth2Credentials` (RFC 6749, with a table of errors of
 its own) and hands it to `use_credentials`; `UserAuth` instead of `OriginAuth` brings sign-in, revocation and
-introspection. `krauth.naver` and `krauth.meloming` are providers like anyone's.
+introspection. `krauth.naver` and `krauth.meloming` are made in the same way.
 
 What a subclass of `OriginAuth` may set or define:
 

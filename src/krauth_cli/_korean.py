@@ -148,7 +148,7 @@ KOREAN: Final[dict[str, str]] = {
     "none": "없음",
     "none, type SELF": "없음, SELF 타입",
     "now": "현재",
-    "renewable": "갱신 가능",
+    "refreshable": "갱신 가능",
     "required": "필수",
     "sandbox stopped; it answered 1 request": "샌드박스를 멈췄습니다. 요청 1건에 응답했습니다",
     "sandbox stopped; it answered {count} requests": "샌드박스를 멈췄습니다. 요청 {count}건에 응답했습니다",

@@ -34,7 +34,7 @@ def labelled(name: str, value: object, width: int) -> str:
     return f"{label}{' ' * max(1, width - cells)}{value}"
 
 
-def renewable_for(token: Token, now: float) -> str:
+def refreshable_for(token: Token, now: float) -> str:
     """Return whether, and for how long, a token can be refreshed."""
     if token.refresh_token is None:
         return say("no: sign in again when it has expired")

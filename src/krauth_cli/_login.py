@@ -12,7 +12,7 @@ from krauth import AuthorizationError
 
 from ._client import Client, client_options
 from ._failure import Command, Failure, Misuse, printable
-from ._language import duration, labelled, renewable_for, say
+from ._language import duration, labelled, refreshable_for, say
 
 if TYPE_CHECKING:
     from krauth import AuthorizationRequest, Token
@@ -155,7 +155,7 @@ def _report(client: Client, token: Token) -> None:
         "signed in": say("{user} at {server}", user=printable(client.user, 100), server=client.name),
         "scope": None if token.scope is None else printable(token.scope),
         "expires": None if token.expires_at is None else say("in {time}", time=duration(token.expires_in(now))),
-        "renewable": renewable_for(token, now),
+        "refreshable": refreshable_for(token, now),
         "store": client.shown_store,
     }
     for name, value in lines.items():

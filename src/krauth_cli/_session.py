@@ -9,7 +9,7 @@ import click
 
 from ._client import Client, client_options
 from ._failure import Command, Failure, printable, to_json
-from ._language import duration, labelled, renewable_for, say
+from ._language import duration, labelled, refreshable_for, say
 
 if TYPE_CHECKING:
     from krauth._values.record import Record
@@ -28,13 +28,13 @@ def whoami(target: str | None, as_json: bool, **options: Any) -> None:
     token = _token_of(client, client.stored()[1])
     now = time.time()
     usable = token.expires_in(now) > 0
-    renewable = token.refresh_token is not None and (token.refresh_expires_at or now + 1) > now
+    refreshable = token.refresh_token is not None and (token.refresh_expires_at or now + 1) > now
     facts = {
         "user": client.user,
         "server": client.name,
         "scope": token.scope,
         "state": "usable" if usable else "expired",
-        "renewable": renewable,
+        "refreshable": refreshable,
         "expires_at": None if token.expires_at is None else int(token.expires_at),
         "refresh_expires_at": None if token.refresh_expires_at is None else int(token.refresh_expires_at),
         "store": client.shown_store,
@@ -44,11 +44,11 @@ def whoami(target: str | None, as_json: bool, **options: Any) -> None:
     else:
         has_end = token.expires_at is not None and usable
         state = say("usable, for {time}", time=duration(token.expires_in(now))) if has_end else say(str(facts["state"]))
-        lines = {**facts, "state": state, "renewable": renewable_for(token, now) if renewable else say("no")}
+        lines = {**facts, "state": state, "refreshable": refreshable_for(token, now) if refreshable else say("no")}
         for name, value in lines.items():
             if value is not None and not name.endswith("_at"):
                 click.echo(labelled(name, printable(value), 14))
-    if not usable and not renewable:
+    if not usable and not refreshable:
         raise Failure(
             "the token has expired and can't be refreshed; sign in again: {command}", command=client.command("login")
         )

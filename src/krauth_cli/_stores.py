@@ -210,9 +210,11 @@ def _row(store: TokenStore, key: str) -> dict[str, Any] | None:
 
 
 def _window(key: str, expires_at: float | None, obtained_at: float) -> float:
-    from krauth.naver import REFRESH_WINDOW
+    from krauth.meloming import MelomingCredentials
+    from krauth.naver import NaverCredentials
 
-    documented = REFRESH_WINDOW if key.startswith("naver|") else None
+    windows = {one.provider: one.window for one in (MelomingCredentials, NaverCredentials)}
+    documented = windows.get(key.partition("|")[0])
     return 0.0 if expires_at is None else RefreshPolicy().window_for(expires_at - obtained_at, documented)
 
 

@@ -57,7 +57,7 @@ def read_start(response: Response, seconds: float) -> bytes | None:
 
 
 def _start_in_memory(response: Response) -> bytes | None:
-    """Read what an adapter made that has responses of a kind of its own, where it lies in memory (vcrpy, mocks)."""
+    """Read a body that an adapter keeps in memory, as vcrpy and mocks do."""
     raw: Any = response.raw
     try:
         if not raw.seekable():

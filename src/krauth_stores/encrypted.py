@@ -123,8 +123,8 @@ class EncryptedStore(TokenStore):
             ) from None
         if name != key:  # the name is encrypted with the text, so that entries can't be exchanged
             raise TokenStoreError(
-                f"the entry {key} in {self._store!r} holds what was saved under another name: somebody has moved"
-                " entries; delete it to start anew, and find out who can write to the store"
+                f"the entry {key} in {self._store!r} holds a value that was saved under another name: an entry was"
+                " moved; delete it to start anew, and find out who can write to the store"
             )
         return Stored(value, stored.version)
 

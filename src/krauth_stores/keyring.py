@@ -174,7 +174,7 @@ class KeyringStore(TokenStore):
         except Exception as error:  # backends let the exceptions of their libraries through
             raise TokenStoreError(
                 f"the keyring ({type(self._backend).__module__}) could not {what} an entry of {self._service!r}:"
-                f" {type(error).__name__}; is it locked, or is nobody logged in? `keyring diagnose` tells more"
+                f" {type(error).__name__}; is it locked, or is no user logged in? `keyring diagnose` tells more"
             ) from error
 
 

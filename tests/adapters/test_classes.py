@@ -1,4 +1,4 @@
-"""Every public class of every stack against the sandbox: tokens obtained, reused, renewed after a 401."""
+"""Every public class of every stack against the sandbox: tokens obtained, reused, refreshed after a 401."""
 
 import inspect
 

@@ -29,7 +29,7 @@ class Serialised(requests.Session):
 
 
 def test_a_session_that_sends_one_request_at_a_time(sandbox):
-    """A serialised session that is its own token transport is cured of a 401 as any session is."""
+    """A serialised session that is its own token transport gets over a 401 as any session is."""
     session = Serialised()
     session.trust_env = False
     session.auth = krauth_requests.MelomingOAuth(

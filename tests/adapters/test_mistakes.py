@@ -1,4 +1,4 @@
-"""Mistakes that would end in another library's error: each is named, with its cure."""
+"""Mistakes that would end in another library's error: each is named, with advice."""
 
 import asyncio
 import itertools

@@ -186,7 +186,7 @@ def test_a_token_server_that_hangs_up_once_is_tried_again(stack, naver, sandbox)
 
 
 def test_a_wrong_secret(stack, meloming, naver, sandbox, caplog):
-    """A wrong secret is refused once and for all callers, with the code, the cure, and no secret."""
+    """A wrong secret is refused once and for all callers, with the code, the advice, and no secret."""
     caplog.set_level(logging.DEBUG)
     wrong = "wrong-secret-0123456789"
     auth = meloming(client_secret=wrong)

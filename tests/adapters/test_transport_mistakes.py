@@ -1,4 +1,4 @@
-"""What people hand over as `token_transport` by mistake: each message names the culprit and the cure."""
+"""What people hand over as `token_transport` by mistake: each message names the culprit and the advice."""
 
 import types
 
@@ -14,7 +14,7 @@ async def coroutine(request):
     raise AssertionError
 
 
-#: What is wrong → (a value, made from the stack and its client; the words that name it; the words of the cure).
+#: What is wrong → (a value, made from the stack and its client; the words that name it; the words of the advice).
 #: `{wanted}` is the stack's own class.
 MISTAKES = {
     "a class of clients": (
@@ -103,11 +103,11 @@ def stack(request):
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_wrong_value_is_named_with_its_cure(stack, naver, mistake):
     """A value that is no transport is refused at construction: what it is, what to hand over, and no part of it."""
-    make, culprit, cure = MISTAKES[mistake]
-    culprit, cure = (words.replace("{wanted}", WANTED[stack.library_name]) for words in (culprit, cure))
+    make, culprit, advice = MISTAKES[mistake]
+    culprit, advice = (words.replace("{wanted}", WANTED[stack.library_name]) for words in (culprit, advice))
     with stack.client() as client, pytest.raises(ConfigurationError, match="token_transport must be") as caught:
         naver(token_transport=make(stack, client.native))
-    assert caught.match(f"not .*({culprit}).*({cure})|{culprit}$")
+    assert caught.match(f"not .*({culprit}).*({advice})|{culprit}$")
     assert "hidden-word" not in str(caught.value)
 
 

@@ -83,7 +83,19 @@ def test_every_message_is_korean(shown):
 
 def test_no_translation_is_left_over(shown):
     """Each is used: one that no text asks for belongs to a text that was changed."""
-    labels = {"active", "expires", "from", "no", "now", "none", "required", "renewable", "server", "signed in", "state"}
+    labels = {
+        "active",
+        "expires",
+        "from",
+        "no",
+        "now",
+        "none",
+        "required",
+        "refreshable",
+        "server",
+        "signed in",
+        "state",
+    }
     labels |= {"store", "token", "user", "usable", "expired", "yes", "default", "env var"}
     constants = {getattr(_failure, name) for name in ("_WHY", "_OUTPUT", "_SYSTEM")}
     assert sorted(set(KOREAN) - shown - in_code() - labels - constants) == []

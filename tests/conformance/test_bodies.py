@@ -107,7 +107,7 @@ def test_a_body_that_can_be_read_once_is_sent_once(stack, world, client, kind, c
 
 
 def test_a_one_shot_body_is_not_risked_on_a_stale_token(stack, world):
-    """A token about to be renewed is good enough for a call that can be repeated, not for a stream."""
+    """A token about to be refreshed is good enough for a call that can be repeated, not for a stream."""
     auth = world.auth(stack, refresh=RefreshPolicy(window=3599.999, jitter=0, keep_warm=False))
     stack.token(auth)
     snapshot = auth._tokens.snapshot

@@ -87,13 +87,13 @@ def test_refused(stack, world, ask):
 
 
 def test_refused_with_an_old_token(stack, world, ask):
-    """Where a newer token is there already, it is the cure, and costs no request."""
+    """Where a newer token is there already, it is used, and costs no request."""
     auth = world.auth(stack)
     url = f"{world.home.url}/x"
     old = dict(ask(auth, "headers", "GET", url))
     assert ask(auth, "refused", "GET", url, 401, {}, REFUSAL, old)
-    cure = ask(auth, "refused", "GET", f"{url}/2", 401, {}, REFUSAL.decode(), {"authorization": old["Authorization"]})
-    assert cure["Authorization"] == f"Bearer {world.issued[1]}"
+    again = ask(auth, "refused", "GET", f"{url}/2", 401, {}, REFUSAL.decode(), {"authorization": old["Authorization"]})
+    assert again["Authorization"] == f"Bearer {world.issued[1]}"
     assert len(world.issued) == 2
 
 
@@ -102,7 +102,7 @@ def test_refused_with_an_old_token(stack, world, ask):
     [(200, REFUSAL), (403, REFUSAL), (500, b""), (401, b'{"code": "INVALID_API_KEY"}'), (401, None), (401, b"\xff")],
 )
 def test_not_about_the_token(stack, world, ask, status, body):
-    """An answer that no token can cure gives `None`, and costs nothing."""
+    """An answer that no token helps against gives `None`, and costs nothing."""
     auth = world.auth(stack)
     url = f"{world.home.url}/x"
     sent = ask(auth, "headers", "GET", url)

@@ -257,7 +257,7 @@ def test_a_refusal_that_no_token_can_cure(stack, world, caplog, kind):
 
 
 def test_cancellation(stack, world):
-    """A call cancelled while it waits for a token leaves the renewal running: the next call finds the token."""
+    """A call cancelled while it waits for a token leaves the refresh running: the next call finds the token."""
     if not stack.is_async:
         pytest.skip("a blocking call can't be cancelled")
     begun, go_on = threading.Event(), threading.Event()

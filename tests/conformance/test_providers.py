@@ -112,7 +112,7 @@ def test_the_body_is_signed(stack, world, home, kind):
 
 @pytest.mark.parametrize("kind", ["chunks", "pipe"])
 def test_a_stream_is_refused_before_it_is_sent(stack, world, home, kind):
-    """A body that can be read only once can't be signed: the error names provider and cure, and nothing is sent."""
+    """A body that can be read only once can't be signed: the error names provider and advice, and nothing is sent."""
 
     class Pipe(io.RawIOBase):
         def readable(self):
@@ -305,7 +305,7 @@ def bearer_or(world, refusal):
 @pytest.mark.parametrize("status", [400, 403, 500])
 @pytest.mark.parametrize("stream", [False, True], ids=["read at once", "streamed"])
 def test_judged_statuses(stack, world, status, stream):
-    """A status that a provider judges is cured as a 401 is; a 401 that it does not judge is not."""
+    """A status that a provider judges leads to a refresh as a 401 does; a 401 that it does not judge is not."""
 
     class Judged(Tokens):
         judged_statuses = frozenset({status})

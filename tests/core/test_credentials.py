@@ -245,14 +245,14 @@ def test_equal_settings_have_equal_keys():
 
 
 def test_a_users_key_outlives_the_clients_secret():
-    """A user's token stays where it is when the client's secret is replaced, but the two do not share a renewal."""
+    """A user's token stays where it is when the client's secret is replaced, but the two do not share a refresh."""
     new = MelomingCredentials("client", SECRET + "2", user="kim")
     assert new.key == KEYS["meloming, a user"].key
     assert new.identity != KEYS["meloming, a user"].identity
 
 
 def test_client_authentication_is_part_of_the_identity():
-    """A corrected client_auth does not wait for the renewal, or the remembered failure, of a wrong one."""
+    """A corrected client_auth does not wait for the refresh, or the remembered failure, of a wrong one."""
     assert oauth2(client_auth="client_secret_basic").identity != oauth2().identity
 
 
@@ -365,7 +365,7 @@ NO_CODE = [
 
 @pytest.mark.parametrize("body", NO_CODE, ids=lambda body: ascii(body[:24]))
 def test_judge_without_code(body):
-    """A 401 without a code costs Naver and Meloming no renewal, and any other server's 401 is about the token."""
+    """A 401 without a code costs Naver and Meloming no refresh, and any other server's 401 is about the token."""
     assert NaverCredentials("client", NAVER_SECRET).judge("POST", 401, {}, body) == (False, None, None)
     assert MelomingCredentials("client", SECRET).judge("POST", 401, {}, body) == (False, None, None)
     assert oauth2().judge("POST", 401, {}, body) == (True, None, None)

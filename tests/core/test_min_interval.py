@@ -46,7 +46,7 @@ class Server:
             return HTTPResponse(200, {}, json.dumps(data).encode())
 
 
-def cure(auth, refused):
+def another(auth, refused):
     """Obtain a token in the place of one that the API refused."""
     return auth._tokens.obtain(auth._transport, refused=hide(refused)).token.access_token
 
@@ -60,11 +60,11 @@ def test_the_engine_says_until_when():
         clock.advance(15)
         for auth in auths:
             with pytest.raises(RateLimitError, match="one token in 60 s") as caught:
-                cure(auth, "t1")
+                another(auth, "t1")
             assert caught.value.retry_after == pytest.approx(45, abs=1)
         assert len(server.sent) == 1
         clock.advance(46)
-        assert [cure(auth, "t1") for auth in auths] == ["t2", "t2"]
+        assert [another(auth, "t1") for auth in auths] == ["t2", "t2"]
         assert len(server.sent) == 2
 
 
@@ -76,7 +76,7 @@ def test_the_engine_waits_where_there_is_time():
         auth.token()
         clock.advance(59.9)
         threading.Timer(0.02, clock.advance, [5]).start()
-        assert cure(auth, "t1") == "t2"
+        assert another(auth, "t1") == "t2"
         assert server.sent[1] - server.sent[0] >= 60
 
 

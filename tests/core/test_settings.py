@@ -206,7 +206,7 @@ def test_plain_http_says_why(core):
     ],
 )
 def test_naver_secret(secret, word, core, assert_hidden):
-    """A mangled Naver secret is refused at once, by the class that users see, with the cure and without the value."""
+    """A mangled Naver secret is refused at once, by the class that users see, with advice and without the value."""
     hidden = [NAVER_SECRET, "bcdefghijklmnop"]
     refused(lambda: core.NaverAuth("client", secret), *hidden, name="client_secret", word=word, hidden=assert_hidden)
 
@@ -271,7 +271,7 @@ QUOTED = ["'{}'", '"{}"', "`{}`", "\u2018{}\u2019", "\u201c{}\u201d", "'{}\""]
     ],
 )
 def test_quotes_around_a_value(kind, name, value, quotes, core, assert_hidden):
-    """A value that a program read with its quotes (docker --env-file) is refused with the cure, before any request."""
+    """A value that a program read with its quotes (docker --env-file) is refused with advice, before any request."""
     quoted = quotes.format(value)
     refused(lambda: MAKERS[kind](core, **{name: quoted}), value, name=name, word="without quotes", hidden=assert_hidden)
 

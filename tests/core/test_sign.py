@@ -136,7 +136,7 @@ MALFORMED_SECRETS = {
 
 @pytest.mark.parametrize("secret", MALFORMED_SECRETS, ids=ascii)
 def test_malformed_secret(secret, assert_hidden):
-    """A secret that can't be one is refused with the cure, and appears in no message and no local variable of ours."""
+    """A secret that can't be one is refused with advice, and appears in no message and no local variable of ours."""
     with pytest.raises(ConfigurationError, match="client_secret") as caught:
         sign("client", secret, NOW)
     assert MALFORMED_SECRETS[secret] in str(caught.value)

@@ -102,7 +102,7 @@ def test_window_is_shorter_than_the_lifetime(window, lifetime, documented):
 
 @given(st.floats(1801, 10_800), st.floats(0, 0.999999))
 def test_jitter_comes_after_the_boundary(lifetime, chance):
-    """Jitter delays a renewal and never brings it forward, nor beyond the token's end."""
+    """Jitter delays a refresh and never brings it forward, nor beyond the token's end."""
     with FakeClock(NOW) as clock:
         snapshot = Snapshot.of(Token("t", NOW + lifetime, NOW), 1, 1800.0, 90.0 * chance, clock)
         assert NOW + lifetime - 1800 <= snapshot.fresh_wall + 1e-6

@@ -181,7 +181,7 @@ def judge(credentials, status, body, headers=None, method="GET"):
 
 
 def test_naver_401_gw_authn_is_worth_one_new_token():
-    """401 `GW.AUTHN` is the only refusal that a new token may cure; the remedy names what else it can mean."""
+    """401 `GW.AUTHN` is the only refusal after which a new token may help; the remedy names what else it can mean."""
     verdict = judge(NAVER, 401, {"code": "GW.AUTHN", "message": "m", "timestamp": "t", "traceId": "i"})
     assert verdict.refresh
     assert "API group" in verdict.remedy

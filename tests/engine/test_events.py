@@ -81,7 +81,7 @@ def test_an_observer_that_fails_is_logged_and_harms_nobody(observed, caplog):
 
 
 def test_an_event_without_listeners_costs_no_token_either(monkeypatch):
-    """Broken plugin machinery does not fail a renewal."""
+    """Broken plugin machinery does not fail a refresh."""
     import krauth._plugins as plugins
 
     monkeypatch.setattr(plugins, "plugins", lambda: 1 / 0)
@@ -90,7 +90,7 @@ def test_an_event_without_listeners_costs_no_token_either(monkeypatch):
 
 
 def test_a_source_shows_no_token():
-    """Repr of source, snapshot, run, renewal: keys and lifetimes only."""
+    """Repr of source, snapshot, run, refresh: keys and lifetimes only."""
     rig = Rig(machine("the-secret"))
     rig.server.say(answer(access_token="the-token"))
     rig.get()

@@ -66,7 +66,7 @@ def test_a_remembered_refusal_is_a_copy_for_each():
 
 
 def test_an_outage_is_remembered_for_some_seconds():
-    """A dead network costs a renewal (three requests) and then silence for some seconds, however many call."""
+    """A dead network costs a refresh (three requests) and then silence for some seconds, however many call."""
     rig = Rig()
     rig.server.down = NETWORK
     with pytest.raises(TokenTransportError):
@@ -113,7 +113,7 @@ def test_retry_after_silences_the_source_for_as_long(status):
     assert rig.get() == "access-1"
 
 
-def test_retry_after_holds_for_background_renewals_too():
+def test_retry_after_holds_for_background_refreshes_too():
     """In the window the old token goes on, and the server gets the quiet it asked for."""
     rig = Rig()
     rig.get()
@@ -241,7 +241,7 @@ def test_whatever_a_store_raises_costs_client_credentials_nothing(method, monkey
 
 
 def test_an_exception_out_of_the_log_costs_nobody_the_token():
-    """A logging filter that raises neither fails a renewal nor leaves its callers waiting."""
+    """A logging filter that raises neither fails a refresh nor leaves its callers waiting."""
 
     class Broken(logging.Filter):
         def filter(self, record):

@@ -41,7 +41,7 @@ OLD = Token("old", NOW - 10, NOW - 3610, refresh_token="refresh-old")
 SIBLINGS = Token("siblings", NOW + 3600, NOW, refresh_token="refresh-siblings")
 
 
-def renewal(credentials=None, *, policy=None, clock=None, jitter=0.5, **known):
+def facts(credentials=None, *, policy=None, clock=None, jitter=0.5, **known):
     clock = clock or Clock()
     if "current" in known:
         current = known.pop("current")
@@ -135,7 +135,7 @@ FOUND = {
 def test_every_row_of_the_table_adopts_or_refreshes(mine, theirs):
     """A newer token in the store is adopted without a lease where the table says so; elsewhere one is obtained."""
     found = token_in(theirs, "theirs")
-    known = renewal(current=token_in(mine, "mine"), usable=mine)
+    known = facts(current=token_in(mine, "mine"), usable=mine)
     look = stored(found)
     assert decide(mine, theirs) is FOUND[mine, theirs]
     if FOUND[mine, theirs] is Decision.ADOPT:
@@ -150,18 +150,18 @@ def test_every_row_of_the_table_adopts_or_refreshes(mine, theirs):
 
 @pytest.mark.parametrize("usable", [TokenState.FRESH, TokenState.STALE, TokenState.EXPIRED, TokenState.MISSING])
 def test_the_refused_token_is_not_taken_back_from_the_store(usable):
-    """A token that a server refused is renewed although the store calls it fresh."""
+    """A token that a server refused is refreshed although the store calls it fresh."""
     refused = Token("refused", NOW + 3000, NOW - 600)
-    known = renewal(current=refused, usable=usable, refused="refused")
+    known = facts(current=refused, usable=usable, refused="refused")
     script = [(Load, stored(refused)), (Acquire, (LEASE, stored(refused))), (Send, answer()), *KEEP]
     _, token = play(known, script)
     assert token.access_token == "a"
 
 
 def test_a_refused_token_is_not_adopted_by_who_forgot_it():
-    """What was refused is no cure, also where the memory of it is gone, as after a fork or a sign-out."""
+    """A refused token is not adopted, also where the memory of it is gone, as after a fork or a sign-out."""
     refused = Token("refused", NOW + 3000, NOW - 600)
-    known = renewal(current=None, usable=TokenState.MISSING, refused="refused")
+    known = facts(current=None, usable=TokenState.MISSING, refused="refused")
     script = [(Load, stored(refused)), (Acquire, (LEASE, stored(refused))), (Send, answer()), *KEEP]
     _, token = play(known, script)
     assert token.access_token == "a"
@@ -169,9 +169,9 @@ def test_a_refused_token_is_not_adopted_by_who_forgot_it():
 
 @pytest.mark.parametrize("state", [TokenState.FRESH, TokenState.STALE])
 def test_a_siblings_token_cures_a_refusal(state):
-    """A sibling's good token, even a stale one, is the cure for a refused one: no request."""
+    """A sibling's good token, even a stale one, replaces a refused one: no request."""
     refused = Token("refused", NOW + 3000, NOW - 36000)
-    known = renewal(current=refused, usable=TokenState.FRESH, refused="refused")
+    known = facts(current=refused, usable=TokenState.FRESH, refused="refused")
     steps, token = play(known, [(Load, stored(token_in(state, "theirs"))), (Emit, None)])
     assert token.access_token == "theirs"
     assert not sends(steps)
@@ -180,7 +180,7 @@ def test_a_siblings_token_cures_a_refusal(state):
 def test_a_clock_set_back_does_not_revive_our_own_token_from_the_store():
     """What the monotonic clock has ended stays ended, though by the wall clock the stored copy is fresh again."""
     ours = Token("ours", NOW + 3000, NOW - 600)
-    known = renewal(current=ours, usable=TokenState.EXPIRED)
+    known = facts(current=ours, usable=TokenState.EXPIRED)
     script = [(Load, stored(ours, number=1)), (Acquire, (LEASE, stored(ours, number=1))), (Send, answer()), *KEEP]
     _, token = play(known, script)
     assert token.access_token == "a"
@@ -189,16 +189,16 @@ def test_a_clock_set_back_does_not_revive_our_own_token_from_the_store():
 def test_the_store_is_read_again_under_the_lease():
     """A token that another process saved between the first look and the lease is adopted, and nothing is sent."""
     script = [(Load, None), (Acquire, (LEASE, stored(SIBLINGS))), (Emit, None), (Release, None)]
-    steps, token = play(renewal(), script)
+    steps, token = play(facts(), script)
     assert token == SIBLINGS
     assert events(steps) == ["adopted"]
 
 
 def test_a_token_of_before_ours_is_not_taken_for_a_siblings():
-    """What is left in the store of before it was down, or comes out of a backup, is no cure for the newer one."""
+    """What is left in the store of before it was down, or comes out of a backup, does not replace the newer one."""
     refused = Token("refused", NOW + 3000, NOW - 600)
     left_over = Token("left-over", NOW + 2900, NOW - 700)
-    known = renewal(current=refused, usable=TokenState.FRESH, refused="refused")
+    known = facts(current=refused, usable=TokenState.FRESH, refused="refused")
     script = [
         (Load, stored(left_over, number=0)),
         (Acquire, (LEASE, stored(left_over, number=0))),
@@ -216,7 +216,7 @@ def test_a_new_token_is_saved_before_it_is_given_out_and_the_lease_goes_back():
     """Lease, second look, one request, save under the lease and the version that was read, release: in this order."""
     old = stored(Token("old", NOW - 10, NOW - 3610), "v9")
     script = [(Load, old), (Acquire, (LEASE, old)), (Send, answer(access_token="new")), *KEEP]
-    steps, token = play(renewal(), script)
+    steps, token = play(facts(), script)
     save = next(step for step in steps if isinstance(step, Save))
     assert Record.from_text(save.value).token == token
     assert (save.version, save.lease, save.expires_at) == ("v9", LEASE, token.expires_at)
@@ -225,7 +225,7 @@ def test_a_new_token_is_saved_before_it_is_given_out_and_the_lease_goes_back():
 
 def test_the_first_save_says_that_there_was_no_entry():
     """Where nothing was stored the save is conditional on there being nothing still."""
-    steps, _ = play(renewal(), [*LOOK, (Send, answer()), *KEEP])
+    steps, _ = play(facts(), [*LOOK, (Send, answer()), *KEEP])
     assert [step.version for step in steps if isinstance(step, Save)] == [None]
 
 
@@ -237,7 +237,7 @@ def test_the_event_tells_a_first_token_a_new_one_and_the_same_again_apart(last, 
     """`obtained`, `refreshed`, `reused`: what happened is what is reported."""
     look = stored(Token(last, NOW - 1, NOW - 3600)) if last else None
     script = [(Load, look), (Acquire, (LEASE, look)), (Send, answer(access_token=name)), *KEEP]
-    steps, _ = play(renewal(), script)
+    steps, _ = play(facts(), script)
     assert events(steps) == [kind]
 
 
@@ -249,7 +249,7 @@ def test_a_token_lives_from_when_it_was_asked_for():
         clock.advance(9)
         return answer(expires_in=100)
 
-    _, token = play(renewal(clock=clock), [*LOOK, (Send, slow), *KEEP])
+    _, token = play(facts(clock=clock), [*LOOK, (Send, slow), *KEEP])
     assert (token.obtained_at, token.expires_at) == (NOW, NOW + 100)
 
 
@@ -278,8 +278,8 @@ DEFINITIVE = [
 
 @pytest.mark.parametrize(("refusal", "word"), DEFINITIVE)
 def test_a_definitive_answer_is_not_asked_for_twice(refusal, word):
-    """A refusal that repeating cannot change ends the renewal after one request, with the lease given back."""
-    steps, error = play(renewal(), [*LOOK, (Send, refusal), TELL])
+    """A refusal that repeating cannot change ends the refresh after one request, with the lease given back."""
+    steps, error = play(facts(), [*LOOK, (Send, refusal), TELL])
     assert word in str(error)
     assert not error.transient
     assert error.status == refusal.status
@@ -292,7 +292,7 @@ def test_a_definitive_answer_is_not_asked_for_twice(refusal, word):
 )
 def test_an_odd_lifetime_is_read_as_meant(value, lifetime):
     """Strings, fractions, centuries and no `expires_in` at all are read safely."""
-    _, token = play(renewal(), [*LOOK, (Send, answer(expires_in=value)), *KEEP])
+    _, token = play(facts(), [*LOOK, (Send, answer(expires_in=value)), *KEEP])
     assert token.expires_at == (None if lifetime is None else NOW + lifetime)
 
 
@@ -309,7 +309,7 @@ TRANSIENT = [answer(500), answer(502, b"<html>"), answer(503), answer(504), answ
 def test_a_passing_failure_is_repeated_with_backoff_and_without_the_lease(failure):
     """5xx, 429 and a dead network are tried again after a pause, during which others may have the lease."""
     script = [*LOOK, (Send, failure), TELL, (Sleep, None), *LOOK, (Send, answer()), *KEEP]
-    steps, token = play(renewal(), script)
+    steps, token = play(facts(), script)
     assert token.access_token == "a"
     assert [step.seconds for step in steps if isinstance(step, Sleep)] == [least_pause(failure)]
 
@@ -319,7 +319,7 @@ def test_a_passing_failure_that_lasts_is_raised_after_the_last_attempt(failure):
     """`attempts` requests at most; the last failure reaches the caller."""
     again = [*LOOK, (Send, failure), TELL]
     script = [*again, (Sleep, None), *again, (Sleep, None), *again]
-    steps, error = play(renewal(policy=RefreshPolicy(attempts=3)), script)
+    steps, error = play(facts(policy=RefreshPolicy(attempts=3)), script)
     assert error.transient
     assert isinstance(error, TokenServerError | RateLimitError | TokenTransportError)
     pauses = [step.seconds for step in steps if isinstance(step, Sleep)]
@@ -328,7 +328,7 @@ def test_a_passing_failure_that_lasts_is_raised_after_the_last_attempt(failure):
 
 def test_one_attempt_is_one_request():
     """RefreshPolicy(attempts=1) repeats nothing."""
-    _, error = play(renewal(policy=RefreshPolicy(attempts=1)), [*LOOK, (Send, answer(503)), TELL])
+    _, error = play(facts(policy=RefreshPolicy(attempts=1)), [*LOOK, (Send, answer(503)), TELL])
     assert isinstance(error, TokenServerError)
 
 
@@ -336,7 +336,7 @@ def test_one_attempt_is_one_request():
 @given(jitter=st.floats(0, 1, exclude_max=True), failures=st.integers(1, 8))
 def test_pauses_have_jitter_and_a_ceiling(jitter, failures):
     """Each pause lies between half of a bound and the bound, which doubles up to `MAX_SHARED_PAUSE`."""
-    known = renewal(policy=RefreshPolicy(attempts=9, timeout=10_000), jitter=jitter)
+    known = facts(policy=RefreshPolicy(attempts=9, timeout=10_000), jitter=jitter)
     flow = refresh(known)
     step, steps, record, answers = next(flow), [], None, [answer(503)] * failures + [answer()]
     with pytest.raises(StopIteration):
@@ -376,7 +376,7 @@ def test_retry_after_is_waited_for_and_never_undercut(status, headers, wait):
         (Send, answer()),
         *KEEP,
     ]
-    steps, _ = play(renewal(jitter=0.5), script)
+    steps, _ = play(facts(jitter=0.5), script)
     assert [step.seconds for step in steps if isinstance(step, Sleep)] == [
         pytest.approx(max(wait, 1.0 if status == 429 else 0.75 * SHARED_PAUSE))
     ]
@@ -394,14 +394,14 @@ def test_retry_after_as_a_date_is_read_by_the_clock_that_wrote_it():
         (Send, answer()),
         *KEEP,
     ]
-    steps, _ = play(renewal(), script)
+    steps, _ = play(facts(), script)
     assert [step.seconds for step in steps if isinstance(step, Sleep)] == [pytest.approx(7, abs=1)]
 
 
 def test_a_pause_that_would_outlast_the_deadline_is_not_begun():
     """Whoever waits is told at once when the server asks for more patience than there is time."""
     script = [*LOOK, (Send, answer(429, headers={"retry-after": "31"})), TELL]
-    _, error = play(renewal(policy=RefreshPolicy(timeout=30)), script)
+    _, error = play(facts(policy=RefreshPolicy(timeout=30)), script)
     assert isinstance(error, RateLimitError)
     assert error.retry_after == 31
 
@@ -415,7 +415,7 @@ def test_attempts_end_with_the_deadline_and_their_timeouts_shrink_towards_it():
         return NETWORK
 
     again = [*LOOK, (Send, slow), TELL]
-    known = renewal(clock=clock, policy=RefreshPolicy(timeout=25, attempt_timeout=10, attempts=9), jitter=0)
+    known = facts(clock=clock, policy=RefreshPolicy(timeout=25, attempt_timeout=10, attempts=9), jitter=0)
     steps, error = play(known, [*again, (Sleep, None), *again, (Sleep, None), *again])
     assert [request.timeout for request in sends(steps)] == pytest.approx([10, 10, 4])
     assert isinstance(error, TokenTransportError)
@@ -436,7 +436,7 @@ LATE = {"code": "BAD_REQUEST", "invalidInputs": [{"name": "timestamp", "type": "
 def test_a_refusal_under_a_wrong_clock_is_signed_anew_once_by_the_servers_time(ahead):
     """The second request carries a timestamp of the server's clock, follows at once, and there is no third."""
     refusal = answer(400, LATE, headers={"date": http_date(NOW + ahead)})
-    known = renewal(naver())
+    known = facts(naver())
     steps, error = play(known, [*LOOK, (Send, refusal), (Release, None), *LOOK, (Send, refusal), TELL])
     first, second = map(signed_at, sends(steps))
     assert first == pytest.approx(NOW - 1, abs=0.01)
@@ -448,7 +448,7 @@ def test_a_refusal_under_a_wrong_clock_is_signed_anew_once_by_the_servers_time(a
 def test_servers_that_disagree_about_the_time_are_asked_twice_all_the_same():
     """A `Date` that jumps with every answer, as behind a balancer, is no reason for a third signature."""
     first, second = (answer(400, LATE, headers={"date": http_date(NOW + ahead)}) for ahead in (900, -900))
-    steps, error = play(renewal(naver()), [*LOOK, (Send, first), (Release, None), *LOOK, (Send, second), TELL])
+    steps, error = play(facts(naver()), [*LOOK, (Send, first), (Release, None), *LOOK, (Send, second), TELL])
     assert error.status == 400
     assert len(sends(steps)) == 2
 
@@ -456,17 +456,17 @@ def test_servers_that_disagree_about_the_time_are_asked_twice_all_the_same():
 def test_a_clock_that_is_corrected_by_the_first_answer_brings_the_token():
     """One refusal, one corrected signature, one token."""
     refusal = answer(400, LATE, headers={"date": http_date(NOW + 900)})
-    _, token = play(renewal(naver()), [*LOOK, (Send, refusal), (Release, None), *LOOK, (Send, answer()), *KEEP])
+    _, token = play(facts(naver()), [*LOOK, (Send, refusal), (Release, None), *LOOK, (Send, answer()), *KEEP])
     assert token.access_token == "a"
 
 
 def test_a_known_skew_is_used_from_the_first_request_on_and_is_no_excuse_for_a_refusal():
-    """What another renewal measured corrects this one's signature; a refusal under the same skew is final."""
+    """What another refresh measured corrects this one's signature; a refusal under the same skew is final."""
     skew, clock = Skews(), Clock()
     for _ in range(2):
         skew.measure(naver().token_endpoint, http_date(NOW + 900), NOW, NOW, clock.monotonic())
     refusal = answer(400, LATE, headers={"date": http_date(NOW + 900)})
-    steps, _ = play(renewal(naver(), skew=skew, clock=clock), [*LOOK, (Send, refusal), TELL])
+    steps, _ = play(facts(naver(), skew=skew, clock=clock), [*LOOK, (Send, refusal), TELL])
     assert signed_at(sends(steps)[0]) == pytest.approx(NOW + 899, abs=0.01)
 
 
@@ -483,7 +483,7 @@ def test_a_known_skew_is_used_from_the_first_request_on_and_is_no_excuse_for_a_r
 def test_a_refusal_that_is_not_the_clocks_fault_is_not_signed_anew(credentials, refusal):
     """Only a signed request, refused while the clock was off, is sent a second time."""
     end = (Release, None) if refusal.status == 403 else TELL  # an IP address is a fact about this machine
-    steps, error = play(renewal(credentials()), [*LOOK, (Send, refusal), end])
+    steps, error = play(facts(credentials()), [*LOOK, (Send, refusal), end])
     assert isinstance(error, IPNotAllowedError) or error.status == 400
     assert len(sends(steps)) == 1
 
@@ -496,7 +496,7 @@ def test_a_slow_answer_is_no_skew():
         clock.advance(8)
         return answer(400, LATE, headers={"date": http_date(NOW + 4)})
 
-    known = renewal(naver(), clock=clock)
+    known = facts(naver(), clock=clock)
     play(known, [*LOOK, (Send, slow), TELL])
     assert known.server_ahead() == 0.0
 
@@ -505,9 +505,9 @@ def test_a_slow_answer_is_no_skew():
 
 
 def test_a_lease_that_another_holds_is_polled_for_and_its_token_adopted():
-    """While another process renews, this one looks at the store now and then and sends nothing."""
+    """While another process refreshes, this one looks at the store now and then and sends nothing."""
     wait = [(Load, None), (Acquire, (None, None)), (Sleep, None)]
-    steps, token = play(renewal(), [*wait * 3, (Load, stored(SIBLINGS)), (Emit, None)])
+    steps, token = play(facts(), [*wait * 3, (Load, stored(SIBLINGS)), (Emit, None)])
     assert token == SIBLINGS
     assert not sends(steps)
     assert [step.seconds for step in steps if isinstance(step, Sleep)] == pytest.approx([POLL, 2 * POLL, 4 * POLL])
@@ -515,7 +515,7 @@ def test_a_lease_that_another_holds_is_polled_for_and_its_token_adopted():
 
 def test_polling_slows_down_to_a_bound_and_ends_with_the_deadline():
     """A lease that never comes free costs a bounded number of looks, and an error that says what went on."""
-    known = renewal(policy=RefreshPolicy(timeout=10))
+    known = facts(policy=RefreshPolicy(timeout=10))
     flow, pauses = refresh(known), []
     step = next(flow)
     with pytest.raises(StopIteration) as ended:
@@ -532,7 +532,7 @@ def test_polling_slows_down_to_a_bound_and_ends_with_the_deadline():
 
 def test_the_lease_outlives_the_request_it_is_for():
     """A lease is asked for longer than a token request can take, so that it does not end under one."""
-    steps, _ = play(renewal(policy=RefreshPolicy(attempt_timeout=4)), [*LOOK, (Send, answer()), *KEEP])
+    steps, _ = play(facts(policy=RefreshPolicy(attempt_timeout=4)), [*LOOK, (Send, answer()), *KEEP])
     assert [step.seconds for step in steps if isinstance(step, Acquire)] == [4 + LEASE_MARGIN]
 
 
@@ -548,7 +548,7 @@ def test_the_lease_outlives_the_request_it_is_for():
 )
 def test_the_lease_is_given_back_whatever_happens(trouble, end):
     """No failure keeps others waiting for a lease that nobody uses."""
-    steps, _ = play(renewal(policy=RefreshPolicy(attempts=1)), [*LOOK, (Send, trouble), end])
+    steps, _ = play(facts(policy=RefreshPolicy(attempts=1)), [*LOOK, (Send, trouble), end])
     assert steps[-1] == Release(LEASE) or (steps[-1].release and steps[-1].lease == LEASE)
 
 
@@ -562,7 +562,7 @@ def test_the_lease_is_given_back_when_a_providers_own_code_breaks():
             raise KeyError("a bug")
 
     credentials = Broken("client", "s3cret", token_endpoint=ENDPOINT, api_origins="https://api.example")
-    steps, error = play(renewal(credentials), [*LOOK, (Send, answer()), (Release, None)])
+    steps, error = play(facts(credentials), [*LOOK, (Send, answer()), (Release, None)])
     assert isinstance(error, KeyError)
     assert steps[-1] == Release(LEASE)
 
@@ -571,7 +571,7 @@ def test_a_release_that_fails_costs_nobody_the_token():
     """The lease ends by itself; the failure is reported and the token given out."""
     look = stored(SIBLINGS)
     script = [(Load, None), (Acquire, (LEASE, look)), (Emit, None), (Release, TokenStoreError("gone")), (Emit, None)]
-    steps, token = play(renewal(), script)
+    steps, token = play(facts(), script)
     assert token == SIBLINGS
     assert events(steps) == ["adopted", "store_failed"]
 
@@ -583,7 +583,7 @@ def test_a_conflict_yields_to_a_higher_number():
     """Where a sibling got further, its token is in force, for this caller too; the lease is taken anew to see it."""
     newer = stored(Token("newer", NOW + 3700, NOW + 100), number=5)
     script = [*LOOK, (Send, answer()), *CONFLICT, (Acquire, (LEASE, newer)), (Emit, None), (Release, None)]
-    steps, token = play(renewal(), script)
+    steps, token = play(facts(), script)
     assert token.access_token == "newer"
     assert events(steps) == ["conflict", "adopted"]
 
@@ -593,7 +593,7 @@ def test_a_conflict_without_a_higher_number_is_saved_again_under_the_lease():
     found = stored(Token("older", NOW - 100, NOW - 3700), "v5", number=0)
     again = Lease("key", "me", 8)
     script = [*LOOK, (Send, answer()), *CONFLICT, (Acquire, (again, found)), (Save, "v6"), (Emit, None)]
-    steps, token = play(renewal(), script)
+    steps, token = play(facts(), script)
     assert token.access_token == "a"
     last = [step for step in steps if isinstance(step, Save)][-1]
     assert (last.version, last.lease) == ("v5", again)
@@ -604,7 +604,7 @@ def test_a_save_that_only_seemed_to_fail_is_recognised():
     mine = Token("a", NOW + 3600, NOW)
     found = stored(mine, "v5", number=1)
     steps, token = play(
-        renewal(), [*LOOK, (Send, answer()), *CONFLICT, (Acquire, (LEASE, found)), (Emit, None), (Release, None)]
+        facts(), [*LOOK, (Send, answer()), *CONFLICT, (Acquire, (LEASE, found)), (Emit, None), (Release, None)]
     )
     assert token == mine
     assert len(records(steps)) == 1
@@ -633,7 +633,7 @@ DOWN = TokenStoreError("the store is down")
 )
 def test_client_credentials_go_on_without_a_store_and_say_so(script, kinds):
     """A store that fails, wherever, costs a token that can be had again at any time nothing but a report."""
-    steps, token = play(renewal(), script)
+    steps, token = play(facts(), script)
     assert token.access_token == "a"
     assert events(steps) == kinds
 
@@ -642,7 +642,7 @@ def test_client_credentials_go_on_without_a_store_and_say_so(script, kinds):
 def test_a_token_that_must_be_kept_is_not_asked_for_without_a_store(credentials):
     """A refresh token is never spent, and with `require_store` nothing is sent, while the store is down."""
     policy = RefreshPolicy(require_store=True, attempts=2)
-    known = renewal(credentials(), policy=policy, current=OLD, usable=TokenState.EXPIRED)
+    known = facts(credentials(), policy=policy, current=OLD, usable=TokenState.EXPIRED)
     steps, error = play(known, [(Load, DOWN), (Sleep, None), (Load, None), (Acquire, DOWN)])
     assert isinstance(error, TokenStoreError)
     assert not sends(steps)
@@ -651,7 +651,7 @@ def test_a_token_that_must_be_kept_is_not_asked_for_without_a_store(credentials)
 def test_an_unreadable_record_is_reported_and_overwritten():
     """Rubbish in the store does not cost client credentials their store for ever: the next token is saved over it."""
     rubbish = Stored("{rubbish", "v3")
-    flow = refresh(renewal())
+    flow = refresh(facts())
     step, steps = next(flow), []
     with pytest.raises(StopIteration):
         while True:
@@ -671,7 +671,7 @@ def lately(token=OLD, version="v1", intent_at=None, number=1):
 
 
 def users(**known):
-    return renewal(person(), **({"current": OLD, "usable": TokenState.EXPIRED} | known))
+    return facts(person(), **({"current": OLD, "usable": TokenState.EXPIRED} | known))
 
 
 NEW = answer(access_token="new", refresh_token="refresh-new")
@@ -692,7 +692,7 @@ def test_an_intent_is_written_under_the_lease_before_a_refresh_token_is_spent():
 
 def test_client_credentials_write_no_intent():
     """Nothing is spent, so nothing is written down beforehand."""
-    steps, _ = play(renewal(), [*LOOK, (Send, answer()), *KEEP])
+    steps, _ = play(facts(), [*LOOK, (Send, answer()), *KEEP])
     assert len(records(steps)) == 1
 
 
@@ -975,7 +975,7 @@ def told(kind, seconds, status=None):
 
 def test_a_failure_is_told_to_the_other_processes():
     """The record says until when no token request is to be sent, and why."""
-    steps, _ = play(renewal(policy=RefreshPolicy(attempts=1)), [*LOOK, (Send, answer(503)), TELL])
+    steps, _ = play(facts(policy=RefreshPolicy(attempts=1)), [*LOOK, (Send, answer(503)), TELL])
     pause = records(steps)[0].pause
     assert (pause.kind, pause.status, pause.times) == ("TokenServerError", 503, 0)
     assert 0 < pause.until - NOW <= SHARED_PAUSE
@@ -985,7 +985,7 @@ def test_a_failure_is_told_to_the_other_processes():
 def test_what_another_process_learnt_costs_no_request(kind, transient):
     """While the pause lasts, the error is raised without a lease and without a request."""
     found = told(kind, 40, 503)
-    steps, error = play(renewal(), [(Load, found), (Emit, None)])
+    steps, error = play(facts(), [(Load, found), (Emit, None)])
     assert type(error).__name__ == kind
     assert error.transient is transient
     assert (error.status, error.code) == (503, "GW.X")
@@ -1006,7 +1006,7 @@ def test_a_short_pause_is_waited_for_and_then_one_process_asks():
         (Send, answer()),
         *KEEP,
     ]
-    steps, token = play(renewal(), script)
+    steps, token = play(facts(), script)
     assert token.access_token == "a"
     assert records(steps)[-1].pause is None
 
@@ -1023,12 +1023,12 @@ def test_a_wrong_secret_of_one_process_silences_no_user():
 def test_stored_times_are_the_servers():
     """A process whose clock is 10 minutes behind stores the time that the server's clock will show."""
     reply = answer(headers={"date": http_date(NOW + 600)}, expires_in=3600)
-    known = renewal()
+    known = facts()
     steps, token = play(known, [*LOOK, (Send, reply), *KEEP])
     assert token.expires_at == pytest.approx(NOW + 3600, abs=1)
     assert records(steps)[-1].token.expires_at == pytest.approx(NOW + 4200, abs=2)
     ahead = known.server_ahead()
-    later = renewal(skew=known.skew)
+    later = facts(skew=known.skew)
     _, read = play(
         later,
         [

@@ -14,7 +14,7 @@ from ._rig import NOW, Rig, answer, naver
 WINDOW = 600  # of a token that lives an hour
 
 
-def test_sixty_four_refused_calls_cost_one_renewal():
+def test_sixty_four_refused_calls_cost_one_refresh():
     """All who were refused with the same token wait for one run, whenever they come to it."""
     rig = Rig()
     refused = rig.get()
@@ -27,7 +27,7 @@ def test_sixty_four_refused_calls_cost_one_renewal():
 
 
 def test_a_refused_token_is_given_to_nobody_while_it_is_replaced():
-    """Callers that come while a refused token is renewed wait for the new one."""
+    """Callers that come while a refused token is refreshed wait for the new one."""
     rig = Rig()
     refused = rig.get()
     run = rig.start(refused=refused)
@@ -35,7 +35,7 @@ def test_a_refused_token_is_given_to_nobody_while_it_is_replaced():
     assert rig.start() is run
 
 
-def test_a_refusal_of_an_older_token_renews_nothing():
+def test_a_refusal_of_an_older_token_refreshes_nothing():
     """A 401 invalidates the token that was sent, not the one that has come since."""
     rig = Rig()
     first = rig.get()
@@ -57,16 +57,16 @@ def test_a_newer_token_cures_even_when_it_is_stale_itself():
 
 
 def test_a_refresh_under_way_is_the_cure_whatever_it_began_for():
-    """A refusal during a background refresh waits for that refresh: one token request, and its token is the cure."""
+    """A refusal during a background refresh waits for that refresh: one token request, and its token is used."""
     rig = Rig()
     refused = rig.get()
     rig.clock.advance(3600 - WINDOW)
     rig.peek()
-    cure = rig.start(refused=refused)
-    assert rig.start(refused=refused) is cure
+    second = rig.start(refused=refused)
+    assert rig.start(refused=refused) is second
     rig.workers.run()
     assert rig.server.count == 2
-    assert cure.future.result(0).token.access_token == "access-2"
+    assert second.future.result(0).token.access_token == "access-2"
     assert rig.peek() == "access-2"
 
 
@@ -114,7 +114,7 @@ def test_the_same_token_returned_again_stays_in_use_for_others():
     assert rig.peek() == refused
 
 
-def test_what_no_renewal_cures_is_asked_for_more_and_more_rarely():
+def test_what_no_refresh_cures_is_asked_for_more_and_more_rarely():
     """An API that refuses every call for two hours costs one token request a minute at most, not one per call."""
     rig = Rig(naver(), lifetime=10_800.0, reissues_below=1800.0)
     for _ in range(2 * 360):
@@ -125,7 +125,7 @@ def test_what_no_renewal_cures_is_asked_for_more_and_more_rarely():
 
 
 def test_a_burst_of_refusals_of_a_new_token_counts_as_one():
-    """Sixty-four callers refused together suspend the cure for some seconds, not for as long as sixty-four that follow each other."""
+    """Sixty-four callers refused together stop refreshes after refusals for some seconds, not for as long as sixty-four that follow each other."""
     rig = Rig()
     token = rig.get(refused=rig.get())
     for _ in range(64):
@@ -136,7 +136,7 @@ def test_a_burst_of_refusals_of_a_new_token_counts_as_one():
 
 
 def test_a_new_token_that_is_refused_too_ends_the_search():
-    """With a server that issues a new token each time, a refusal of the new one is not cured by a third."""
+    """With a server that issues a new token each time, a refusal of the new one does not lead to a third."""
     rig = Rig()
     second = rig.get(refused=rig.get())
     rig.source.refused_again()

@@ -1,4 +1,4 @@
-"""Renewal without traffic."""
+"""Refresh without traffic."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ._rig import Rig, answer
 WARM = RefreshPolicy(jitter=0, keep_warm=True)
 
 
-def test_keep_warm_renews_without_traffic():
+def test_keep_warm_refreshes_without_traffic():
     """A day without a single call, and the first one finds a fresh token."""
     rig = Rig(policy=WARM)
     rig.get()
@@ -52,7 +52,7 @@ def test_keep_warm_holds_one_timer_per_source_however_many_auth_objects_are_buil
 
 
 def test_keep_warm_ends_with_the_source():
-    """A timer does not keep a source that nobody holds, nor does it renew for it."""
+    """A timer does not keep a source that nobody holds, nor does it refresh for it."""
     rig = Rig(policy=WARM)
     rig.get()
     gone = weakref.ref(rig.source)

@@ -310,7 +310,7 @@ class Engine(RuleBasedStateMachine):
         assert not self.server.abused
 
     @invariant()
-    def one_renewal_and_at_most_one_that_follows_it(self):
+    def one_refresh_and_at_most_one_that_follows_it(self):
         for process in self.processes:
             assert len(process.begun()) <= 2
 

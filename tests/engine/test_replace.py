@@ -1,4 +1,4 @@
-"""A token that comes or goes another way than by a renewal."""
+"""A token that comes or goes another way than by a refresh."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def test_a_token_that_came_another_way_is_used_at_once():
     assert rig.peek() == "signed-in"
 
 
-def test_a_renewal_of_an_age_gone_by_changes_nothing():
-    """What a renewal under way brings does not replace the token of a sign-in that came meanwhile."""
+def test_a_refresh_of_an_age_gone_by_changes_nothing():
+    """What a refresh under way brings does not replace the token of a sign-in that came meanwhile."""
     rig = Rig()
     rig.start()
     rig.source.replace(Held(Token("signed-in", NOW + 3600, NOW), 7))
@@ -32,7 +32,7 @@ def test_a_renewal_of_an_age_gone_by_changes_nothing():
 
 
 def test_a_failure_of_an_age_gone_by_is_not_remembered():
-    """A renewal that fails after a sign-in does not stand in the new token's way."""
+    """A refresh that fails after a sign-in does not stand in the new token's way."""
     rig = Rig()
     rig.server.down = answer(400)
     rig.start()

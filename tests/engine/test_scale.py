@@ -65,7 +65,7 @@ def test_an_idle_auth_object_is_small():
 
 
 def test_keeping_a_fleet_warm_takes_one_thread():
-    """However many sources renew without traffic, one timer thread waits for all of them."""
+    """However many sources refresh without traffic, one timer thread waits for all of them."""
     from krauth import RefreshPolicy, Token
     from krauth._engine.rules import Held
 

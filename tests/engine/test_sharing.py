@@ -93,7 +93,7 @@ def test_sources_that_nobody_holds_are_collected():
         gc.enable()
 
 
-def test_a_source_that_renewed_is_collected_at_once_too():
+def test_a_source_that_refreshed_is_collected_at_once_too():
     """Neither run, driver nor future keeps a source that nobody holds."""
     rig = Rig()
     rig.get()

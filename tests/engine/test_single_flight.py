@@ -1,4 +1,4 @@
-"""Who waits for what: one renewal for all callers, whatever becomes of it."""
+"""Who waits for what: one refresh for all callers, whatever becomes of it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from krauth._engine import process
 from ._rig import Rig
 
 
-def test_all_who_have_no_token_wait_for_the_same_renewal():
+def test_all_who_have_no_token_wait_for_the_same_refresh():
     """A thousand callers without a token share one run and one request."""
     rig = Rig()
     runs = {rig.start() for _ in range(1000)}
@@ -53,8 +53,8 @@ def test_a_caller_who_comes_after_the_end_gets_the_token_at_once():
     assert run.future.result(0).token.access_token == "access-1"
 
 
-def test_a_transport_is_opened_where_the_caller_runs_and_only_if_a_renewal_begins():
-    """Those who join a renewal lend no transport."""
+def test_a_transport_is_opened_where_the_caller_runs_and_only_if_a_refresh_begins():
+    """Those who join a refresh lend no transport."""
     rig = Rig()
     for _ in range(5):
         rig.start()
@@ -62,7 +62,7 @@ def test_a_transport_is_opened_where_the_caller_runs_and_only_if_a_renewal_begin
 
 
 def test_callers_from_many_threads_decide_one_after_the_other():
-    """Two threads that find no token at the same moment do not both begin a renewal."""
+    """Two threads that find no token at the same moment do not both begin a refresh."""
     rig = Rig()
     both = threading.Event()
 
@@ -102,7 +102,7 @@ def test_a_transport_that_cannot_be_opened_harms_only_who_brought_it():
     assert rig.get() == "access-1"
 
 
-def test_a_renewal_that_is_interrupted_before_it_begins_leaves_nobody_waiting(monkeypatch):
+def test_a_refresh_that_is_interrupted_before_it_begins_leaves_nobody_waiting(monkeypatch):
     """KeyboardInterrupt in the moment between announcing a run and beginning it does not block those who come later."""
     rig = Rig()
     with monkeypatch.context() as patch:
@@ -113,7 +113,7 @@ def test_a_renewal_that_is_interrupted_before_it_begins_leaves_nobody_waiting(mo
     assert rig.get() == "access-1"
 
 
-def test_a_renewal_that_hangs_is_given_up_after_its_time():
+def test_a_refresh_that_hangs_is_given_up_after_its_time():
     """A transport that never returns costs those who wait their patience, and the source nothing for ever."""
     rig = Rig()
     hung = rig.start()
@@ -124,8 +124,8 @@ def test_a_renewal_that_hangs_is_given_up_after_its_time():
     assert rig.get() == "access-1"
 
 
-def test_a_hung_renewal_that_ends_late_after_all_spoils_nothing():
-    """What a renewal that was given up brings at last does not replace a newer token."""
+def test_a_hung_refresh_that_ends_late_after_all_spoils_nothing():
+    """What a refresh that was given up brings at last does not replace a newer token."""
     rig = Rig()
     rig.start()
     late = list(rig.workers.tasks)

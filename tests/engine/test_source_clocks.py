@@ -43,7 +43,7 @@ def test_a_suspended_machine_does_not_prolong_a_token():
     assert rig.get() == "access-2"
 
 
-def test_a_frozen_process_that_thaws_in_the_window_renews_in_the_background():
+def test_a_frozen_process_that_thaws_in_the_window_refreshes_in_the_background():
     """After a suspend that ends in the window the old token goes on while a new one comes."""
     rig = Rig()
     rig.get()
@@ -53,7 +53,7 @@ def test_a_frozen_process_that_thaws_in_the_window_renews_in_the_background():
     assert rig.peek() == "access-2"
 
 
-def test_a_clock_set_forward_costs_one_renewal_and_one_set_right_again_none():
+def test_a_clock_set_forward_costs_one_refresh_and_one_set_right_again_none():
     """A jump by a day and back is two jumps and one request."""
     rig = Rig()
     rig.get()
@@ -78,7 +78,7 @@ def test_a_token_without_a_known_end_is_used_until_it_is_refused():
 
 
 def test_the_skew_is_shared_by_all_sources_of_an_endpoint():
-    """What one seller's renewal learnt of the server's clock signs the next seller's request right at first."""
+    """What one seller's refresh learnt of the server's clock signs the next seller's request right at first."""
     from ._rig import http_date
 
     clock = Clock()

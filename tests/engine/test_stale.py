@@ -1,4 +1,4 @@
-"""Inside the refresh window: the old token is used while one renewal runs in the background."""
+"""Inside the refresh window: the old token is used while one refresh runs in the background."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ._rig import Rig, answer, naver
 WINDOW = 600  # of a token that lives an hour
 
 
-def test_inside_the_window_callers_use_the_old_token_while_one_renewal_runs():
+def test_inside_the_window_callers_use_the_old_token_while_one_refresh_runs():
     """A thousand callers in the window are served at once, and cost one request."""
     rig = Rig()
     rig.get()
@@ -27,7 +27,7 @@ def test_inside_the_window_callers_use_the_old_token_while_one_renewal_runs():
     assert rig.peek() == "access-2"
 
 
-def test_a_failed_background_renewal_bothers_nobody():
+def test_a_failed_background_refresh_bothers_nobody():
     """While the old token lives a dead server is reported, not raised: every caller gets the token."""
     rig = Rig()
     rig.get()
@@ -38,8 +38,8 @@ def test_a_failed_background_renewal_bothers_nobody():
         rig.workers.pass_time(1)
 
 
-def test_a_failed_background_renewal_is_retried_with_growing_jittered_pauses():
-    """Of ten minutes of outage the server sees a handful of renewals, further and further apart."""
+def test_a_failed_background_refresh_is_retried_with_growing_jittered_pauses():
+    """Of ten minutes of outage the server sees a handful of refreshes, further and further apart."""
     rig = Rig(policy=RefreshPolicy(jitter=0, attempts=1))
     rig.get()
     rig.server.down = answer(503)
@@ -72,7 +72,7 @@ def test_background_retries_of_a_fleet_do_not_go_in_step():
     assert max(pauses) <= 5
 
 
-def test_a_background_renewal_that_recovers_forgets_the_failures():
+def test_a_background_refresh_that_recovers_forgets_the_failures():
     """One success, and the next outage begins with short pauses again."""
     rig = Rig(policy=RefreshPolicy(jitter=0, attempts=1))
     rig.get()
@@ -103,7 +103,7 @@ def test_a_body_that_can_be_sent_once_waits_for_the_new_token_in_the_window():
 
 
 def test_a_body_that_can_be_sent_once_gets_the_old_token_when_there_is_no_new_one():
-    """A failed renewal in the window bothers nobody, not even the call that waited for it."""
+    """A failed refresh in the window bothers nobody, not even the call that waited for it."""
     rig = Rig()
     rig.get()
     rig.server.down = answer(503)
@@ -127,7 +127,7 @@ def test_the_window_lies_within_the_lifetime(settings):
 
 
 def test_the_window_begins_exactly_where_the_policy_says():
-    """One second before the boundary nothing is begun; at the boundary a renewal is."""
+    """One second before the boundary nothing is begun; at the boundary a refresh is."""
     rig = Rig(policy=RefreshPolicy(window=100, jitter=0))
     rig.get()
     rig.clock.advance(3499)
@@ -164,7 +164,7 @@ def test_a_naver_day_costs_as_few_requests_as_the_document_allows():
     assert rig.server.count in (10, 11)
 
 
-def test_the_same_token_from_a_background_renewal_is_not_asked_for_with_every_call():
+def test_the_same_token_from_a_background_refresh_is_not_asked_for_with_every_call():
     """A server that has no newer token yet is left alone for some seconds."""
     rig = Rig(reissues_below=300.0)
     rig.get()

@@ -315,8 +315,8 @@ def test_a_thousand_callers_with_a_wrong_secret_cost_a_handful_of_requests(sandb
 
 
 @pytest.mark.parametrize("stack", ["httpx", "aiohttp"])
-def test_a_cancelled_leader_leaves_the_renewal_to_the_others(sandbox, stack):
-    """The task that began the renewal is cancelled in the middle of it: the rest get their token from it."""
+def test_a_cancelled_leader_leaves_the_refresh_to_the_others(sandbox, stack):
+    """The task that began the refresh is cancelled in the middle of it: the rest get their token from it."""
     sandbox.naver.token_delay = SLOW
 
     async def main():
@@ -338,7 +338,7 @@ def test_a_cancelled_leader_leaves_the_renewal_to_the_others(sandbox, stack):
     assert sandbox.naver.token_requests == 1
 
 
-def test_a_cancelled_trio_leader_leaves_the_renewal_to_the_others(sandbox):
+def test_a_cancelled_trio_leader_leaves_the_refresh_to_the_others(sandbox):
     """The same under trio: a cancelled scope takes nobody else along."""
     sandbox.naver.token_delay = SLOW
     tokens = []
@@ -363,8 +363,8 @@ def test_a_cancelled_trio_leader_leaves_the_renewal_to_the_others(sandbox):
 
 
 @pytest.mark.parametrize("stack", ["httpx", "aiohttp"])
-def test_a_loop_that_ends_under_a_renewal_leaves_it_to_the_other_loops(sandbox, stack):
-    """The event loop of the caller that began the renewal is closed; a caller on another loop gets the token."""
+def test_a_loop_that_ends_under_a_refresh_leaves_it_to_the_other_loops(sandbox, stack):
+    """The event loop of the caller that began the refresh is closed; a caller on another loop gets the token."""
     sandbox.naver.token_delay = SLOW
     auth = naver(sandbox, stack)
 
@@ -379,7 +379,7 @@ def test_a_loop_that_ends_under_a_renewal_leaves_it_to_the_other_loops(sandbox, 
     assert sandbox.naver.token_requests == 1
 
 
-def test_waiters_that_time_out_leave_the_renewal_running(sandbox):
+def test_waiters_that_time_out_leave_the_refresh_running(sandbox):
     """Fifty tasks that give up after a moment: the token comes all the same, and the next caller finds it."""
     sandbox.naver.token_delay = SLOW
 
@@ -425,7 +425,7 @@ def test_an_awaiting_caller_waits_no_longer_than_it_said(sandbox, monkeypatch, s
 
 @pytest.mark.skipif(threading.current_thread() is not threading.main_thread(), reason="signals reach the main thread")
 def test_a_keyboard_interrupt_reaches_the_user_at_once_and_the_token_comes_all_the_same(sandbox):
-    """Ctrl-C while waiting raises KeyboardInterrupt there and then; the renewal ends for whoever calls next."""
+    """Ctrl-C while waiting raises KeyboardInterrupt there and then; the refresh ends for whoever calls next."""
     sandbox.naver.token_delay = 3.0
     auth = naver(sandbox, "requests")
 
@@ -474,8 +474,8 @@ def in_a_child(function):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.parametrize("stack", ["requests", "httpx", "httpx2", "aiohttp"])
-def test_a_child_forked_under_a_renewal_works_and_so_does_the_parent(sandbox, stack):
-    """The child does not wait for a renewal that stayed in the parent: each obtains its own, neither hangs."""
+def test_a_child_forked_under_a_refresh_works_and_so_does_the_parent(sandbox, stack):
+    """The child does not wait for a refresh that stayed in the parent: each obtains its own, neither hangs."""
     sandbox.naver.token_delay = SLOW
     auth = naver(sandbox, stack)
     run = auth._source.start(auth._transport)
@@ -492,7 +492,7 @@ def test_a_child_forked_under_a_renewal_works_and_so_does_the_parent(sandbox, st
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_child_inherits_a_good_token_and_its_engine_works(sandbox):
-    """A fresh token needs no request in the child; a refused one is renewed there by threads of its own."""
+    """A fresh token needs no request in the child; a refused one is refreshed there by threads of its own."""
     auth = naver(sandbox, "requests")
     token = auth.token().access_token
 
@@ -566,7 +566,7 @@ def test_many_forks_under_load_all_work(sandbox, caplog):
 
 # ---- the end of the process ------------------------------------------------------------------------------------------
 
-#: Seconds in which a process ends that waits for nothing; the renewals below would hold it for ten and more.
+#: Seconds in which a process ends that waits for nothing; the refreshes below would hold it for ten and more.
 PROMPT = 5.0
 
 HANGS = """
@@ -638,7 +638,7 @@ def test_a_process_may_end_while_a_token_request_is_being_signed(seconds):
 
 
 @pytest.mark.parametrize("stack", sorted(ADAPTERS))
-def test_a_process_exits_at_once_though_a_renewal_hangs(stack):
+def test_a_process_exits_at_once_though_a_refresh_hangs(stack):
     """The end of the program does not wait for a token endpoint that never answers, and says nothing about it."""
     text = """
         import krauth_%(stack)s
@@ -650,8 +650,8 @@ def test_a_process_exits_at_once_though_a_renewal_hangs(stack):
 
 
 @pytest.mark.parametrize("stack", ["httpx", "aiohttp"])
-def test_an_event_loop_ends_at_once_though_a_renewal_hangs(stack):
-    """`asyncio.run` does not wait for a renewal whose caller is gone."""
+def test_an_event_loop_ends_at_once_though_a_refresh_hangs(stack):
+    """`asyncio.run` does not wait for a refresh whose caller is gone."""
     text = """
         import asyncio
         import krauth_%(stack)s

@@ -1,4 +1,4 @@
-"""The threads that renew, with real threads: how many, for how long, and what no task can do to them."""
+"""The threads that refresh, with real threads: how many, for how long, and what no task can do to them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def until(condition):
 
 
 def test_no_thread_exists_before_there_is_work_or_long_after():
-    """A process that renews nothing has no thread of ours; idle ones end."""
+    """A process that refreshes nothing has no thread of ours; idle ones end."""
     workers = Workers(idle=0.02)
     assert mine(workers) == []
     done = threading.Event()

@@ -108,7 +108,7 @@ def test_code_and_pkce(server, stack, make):
 
 
 def test_public_client(server, stack, make):
-    """A client without a secret signs a user in with PKCE alone, and renews."""
+    """A client without a secret signs a user in with PKCE alone, and refreshes."""
     with FakeClock() as clock:
         auth = make("public", None)
         first = sign_in(stack, server, auth)
@@ -139,7 +139,7 @@ def test_wrong_verifier(server, stack, make):
 
 
 def test_rotation(server, stack, make):
-    """Refresh tokens rotate: each renewal spends one and brings the next."""
+    """Refresh tokens rotate: each refresh spends one and brings the next."""
     with FakeClock() as clock:
         auth = make()
         seen = {sign_in(stack, server, auth).refresh_token}
@@ -168,7 +168,7 @@ def test_reuse_detection(server, stack, make):
         assert me(stack, server, auth).status == 200
 
 
-def test_many_callers_one_renewal(server, stack, make):
+def test_many_callers_one_refresh(server, stack, make):
     """Many calls at the moment of expiry spend one refresh token, so that reuse detection is not set off."""
     with FakeClock() as clock:
         auth = make()
@@ -203,8 +203,8 @@ async def _asend(auth, request):
     return await asyncio.to_thread(auth._transport.open(), request)
 
 
-def test_refused_token_is_renewed(server, stack, make):
-    """A 401 of the server's own API (RFC 6750) leads to one renewal and one repetition."""
+def test_refused_token_is_refreshed(server, stack, make):
+    """A 401 of the server's own API (RFC 6750) leads to one refresh and one repetition."""
     auth = make()
     token = sign_in(stack, server, auth)
     server.forget(token.access_token)

@@ -474,7 +474,7 @@ def test_whoami(sandbox, signed_in, quick):
     signed_in("--scope", "read", "--user", "me")
     before = len(sandbox.meloming.requests)
     facts = json.loads(quick("whoami", "meloming", "--json").stdout)  # finds the one with a scope
-    assert (facts["user"], facts["scope"], facts["state"], facts["renewable"]) == ("me", "read", "usable", True)
+    assert (facts["user"], facts["scope"], facts["state"], facts["refreshable"]) == ("me", "read", "usable", True)
     assert facts["refresh_expires_at"] - facts["expires_at"] > 6 * 86400
     assert facts["store"].startswith("sqlite:///")
     text = quick("whoami", "meloming").stdout

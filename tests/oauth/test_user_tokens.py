@@ -1,4 +1,4 @@
-"""The life of a user's token: saved, used, renewed with and without rotation, narrowed, lost, revoked, looked up."""
+"""The life of a user's token: saved, used, refreshed with and without rotation, narrowed, lost, revoked, looked up."""
 
 import json
 import threading
@@ -202,7 +202,7 @@ def test_caller_leaves_meanwhile(sandbox, store):
 
 
 def test_refresh_with_rotation(sandbox, stack, make, store, events):
-    """A renewal spends the refresh token and saves its successor; the week begins anew with it."""
+    """A refresh spends the refresh token and saves its successor; the week begins anew with it."""
     with FakeClock() as clock:
         auth = make()
         first = _sign_in(sandbox, stack, auth)
@@ -328,11 +328,11 @@ def test_reuse_detected(sandbox, stack, make, store):
         assert second.access_token
 
 
-def test_sibling_renewed_first(sandbox, stack, make, store, events):
+def test_sibling_refreshed_first(sandbox, stack, make, store, events):
     """`invalid_grant` is not believed before the store was asked: a sibling's newer token is taken over."""
     sandbox.meloming.reuse_detection = False
     with FakeClock() as clock:
-        shared = LeaselessStore(store)  # no leases: both renew at once
+        shared = LeaselessStore(store)  # no leases: both refresh at once
         sibling = make(store=LeaselessStore(store))
         _sign_in(sandbox, stack, sibling)
         transport = stack.TokenTransport().open()
@@ -386,8 +386,8 @@ def test_narrowed_at_sign_in(sandbox, stack, make, sign_in, events):
     assert events[-1].detail == "not granted: songbook:write"
 
 
-def test_narrowed_at_renewal(sandbox, stack, make, events):
-    """A scope that was lost at a renewal is noticed as well."""
+def test_narrowed_at_refresh(sandbox, stack, make, events):
+    """A scope that was lost at a refresh is noticed as well."""
     with FakeClock() as clock:
         auth = make(scope="read write")
         _sign_in(sandbox, stack, auth)
@@ -435,7 +435,7 @@ def test_not_a_token(sandbox, stack, auth, body, store):
 
 
 def test_public_client(sandbox, stack, make, sign_in):
-    """A client without a secret signs users in and renews with its client_id alone."""
+    """A client without a secret signs users in and refreshes with its client_id alone."""
     with FakeClock() as clock:
         auth = stack.MelomingOAuth(
             sandbox.meloming_public_client_id,
@@ -590,14 +590,14 @@ def test_revoked_in_another_process(sandbox, stack, make, store):
         me(client, sandbox)
 
 
-def test_revoked_elsewhere_is_learnt_at_renewal(sandbox, stack, make, store):
-    """A process that holds the token in memory gives it up with its next renewal, though it would still be good."""
+def test_revoked_elsewhere_is_learnt_at_refresh(sandbox, stack, make, store):
+    """A process that holds the token in memory gives it up with its next refresh, though it would still be good."""
     with FakeClock() as clock:
         mine, theirs = make(), make(store=_Facade(store))
         _sign_in(sandbox, stack, mine)
         stack.token(theirs)
         stack.method(mine, "revoke")
-        clock.advance(3500)  # stale: renewed in the background
+        clock.advance(3500)  # stale: refreshed in the background
         stack.token(theirs)
         for _ in range(500):
             if theirs._tokens._run is None and theirs._tokens._memory.failures:
@@ -626,20 +626,20 @@ def test_revoke_client_credentials(sandbox, stack, store):
 
 
 @pytest.mark.parametrize("stack", WAYS[:1], ids=str, indirect=True)
-def test_revoke_waits_for_a_renewal(sandbox, stack, make, store):
-    """A renewal in another process is waited for: the token that it brings is the one that is revoked."""
+def test_revoke_waits_for_a_refresh(sandbox, stack, make, store):
+    """A refresh in another process is waited for: the token that it brings is the one that is revoked."""
     with FakeClock() as clock:
         mine, theirs = make(), make(store=_Facade(store))
         _sign_in(sandbox, stack, mine)
         expire(sandbox, clock)
         sandbox.meloming.token_delay = 0.3
-        renewal = threading.Thread(target=stack.token, args=(theirs,))
+        refresh = threading.Thread(target=stack.token, args=(theirs,))
         before = sandbox.meloming.token_requests
-        renewal.start()
-        while sandbox.meloming.token_requests == before and renewal.is_alive():
+        refresh.start()
+        while sandbox.meloming.token_requests == before and refresh.is_alive():
             threading.Event().wait(0.01)
         stack.method(mine, "revoke")
-        renewal.join(10)
+        refresh.join(10)
         spent = sent(sandbox)[1]["refresh_token"]
         assert sent(sandbox, "/oauth/revoke")[0]["token"] not in (spent, None)
         assert stored(store).token is None

@@ -98,8 +98,8 @@ def test_one_token_for_many_requests(app, sandbox, browser):
     assert sandbox.meloming.token_requests == before
 
 
-def test_renewed_by_itself(app, sandbox, browser):
-    """A token that the API refuses is renewed without the user noticing."""
+def test_refreshed_by_itself(app, sandbox, browser):
+    """A token that the API refuses is refreshed without the user noticing."""
     visitor = browser()
     visitor.sign_in("melo")
     sandbox.meloming.revoke_access_tokens()

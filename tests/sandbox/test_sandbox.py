@@ -345,7 +345,7 @@ def test_control_reissues_secrets(provider):
 
 
 def test_revoke_access_alone(sandbox):
-    """what=access leaves refresh tokens: a 401 that a refresh can cure."""
+    """what=access leaves refresh tokens: a 401 that a refresh ends."""
     meloming = Provider(sandbox, "meloming")
     good = meloming.ask().json()["access_token"]
     meloming.control("revoke", what="access")

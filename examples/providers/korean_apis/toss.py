@@ -3,7 +3,7 @@
 Source: https://docs.tosspayments.com/reference/using-api/authorization (the key is the user name, the password is
 empty: Base64 of the key and a colon; a key begins with `test_sk`, `live_sk`, `test_gsk` or `live_gsk`).
 
-No refusal can be cured, and nothing is repeated. `Idempotency-Key` is the caller's: give it as a header field.
+Nothing is repeated after a refusal. `Idempotency-Key` is the caller's: give it as a header field.
 
 Unverified, since we could not call the API: that no other prefix is in use for secret keys. A client key (`…_ck…`),
 which the documents tell apart from a secret key, is refused before anything is sent.

@@ -23,7 +23,7 @@ KST = timezone(timedelta(hours=9))
 class Emulator:
     """Base of all: redirects, the clock, and what is the same everywhere."""
 
-    #: Fields by which the credential travels, and status and body of a refusal that nothing cures.
+    #: Fields by which the credential travels, and status and body of a refusal that stands.
     names = ("Authorization",)
     denial = (403, b'{"message": "no"}')
     #: Seconds that a signature is good for, before and after.

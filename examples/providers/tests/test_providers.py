@@ -163,7 +163,7 @@ def test_redirects(provider):
 
 
 def test_denied(provider):
-    """A refusal that nothing can cure is handed back as it came, once."""
+    """A refusal that stands is handed back as it came, once."""
     status, body = provider.emulator.denial
     with provider.stack.client(provider.auth) as client:
         client.get(f"{provider.server.url}/x")

@@ -22,20 +22,20 @@ _PARTS = {
 
 
 def find_mistake(value: object, cls: Any) -> str | None:
-    """Return what a value is that can't be a transport of class `cls`, and what to do; `None` where that is unknown."""
+    """Return what a wrong `token_transport` is, and what to hand over instead; `None` where that is unknown."""
     wanted, own = cls.wanted(), getattr(cls.library, "__name__", None)
     if isinstance(value, ModuleType):
         return f"the module {value.__name__}; hand over {wanted}"
     if isinstance(value, type):
-        mend = f"an instance: {_name(value)}(…)" if _library(value) in (own, None) else wanted
-        return f"the class {_name(value)} itself; hand over {mend}"
+        advice = f"an instance: {_name(value)}(…)" if _library(value) in (own, None) else wanted
+        return f"the class {_name(value)} itself; hand over {advice}"
     if hasattr(value, "extra_headers"):  # an auth object of ours
         return f"an auth object; hand over {wanted}, also the very one that carries this auth"
     if isinstance(value, str | dict):
         return f"{article(type(value).__name__)}; for a proxy make {wanted} that uses it, and hand that over"
     if isinstance(value, MethodType) and (library := _library(type(value.__self__))):
-        mend = "the object itself" if library == own else wanted
-        return f"a method of {_name(type(value.__self__))}; hand over {mend}"
+        advice = "the object itself" if library == own else wanted
+        return f"a method of {_name(type(value.__self__))}; hand over {advice}"
     if isinstance(value, FunctionType):
         if _library(value):
             return f"the function {_name(value)}, which takes no krauth.HTTPRequest; hand over {wanted}"
@@ -72,11 +72,11 @@ def wrong_client(auth: object, request: object) -> ConfigurationError:
     base = next((one.__module__ for one in type(auth).__mro__ if one.__module__.startswith("krauth_")), own)
     own = base.partition(".")[0]
     if given in ("requests", "httpx", "httpx2", "aiohttp"):
-        mend = f"take {name} from krauth_{given} for it"
+        advice = f"take {name} from krauth_{given} for it"
     else:
-        mend = f"use {name}.headers(method, url) for clients that krauth has no adapter for"
+        advice = f"use {name}.headers(method, url) for clients that krauth has no adapter for"
     return ConfigurationError(
         f"{name} of {own} was handed to a client of {given}"
         + (", which some programs use in place of httpx" if (given, own) == ("httpx2", "krauth_httpx") else "")
-        + f": {mend}"
+        + f": {advice}"
     )

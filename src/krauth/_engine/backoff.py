@@ -14,7 +14,7 @@ MEMORY, MAX_MEMORY = 1.0, 60.0
 MAX_TRANSIENT_MEMORY = 5.0
 #: Seconds after a failed background refresh before the next: at first, and at most; doubled, with jitter.
 BACKGROUND, MAX_BACKGROUND = 5.0, 300.0
-#: Seconds without a refresh for a refusal after one that brought no cure: at first, and at most; doubled with each.
+#: Seconds without a refresh after a refusal of a token that had just been refreshed: at first, and at most; doubled with each.
 #: Short, since a token that is really revoked meanwhile stays in use for as long.
 HOPELESS, MAX_HOPELESS = 5.0, 300.0
 #: Ways to the server of which failures are remembered at once.
@@ -54,7 +54,7 @@ class Failure(NamedTuple):
 
 
 class Hopeless(NamedTuple):
-    """A refusal that a new token did not cure: until `until` no other token is obtained because of a refusal.
+    """A refusal of a new token: until `until` no other token is obtained because of a refusal.
 
     It is a time, not a token: where every call of an API is refused, each caller holds another token by then.
     """
@@ -78,7 +78,7 @@ class Memory(NamedTuple):
     Attributes:
         number: No token with this number or a lower one is taken any more.
         failures: The last failure of each way, the newest last.
-        hopeless: A refusal that no new token cured.
+        hopeless: A refusal of a new token.
         identity: Of the credentials that failed; another one, with a new client secret, may succeed at once.
     """
 

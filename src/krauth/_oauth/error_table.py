@@ -26,7 +26,7 @@ class Verdict(NamedTuple):
     """What a refused API call says about the credential that was sent.
 
     Attributes:
-        refresh: Whether a new token may cure it; then the request is repeated once.
+        refresh: Whether a new token may help; then the request is repeated once.
         code: The provider's code, or `None`.
         remedy: What the operator can do, or `None`.
     """
@@ -57,7 +57,7 @@ class Rule(NamedTuple):
 
     Attributes:
         remedy: What the operator can do. `{carried}` stands for the names of the fields that the request carried.
-        refresh: Whether a new token may cure a refused API call.
+        refresh: Whether a new token may make a refused API call succeed.
         error: The exception for a refused token request; `None`: as the status says.
         transient: Whether a later attempt may succeed with nothing changed; `None`: as the exception's type says.
         pause: Seconds until the next token request, at least. The pause grows while the refusals go on.

@@ -56,8 +56,8 @@ def _reason(chain: list[BaseException]) -> str | None:
             return f"certificate verify failed: {_one_line(words)}"
     for link in chain:
         if "Proxy" in type(link).__name__ and (status := _proxy_status(chain)) is not None:
-            cure = "; it wants a user name and a password" if status == 407 else ""
-            return f"the proxy answered {status}{cure}"
+            wish = "; it wants a user name and a password" if status == 407 else ""
+            return f"the proxy answered {status}{wish}"
     for link in reversed(chain):
         name = type(link).__name__
         if name.startswith("SSL"):  # their `errno` is OpenSSL's

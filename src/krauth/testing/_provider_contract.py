@@ -32,12 +32,12 @@ class ProviderContract:
     url: str = ""
     #: What no repr and no log may show.
     secrets: tuple[str, ...] = ()
-    #: Whether each sending carries fields of its own, as those of a provider that signs do.
+    #: Whether each sending carries new fields, as with a provider that signs requests.
     signs: bool = False
     #: Status and body of an answer after which the request is repeated once; `None`: there is none. It comes with a
     #: `Date` ten minutes ahead.
     expired: tuple[int, bytes] | None = None
-    #: Status and body of an answer that nothing cures.
+    #: Status and body of an answer after which nothing is repeated.
     denied: tuple[int, bytes] = (403, b"{}")
     #: Seconds between two requests of a test.
     pause: float = 61.0
@@ -49,7 +49,7 @@ class ProviderContract:
         raise NotImplementedError(f"{type(self).__name__} has to define make_auth()")
 
     def setup_method(self) -> None:
-        """Stop the clock, and forget what was learnt before."""
+        """Stop the clock, and forget tokens, failures and clocks."""
         self._fresh = reset()
         self._fresh.__enter__()
         self.clock = FakeClock()
@@ -88,15 +88,15 @@ class ProviderContract:
             check(again is None, f"a refusal by {url} must not be answered with a credential")
 
     def test_replay(self) -> None:
-        """A request that is sent again carries fields of its own, where the provider signs."""
+        """A request that is sent again carries new fields, if the provider signs requests."""
         if not self.signs:
             skip(f"{type(self).__name__}.signs is false")
         auth = self.make_auth()
         first = dict(self._credited(auth))
         self.clock.advance(self.pause)
-        check(first != dict(self._credited(auth)), "the same request a minute later must carry fields of its own")
+        check(first != dict(self._credited(auth)), "the same request a minute later must carry new fields")
 
-    def test_a_refusal_is_cured_once(self) -> None:
+    def test_a_refusal_is_repeated_once(self) -> None:
         """After `expired` the request is repeated with other fields; refused again, it is handed back."""
         if self.expired is None:
             skip(f"{type(self).__name__}.expired is None")
@@ -111,7 +111,7 @@ class ProviderContract:
         third = auth.refused("GET", self.url, status, self._answered(), body, again)
         check(third is None, "a request that was repeated and refused again must be handed back")
 
-    def test_a_refusal_that_nothing_cures(self) -> None:
+    def test_a_refusal_that_stands(self) -> None:
         """After `denied`, and after an answer without a fault, nothing is repeated."""
         auth = self.make_auth()
         for status, body in (self.denied, (200, b"{}"), (204, b""), (404, b"{}"), (503, b"")):

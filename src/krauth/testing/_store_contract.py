@@ -277,7 +277,7 @@ class TokenStoreContract:
         check(again is not None, "acquire() must succeed once the lease was released")
         assert again is not None
         check(again.fence > lease.fence, "fence must grow with every lease of a key")
-        check(again.owner != lease.owner, "every lease must have an owner of its own")
+        check(again.owner != lease.owner, "every lease must have another owner")
 
     def test_of_many_one_gets_the_lease(self) -> None:
         """Threads that ask at the same moment: exactly one is granted the lease."""
@@ -339,7 +339,7 @@ class TokenStoreContract:
     def test_acquire_and_load(self) -> None:
         """Lease and entry come in one call; the entry comes also to the caller who gets no lease."""
         lease, stored = self.store.acquire_and_load(self.key, 60)
-        check(lease is not None, "acquire_and_load() must return a lease when nobody holds one")
+        check(lease is not None, "acquire_and_load() must return a lease when none is held")
         assert lease is not None
         check(stored is None, "acquire_and_load() of a key that was never saved must return no entry")
         version = self.store.save(self.key, "text", lease=lease)
@@ -352,7 +352,7 @@ class TokenStoreContract:
         again, stored = self.store.acquire_and_load(self.key, 60)
         check(again is not None, "acquire_and_load() must return a lease once it was released")
         assert again is not None
-        check(stored == Stored("text", version), "acquire_and_load() must return what was saved")
+        check(stored == Stored("text", version), "acquire_and_load() must return the saved text and version")
         if self.has_leases:
             check(again.fence > lease.fence, "fence must grow with every lease of a key")
             self._refused("a lease that was given back", "late", lease=lease)
@@ -407,7 +407,7 @@ class TokenStoreContract:
 
     def _acquired(self, seconds: float = 60) -> Lease:
         lease = self.store.acquire(self.key, seconds)
-        check(lease is not None, "acquire() must return a lease when nobody holds one")
+        check(lease is not None, "acquire() must return a lease when none is held")
         assert lease is not None
         return lease
 

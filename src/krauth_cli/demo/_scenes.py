@@ -204,7 +204,7 @@ class Scenes:
 
         def run_scene(trial: Trial, provider: Provider) -> tuple[bool, str]:
             emulator = provider.emulator(trial.sandbox)
-            emulator.token_delay = 0.1  # so that everybody is there before the token is
+            emulator.token_delay = 0.1  # so that all callers wait before the token is there
             watch = Watch(emulator)
             with trial.stack.open(provider.auth(trial.stack, trial.sandbox)) as client:
                 answers = client.at_once(trial.stack.crowd, "GET", provider.url(trial.sandbox))

@@ -1,4 +1,4 @@
-"""The page of `consent` operated without a browser, over HTTP like anyone would."""
+"""The page of `consent` operated without a browser, over HTTP as a client does."""
 
 from __future__ import annotations
 

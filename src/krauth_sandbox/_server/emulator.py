@@ -232,7 +232,7 @@ class Emulator(Switches):
 
     @abstractmethod
     def _fault_response(self, kind: Kind, status: int, code: str | None) -> Reply:
-        """Make the documented answer for this status, for faults that bring no body of their own."""
+        """Make the documented answer for this status, for faults without a body."""
 
     @abstractmethod
     def _not_found(self) -> Reply: ...
@@ -283,7 +283,7 @@ class Emulator(Switches):
                 status = error.status
                 raise
             except (ConnectionError, web.RequestPayloadError):
-                # The client went away in the middle of its upload: there is no one to answer.
+                # The client went away in the middle of its upload: no answer can be sent.
                 return self._hang_up(request)
             delay = {"token": self.token_delay, "api": self.api_delay}.get(kind, 0.0)
             if delay > 0:
