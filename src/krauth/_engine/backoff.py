@@ -14,7 +14,8 @@ MEMORY, MAX_MEMORY = 1.0, 60.0
 MAX_TRANSIENT_MEMORY = 5.0
 #: Seconds after a failed background refresh before the next: at first, and at most; doubled, with jitter.
 BACKGROUND, MAX_BACKGROUND = 5.0, 300.0
-#: Seconds without a refresh after a refusal of a token that had just been refreshed: at first, and at most; doubled with each.
+#: Seconds without a refresh after a refusal of a token that was refreshed because of a refusal: at first, and at most;
+#: doubled with each.
 #: Short, since a token that is really revoked meanwhile stays in use for as long.
 HOPELESS, MAX_HOPELESS = 5.0, 300.0
 #: Ways to the server of which failures are remembered at once.

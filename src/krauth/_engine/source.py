@@ -187,8 +187,7 @@ class TokenSource:
         Args:
             transport: How its token request travels, if one begins.
             refused: The access token that a server refused. A newer one that is there, or comes from a refresh under
-                way, takes its place. If the last refresh brought the refused token again, that one is returned: there is
-                no other.
+                way, takes its place. If the last refresh brought the refused token again, that one is returned.
             forced: Refresh, even if the token is fresh.
             cause: For events, where nothing was refused.
         """
