@@ -1,7 +1,9 @@
 """What the auth classes of all stacks share: settings, origins, tokens, and every decision about a request.
 
 Seldom needed parts are in other modules, which are loaded late: `refusal`, `other_clients`, `plain_http`, `telling`,
-`api_clock`. An adapter's base class derives from `AuthCore` and does to a request what its library wants. A provider's `…AuthBase`
+`api_clock`.
+
+An adapter's base class derives from `AuthCore` and does to a request what its library wants. A provider's `…AuthBase`
 (in `naver`, `meloming`, `oauth2`) derives from `OriginAuth` and brings constructor and methods. The public classes are
 both. `OriginAuth` adds nothing to `AuthCore`: it exists so that a class may name its two bases in either order.
 """
