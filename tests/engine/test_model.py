@@ -274,7 +274,7 @@ class Engine(RuleBasedStateMachine):
             if name != "__weakref__":
                 setattr(child, name, getattr(parent, name))
         if parent._run is not None:
-            child._run = Run(parent._run.way, parent._run.refused, parent._run.begun_at)
+            child._run = Run(parent._run.way, parent._run.refused, parent._run.begun.source_at)
             child._run.pid = -1
         if child.warmth is not None:
             child.warmth = child.warmth._replace(is_scheduled=False)

@@ -10,7 +10,7 @@ from krauth import StoreConflict, TokenStoreError
 from krauth._engine import knowledge, refresh, rules, store_steps
 from krauth._engine.refresh import Held, _Refresh
 from krauth._engine.steps import Acquire, Save
-from krauth._engine.store_steps import StoreSteps
+from krauth._engine.store_steps import StoreSteps, Taken
 from krauth.stores import ANY, Lease
 
 from .checker import Checker
@@ -69,9 +69,9 @@ def takes_no_lease(patch):
     """Whether the lease is granted does not matter."""
 
     def faulty(self):
-        self._acquired_at = self._clock.elapsed()
+        at = self._clock.elapsed()
         lease, stored = yield Acquire(self._seconds, self._key)
-        self._lease = lease or Lease("key", "nobody", -1)
+        self._taken = Taken(lease or Lease("key", "nobody", -1), at)
         yield from self._read(stored)
         return True
 
@@ -94,7 +94,7 @@ def keeps_the_lease(patch):
     """The lease is left to end by itself."""
 
     def faulty(self):
-        self._lease = None
+        self._taken = None
         return
         yield
 

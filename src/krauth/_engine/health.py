@@ -67,7 +67,7 @@ def health() -> Health:
     for one in process.sources():
         key, now = shown_key(one.credentials.key), one.monotonic()
         if (run := one.run) is not None:
-            runs.append(RunHealth(key, Stopwatch.now() - run.created_at, run.started_at is None, run.cause))
+            runs.append(RunHealth(key, Stopwatch.now() - run.created_at, run.begun.waits, run.cause))
         failures += [FailureHealth(key, f.until - now, f.times + 1, str(f.error)) for f in one.failures]
         if one.state in (TokenState.FRESH, TokenState.STALE):
             tokens.append(key)

@@ -69,6 +69,20 @@ class SentRequest(NamedTuple):
     status: int | None = None
 
 
+class Begun(NamedTuple):
+    """When a flow began.
+
+    Attributes:
+        at: Monotonic seconds.
+        source_at: The same, by the clock of the source.
+        waits: Whether it still waits for a worker thread; then the times are those of its publication.
+    """
+
+    at: float
+    source_at: float
+    waits: bool
+
+
 class Run(Generic[T]):
     """One flow under way.
 
@@ -78,9 +92,8 @@ class Run(Generic[T]):
         way: The way to the server that it takes.
         context: The context variables of the call that began it: traces and request ids stay with their request.
         requests_beyond: How many requests the flow may send after its deadline for the lease.
-        begun_at: When it was published, then when a worker thread began; by the clock of the source.
         created_at: Monotonic seconds.
-        started_at: When a worker thread began, monotonic seconds; `None` before.
+        begun: When it was published, then when a worker thread began.
         thread: The worker thread that performs it right now.
         forced: Whether the user asked for a new token, so that an old one is no answer.
         cause: Why it was begun, for events.
@@ -89,7 +102,7 @@ class Run(Generic[T]):
 
     __slots__ = (
         "_begin",
-        "begun_at",
+        "begun",
         "cause",
         "context",
         "created_at",
@@ -100,22 +113,30 @@ class Run(Generic[T]):
         "refused",
         "request",
         "requests_beyond",
-        "started_at",
         "thread",
         "way",
     )
 
-    def __init__(self, way: object, refused: str | None = None, now: float = 0.0, *, requests_beyond: int = 0) -> None:
+    def __init__(
+        self,
+        way: object,
+        refused: str | None = None,
+        now: float = 0.0,
+        *,
+        forced: bool = False,
+        cause: Cause | None = None,
+        requests_beyond: int = 0,
+    ) -> None:
         self.future: Future[T | BaseException] = Future()
         self.future.set_running_or_notify_cancel()
         self.way, self.refused, self.requests_beyond = way, refused, requests_beyond
         self.context = contextvars.copy_context()
         self.pid = os.getpid()
-        self.begun_at, self.created_at = now, Stopwatch.now()
-        self.started_at: float | None = None
+        self.created_at = Stopwatch.now()
+        self.begun = Begun(self.created_at, now, waits=True)
         self.thread: int | None = None
-        self.forced = False
-        self.cause: Cause | None = None if refused is None else "refusal"
+        self.forced = forced
+        self.cause: Cause | None = cause if refused is None else "refusal"
         self.request = SentRequest()
         self.helpers: deque[Helper] = deque()
         self._begin: list[Drive] = []
@@ -159,15 +180,15 @@ class Run(Generic[T]):
     def start(self, now: float) -> None:
         """Take note that this thread performs the flow now (monotonic seconds of the source's clock)."""
         self.thread = threading.get_ident()
-        if self.started_at is None:
-            self.started_at, self.begun_at = Stopwatch.now(), now
+        if self.begun.waits:
+            self.begun = Begun(Stopwatch.now(), now, waits=False)
 
     def overdue_at(self, policy: RefreshPolicy) -> float:
         """Return when a caller gives up, monotonic seconds. Waiting for a worker thread does not count as network."""
-        begun = self.created_at if self.started_at is None else self.started_at
-        if self.started_at is None and begun + policy.timeout + GRACE <= Stopwatch.now():
-            return self.created_at + policy.queue_timeout
-        return begun + policy.timeout + self.requests_beyond * policy.attempt_timeout + GRACE
+        begun = self.begun
+        if begun.waits and begun.at + policy.timeout + GRACE <= Stopwatch.now():
+            return begun.at + policy.queue_timeout
+        return begun.at + policy.timeout + self.requests_beyond * policy.attempt_timeout + GRACE
 
     def wait(self, policy: RefreshPolicy, *, helps: bool = False) -> T | BaseException:
         """Block until the run has ended, and return its outcome; see `deliver`.
@@ -241,7 +262,7 @@ class Run(Generic[T]):
         return deliver(await self.wait_async(policy))
 
     def _too_late(self, policy: RefreshPolicy) -> TokenTransportError:
-        if self.started_at is None:
+        if self.begun.waits:
             return TokenTransportError(
                 f"the refresh waited for a free worker thread for {policy.queue_timeout:.0f} s: too many refreshes of"
                 " this token endpoint are under way (RefreshPolicy(queue_timeout=…)); it goes on for the calls to come"

@@ -199,8 +199,7 @@ class TokenSource:
             with process.lock:
                 run = self._answer(transport.way, refused, forced)
                 if run is None and sender is not None:
-                    run = self._publish(transport, sender, refused, forced)
-                    run.cause = run.cause or cause
+                    run = self._publish(transport, sender, refused, forced, cause)
             if run is not None:
                 run.ensure_begun()
                 return run
@@ -227,15 +226,16 @@ class TokenSource:
     def _refresh_here(self, transport: Transport, refused: str | None, forced: bool) -> Run[Snapshot]:
         """Refresh in this thread, and tell no other caller of it before it is over."""
         before = self._run
-        run = self._publish(transport, transport.open(), refused, forced)
+        run = self._publish(transport, transport.open(), refused, forced, None)
         self._run = before
         run.drive_here()
         return run
 
-    def _publish(self, transport: Transport, sender: Sender, refused: str | None, forced: bool) -> Run[Snapshot]:
+    def _publish(
+        self, transport: Transport, sender: Sender, refused: str | None, forced: bool, cause: Cause | None
+    ) -> Run[Snapshot]:
         snapshot = self.snapshot
-        run: Run[Snapshot] = Run(transport.way, refused, self.monotonic())
-        run.forced = forced
+        run: Run[Snapshot] = Run(transport.way, refused, self.monotonic(), forced=forced, cause=cause)
         held = snapshot.held if snapshot is not None else Held(None, self._memory.number)
         start = Start(
             self.credentials,
@@ -391,9 +391,9 @@ class TokenSource:
             return None
         # A refresh that hangs in a user's transport or store is given up. Its lease has ended, so its save is refused.
         patience = self.policy.timeout + self.policy.attempt_timeout + LEASE_MARGIN
-        if run.started_at is None:
+        if run.begun.waits:
             patience += self.policy.queue_timeout
-        return run if run.begun_at + patience > self.monotonic() else None
+        return run if run.begun.source_at + patience > self.monotonic() else None
 
     def _usable(self) -> TokenState:
         snapshot = self.snapshot

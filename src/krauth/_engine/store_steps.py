@@ -6,7 +6,7 @@ All times in a record are by the token endpoint's clock. They are turned into ou
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._values.exceptions import StoreConflict, TokenStoreError
 from .._values.record import Record
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from ..stores import Lease, Stored
 
 
+class Taken(NamedTuple):
+    """A lease that was taken, and when: monotonic seconds of a clock that goes on while the machine is suspended."""
+
+    lease: Lease
+    at: float
+
+
 class StoreSteps:
     """One entry of the store, as one flow sees it.
 
@@ -31,14 +38,13 @@ class StoreSteps:
     """
 
     __slots__ = (
-        "_acquired_at",
         "_ahead",
         "_clock",
         "_former_keys",
         "_key",
-        "_lease",
         "_may_do_without",
         "_seconds",
+        "_taken",
         "_version",
         "is_down",
         "record",
@@ -70,8 +76,7 @@ class StoreSteps:
         self._seconds = requests * policy.attempt_timeout + LEASE_MARGIN
         self._former_keys = credentials.former_keys if key is None else ()
         self._version: str | None = None
-        self._lease: Lease | None = None
-        self._acquired_at = 0.0
+        self._taken: Taken | None = None
         self.record: Record | None = None
         self.is_down = False
 
@@ -90,13 +95,14 @@ class StoreSteps:
     def acquire(self) -> Generator[Step, Any, bool]:
         """Take the lease and read the entry; true also where the store is down and may be done without."""
         if not self.is_down:
-            self._acquired_at = self._clock.elapsed()  # before: the lease began later, if at all
+            at = self._clock.elapsed()  # before: the lease began later, if at all
             try:
-                self._lease, stored = yield Acquire(self._seconds, self._key)
+                lease, stored = yield Acquire(self._seconds, self._key)
             except TokenStoreError as error:
                 yield from self._do_without(error)
             else:
-                if self._lease is None:
+                self._taken = Taken(lease, at) if lease is not None else None
+                if lease is None:
                     return False
                 # Where there was no entry and is none, the record that an older krauth left is still the newest.
                 if stored is not None or self._version is not None:
@@ -106,15 +112,14 @@ class StoreSteps:
     @property
     def has_lease(self) -> bool:
         """Whether the lease was taken and not given back; it may have ended."""
-        return self._lease is not None or self.is_down
+        return self._taken is not None or self.is_down
 
     @property
     def lease_left(self) -> float:
         """Seconds of the lease that are left, by a clock that goes on while the machine is suspended."""
         if self.is_down:
             return float("inf")
-        left = self._acquired_at + self._seconds - self._clock.elapsed()
-        return left if self._lease is not None else 0.0
+        return 0.0 if self._taken is None else self._taken.at + self._seconds - self._clock.elapsed()
 
     def save(self, record: Record, *, release: bool = False) -> Generator[Step, Any, None]:
         """Save a record under the lease, over the version that was read; `release`: and give the lease back.
@@ -128,7 +133,8 @@ class StoreSteps:
         end = useless_at(record, self._clock.time())
         text = _shifted(record, self._ahead()).to_text()
         try:
-            self._version = yield Save(text, self._version, self._lease, end, release, self._key)
+            lease = self._taken.lease if self._taken is not None else None
+            self._version = yield Save(text, self._version, lease, end, release, self._key)
         except StoreConflict:
             yield from self.release()
             raise
@@ -137,20 +143,20 @@ class StoreSteps:
         else:
             self.record = record
             if release:
-                self._lease = None
+                self._taken = None
 
     def release(self) -> Generator[Step, Any, None]:
         """Give the lease back; it ends by itself should that fail."""
-        lease, self._lease = self._lease, None
-        if lease is not None:
+        taken, self._taken = self._taken, None
+        if taken is not None:
             try:
-                yield Release(lease)
+                yield Release(taken.lease)
             except TokenStoreError as error:
                 yield Emit("store_failed", None, error)
 
     def abandon(self) -> None:
         """Keep the lease until it ends by itself: a token that it protects is not durable yet."""
-        self._lease = None
+        self._taken = None
 
     def _read(self, stored: Stored | None) -> Generator[Step, Any, None]:
         self._version = stored.version if stored else None
