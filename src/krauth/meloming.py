@@ -164,7 +164,9 @@ class MelomingCredentials(OAuth2Credentials):
         """The version of the API, where one was chosen; it changes no token, so that it is no part of the key."""
         return {} if self.version is None else {VERSION_HEADER: self.version}
 
-    def prepare_endpoint_request(self, endpoint: str, fields: Mapping[str, str | None]) -> HTTPRequest:
+    def prepare_endpoint_request(
+        self, endpoint: str, fields: Mapping[str, str | None], now: float | None = None
+    ) -> HTTPRequest:
         """Return a request to the revocation or introspection endpoint: JSON, and no client authentication is shown."""
         return prepare_json_request(endpoint, fields, self.token_headers)
 

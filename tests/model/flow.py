@@ -179,12 +179,13 @@ def refreshing(for_user, memory, clock, window, refused, jitter=half):
 def revoking(for_user, memory, clock, window, refused):
     """Begin a revocation, as `refreshing`."""
     own = credentials(for_user)
-    flows = UserFlows(own, policy(window), clock, lambda: MeasuredSkew(memory.skew).settled(TOKEN), memory.held)
+    skew = MeasuredSkew(memory.skew)
+    flows = UserFlows(own, policy(window), clock, skew, memory.held)
 
     def after(outcome):
         if isinstance(outcome, BaseException):
-            return outcome, memory
-        return "revoked", Memory(None, outcome, memory.skew)
+            return outcome, memory._replace(skew=skew.known)
+        return "revoked", Memory(None, outcome, skew.known)
 
     return flows.revoke(own), after
 

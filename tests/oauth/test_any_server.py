@@ -14,7 +14,15 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from krauth import ConfigurationError, InvalidTokenResponse, KrauthError, MemoryStore, TokenTransportError
+import krauth_requests
+from krauth import (
+    ConfigurationError,
+    InvalidClientError,
+    InvalidTokenResponse,
+    KrauthError,
+    MemoryStore,
+    TokenTransportError,
+)
 from loopback import Reply, Server
 
 from .conftest import parameter
@@ -183,23 +191,57 @@ def test_client_secret_jwt(server, stack, make):
         assert secret not in server.seen[0].everything
 
 
-def test_an_assertion_is_signed_anew_when_the_clock_is_wrong(server, stack, make, keys):
-    """An assertion that is refused while the server's clock differs is made once more by the server's time."""
-    private, _ = keys["ES256"]
-    ahead = 7200
+def hours_ahead(server):
+    """Let the server's clock be two hours ahead, and let it refuse an assertion that is by another clock."""
     plain = server.answer
 
     def answer(seen):
         claims = jwt.decode(form(seen)["client_assertion"], options={"verify_signature": False})
-        now = time.time() + ahead
+        now = time.time() + 7200
         date = {"Date": formatdate(now, usegmt=True)}
         if not claims["iat"] - 5 <= now <= claims["exp"]:
             return Reply(401, date, b'{"error": "invalid_client"}')
-        return plain(seen)
+        return Reply(plain(seen).status, date, plain(seen).body)
 
     server.answer = answer
+
+
+def test_an_assertion_is_signed_anew_when_the_clock_is_wrong(server, stack, make, keys):
+    """An assertion that is refused while the server's clock differs is made once more by the server's time."""
+    private, _ = keys["ES256"]
+    hours_ahead(server)
     assert stack.token(make("app", private, client_auth="private_key_jwt")).access_token == "t"
     assert len(server.seen) == 2
+
+
+def test_every_assertion_is_by_the_servers_time(server, keys):
+    """A code that was refused for the clock is not sent again; the next sign-in, introspection and revocation succeed."""
+    private, _ = keys["ES256"]
+    hours_ahead(server)
+    auth = krauth_requests.OAuth2Auth(
+        "app",
+        private,
+        client_auth="private_key_jwt",
+        user="mina",
+        redirect_uri="http://127.0.0.1:1/cb",
+        token_endpoint=f"{server.url}/token",
+        authorization_endpoint=f"{server.url}/authorize",
+        revocation_endpoint=f"{server.url}/revoke",
+        introspection_endpoint=f"{server.url}/introspect",
+        api_origins=server.url,
+        store=MemoryStore(),
+    )
+
+    def sign_in():
+        request = auth.authorization_request()
+        return auth.authorize(f"{request.redirect_uri}?code=abc&state={request.state}", request)
+
+    with pytest.raises(InvalidClientError, match="the code is not sent again"):
+        sign_in()
+    assert sign_in().access_token == "t"
+    assert auth.introspect().active
+    auth.revoke()
+    assert [seen.path for seen in server.seen] == ["/token", "/token", "/introspect", "/revoke", "/revoke"]
 
 
 def test_without_pyjwt(make, monkeypatch, keys):

@@ -130,11 +130,12 @@ class UserAuth(OriginAuth):
         return self._tokens.perform(self._transport, lambda flows: flows.revoke(self._client))
 
     def _introspection(self, token: Token) -> Run[Any]:
+        from .._engine.process import skew
         from .._engine.user_flows import introspect
 
         _required(self._client.introspection_endpoint, "introspection")
         source = self._tokens
-        flow = introspect(self._client, source.clock, source.policy, token.access_token, "access_token")
+        flow = introspect(self._client, source.clock, skew, source.policy, token.access_token, "access_token")
         return source.ask(self._transport, flow)
 
 

@@ -275,7 +275,7 @@ class Knowledge:
         if record.token is None and mine.token is not None and number >= mine.number:
             # The user revoked or forgot the token while the server issued the next one.
             if record.revoked_at is not None:
-                yield from discard(start.credentials, start.clock, start.policy, mine.token)
+                yield from discard(start.credentials, start.clock, start.skew, start.policy, mine.token)
             self._heed_mark(record, number)
         is_other = record.token is not None and not _is_same(record.token, mine.token)
         if number > mine.number or (number == mine.number and is_other):

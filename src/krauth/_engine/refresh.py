@@ -25,6 +25,7 @@ from .._values.exceptions import (
     TokenTransportError,
 )
 from .._values.record import Pause, Record
+from .asking import ask
 from .knowledge import Knowledge, Outcome, Start, Unsaved
 from .rules import (
     BACKOFF,
@@ -40,12 +41,11 @@ from .rules import (
     number_of,
     shared_pause,
 )
-from .steps import Emit, Send, Sleep, Step
+from .steps import Emit, Sleep, Step
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from .._values.messages import HTTPResponse
     from .._values.token import Token
     from .store_steps import StoreSteps
 
@@ -189,11 +189,10 @@ class _Refresh(Knowledge):
             yield Emit("lease_lost", detail="it ended before the token request was sent; the refresh begins anew")
             return None
         limit = min(start.policy.attempt_timeout, deadline - clock.monotonic(), time_left)
-        sent_at, started = clock.time(), clock.monotonic()
+        sent_at = clock.time()
         self._sent_at = sent_at
         try:
-            response: HTTPResponse = yield Send(request.within(max(0.1, limit)))
-            self._measure(response, sent_at, started)
+            response = yield from ask(credentials, clock, start.skew, request.within(max(0.1, limit)))
             token = credentials.process_token_response(response, sent_at, last)
         except TokenError as error:
             if isinstance(error, InvalidGrantError) and credentials.uses_refresh_token and last is not None:
@@ -227,13 +226,6 @@ class _Refresh(Knowledge):
         if error.transient or isinstance(error, IPNotAllowedError):
             return False
         return abs(self._start.server_ahead() - ahead_before) >= 1.0
-
-    def _measure(self, response: HTTPResponse, sent_at: float, started: float) -> None:
-        """Learn from the `Date` of an answer how far the server's clock is from ours."""
-        start = self._start
-        now = start.clock.monotonic()
-        endpoint, date = start.credentials.token_endpoint, response.header("date")
-        start.skew.measure(endpoint, date, sent_at, sent_at + now - started, now)
 
     def _after_invalid_grant(
         self, error: InvalidGrantError, spent: Token, was_interrupted: bool, deadline: float

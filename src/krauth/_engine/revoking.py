@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 from .._oauth.client import OAuth2Credentials
 from .._oauth.endpoints import prepare_revocation_request, process_revocation_response
 from .._values.exceptions import InvalidGrantError, KrauthError, TokenEndpointError
-from .steps import Send, Step
+from .asking import ask, server_time
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from .._oauth.credentials import Credentials
-    from .._values.clock import Clock
-    from .._values.messages import HTTPResponse
+    from .._values.clock import Clock, Skews
     from .._values.token import RefreshPolicy, Token
+    from .steps import Step
 
 
 def revoke_token(
-    credentials: OAuth2Credentials, clock: Clock, policy: RefreshPolicy, token: Token
+    credentials: OAuth2Credentials, clock: Clock, skew: Skews, policy: RefreshPolicy, token: Token
 ) -> Generator[Step, Any, None]:
     """Revoke the refresh token and the access token at the server.
 
@@ -30,8 +30,9 @@ def revoke_token(
     for value, hint in ((token.refresh_token, "refresh_token"), (token.access_token, "access_token")):
         if value is None:
             continue
-        message = prepare_revocation_request(credentials, value, hint).within(policy.attempt_timeout)
-        response: HTTPResponse = yield Send(message)
+        now = server_time(credentials, clock, skew)
+        message = prepare_revocation_request(credentials, value, hint, now).within(policy.attempt_timeout)
+        response = yield from ask(credentials, clock, skew, message)
         try:
             process_revocation_response(credentials, response, clock.time())
         except InvalidGrantError:
@@ -41,8 +42,10 @@ def revoke_token(
                 raise  # §2.2.1; a server may revoke refresh tokens alone
 
 
-def discard(credentials: Credentials, clock: Clock, policy: RefreshPolicy, token: Token) -> Generator[Step, Any, None]:
+def discard(
+    credentials: Credentials, clock: Clock, skew: Skews, policy: RefreshPolicy, token: Token
+) -> Generator[Step, Any, None]:
     """Revoke a token that can't be kept, where the server can; a failure changes nothing."""
     if isinstance(credentials, OAuth2Credentials) and credentials.revocation_endpoint is not None:
         with contextlib.suppress(KrauthError):
-            yield from revoke_token(credentials, clock, policy, token)
+            yield from revoke_token(credentials, clock, skew, policy, token)

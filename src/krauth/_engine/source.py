@@ -266,7 +266,7 @@ class TokenSource:
         """Drive a flow that replaces the token; the run ends with the new token, or with the flow's error."""
         run: Run[Token | None] = Run(transport.way, requests_beyond=2)
         held = self.snapshot.held if self.snapshot is not None else Held(None, self._memory.number)
-        steps = flow(UserFlows(self.credentials, self.policy, self.clock, self._server_ahead, held))
+        steps = flow(UserFlows(self.credentials, self.policy, self.clock, process.skew, held))
 
         def finish(outcome: Held | BaseException) -> None:
             if isinstance(outcome, BaseException):

@@ -11,32 +11,33 @@ from .._oauth.endpoints import TokenInfo, prepare_introspection_request, process
 from .._values.exceptions import KrauthError, StoreConflict, TokenError, TokenStoreError
 from .._values.record import Record
 from .._values.token import Token
+from .asking import ask, server_time
 from .revoking import discard, revoke_token
 from .rules import BACKOFF, MAX_POLL, Held, number_of
-from .steps import Emit, Send, Sleep, Step
+from .steps import Emit, Sleep, Step
 from .store_steps import StoreSteps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
 
     from .._oauth.authorization import AuthorizationRequest
     from .._oauth.client import OAuth2Credentials
     from .._oauth.credentials import Credentials
-    from .._values.clock import Clock
-    from .._values.messages import HTTPResponse
+    from .._values.clock import Clock, Skews
     from .._values.token import RefreshPolicy
 
 
 class UserFlows:
     """The flows for one token. Each writes only under the lease, like a refresh, and returns the token in force."""
 
-    __slots__ = ("_clock", "_credentials", "_policy", "_store", "held")
+    __slots__ = ("_clock", "_credentials", "_policy", "_skew", "_store", "held")
 
-    def __init__(
-        self, credentials: Credentials, policy: RefreshPolicy, clock: Clock, ahead: Callable[[], float], held: Held
-    ) -> None:
-        self._credentials, self._policy, self._clock, self.held = credentials, policy, clock, held
-        self._store = StoreSteps(credentials, policy, clock, ahead, requests=2)
+    def __init__(self, credentials: Credentials, policy: RefreshPolicy, clock: Clock, skew: Skews, held: Held) -> None:
+        self._credentials, self._policy, self._clock, self._skew = credentials, policy, clock, skew
+        self.held = held
+        self._store = StoreSteps(
+            credentials, policy, clock, lambda: skew.settled(credentials.token_endpoint), requests=2
+        )
 
     def exchange(
         self, client: OAuth2Credentials, code: str, request: AuthorizationRequest
@@ -49,9 +50,10 @@ class UserFlows:
         """
         yield from self._lease()
         now, identity = self._clock.time(), client.identity
-        message = prepare_code_request(client, code, request).within(self._policy.attempt_timeout)
+        signed_at = server_time(client, self._clock, self._skew)
+        message = prepare_code_request(client, code, request, signed_at).within(self._policy.attempt_timeout)
         try:
-            response: HTTPResponse = yield Send(message)
+            response = yield from ask(client, self._clock, self._skew, message)
             token = client.process_token_response(response, now, None)
         except TokenError as error:
             successor = getattr(error, "refresh_token", None)
@@ -66,7 +68,7 @@ class UserFlows:
             held = yield from self._put(Record(token))
         except TokenStoreError as error:
             yield from self._store.release()
-            yield from discard(client, self._clock, self._policy, token)
+            yield from discard(client, self._clock, self._skew, self._policy, token)
             raise TokenStoreError(
                 f"the user authorized, but the token could not be saved ({error}); once the store works again,"
                 " let the user start again: the code is spent"
@@ -105,7 +107,7 @@ class UserFlows:
         newest = stored if stored.token is not None and stored.number >= self.held.number else self.held
         try:
             if newest.token is not None:
-                yield from revoke_token(client, self._clock, self._policy, newest.token)
+                yield from revoke_token(client, self._clock, self._skew, self._policy, newest.token)
             held = yield from self._put(Record(revoked_at=self._clock.time()))
         except KrauthError:
             yield from self._store.release()
@@ -155,15 +157,16 @@ class UserFlows:
 
 
 def introspect(
-    credentials: OAuth2Credentials, clock: Clock, policy: RefreshPolicy, token: str, hint: str
+    credentials: OAuth2Credentials, clock: Clock, skew: Skews, policy: RefreshPolicy, token: str, hint: str
 ) -> Generator[Step, Any, TokenInfo]:
     """Ask the server about a token.
 
     Raises:
         TokenError: The server refused, failed or could not be reached.
     """
-    message = prepare_introspection_request(credentials, token, hint).within(policy.attempt_timeout)
-    response: HTTPResponse = yield Send(message)
+    now = server_time(credentials, clock, skew)
+    message = prepare_introspection_request(credentials, token, hint, now).within(policy.attempt_timeout)
+    response = yield from ask(credentials, clock, skew, message)
     return process_introspection_response(credentials, response, clock.time())
 
 

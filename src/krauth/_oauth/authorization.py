@@ -183,9 +183,11 @@ def process_authorization_response(
     return values["code"]
 
 
-def prepare_code_request(credentials: OAuth2Credentials, code: str, request: AuthorizationRequest) -> HTTPRequest:
-    """Return the request that exchanges a code for a token (RFC 6749 §4.1.3, RFC 7636 §4.5)."""
-    fields, headers = credentials.authenticate()
+def prepare_code_request(
+    credentials: OAuth2Credentials, code: str, request: AuthorizationRequest, now: float | None = None
+) -> HTTPRequest:
+    """Return the request that exchanges a code for a token (RFC 6749 §4.1.3, RFC 7636 §4.5); `now` is the server's."""
+    fields, headers = credentials.authenticate(now)
     grant: dict[str, str | None] = {
         "grant_type": "authorization_code",
         "code": code,

@@ -227,9 +227,17 @@ class OAuth2Credentials(SecretCredentials):
         )
         return fields, {**self.token_headers, **headers}
 
-    def prepare_endpoint_request(self, endpoint: str, fields: Mapping[str, str | None]) -> HTTPRequest:
-        """Return a request to the revocation or introspection endpoint: a form with the client's credentials."""
-        client, headers = self.authenticate()
+    def prepare_endpoint_request(
+        self, endpoint: str, fields: Mapping[str, str | None], now: float | None = None
+    ) -> HTTPRequest:
+        """Return a request to the revocation or introspection endpoint: a form with the client's credentials.
+
+        Args:
+            endpoint: Its URL.
+            fields: What is asked.
+            now: See `authenticate`.
+        """
+        client, headers = self.authenticate(now)
         return prepare_form_request(endpoint, {**fields, **client}, headers)
 
     def prepare_token_request(self, now: float, token: Token | None = None) -> HTTPRequest:

@@ -39,9 +39,11 @@ class TokenInfo:
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-def prepare_revocation_request(credentials: OAuth2Credentials, token: str, token_type_hint: str) -> HTTPRequest:
-    """Return the request that revokes a token (RFC 7009 §2.1)."""
-    return _prepare(credentials, credentials.revocation_endpoint, token, token_type_hint)
+def prepare_revocation_request(
+    credentials: OAuth2Credentials, token: str, token_type_hint: str, now: float | None = None
+) -> HTTPRequest:
+    """Return the request that revokes a token (RFC 7009 §2.1); `now` is the server's."""
+    return _prepare(credentials, credentials.revocation_endpoint, token, token_type_hint, now)
 
 
 def process_revocation_response(credentials: OAuth2Credentials, response: HTTPResponse, now: float) -> None:
@@ -57,9 +59,11 @@ def process_revocation_response(credentials: OAuth2Credentials, response: HTTPRe
         raise refusal(response, now, credentials.errors, "revocation")
 
 
-def prepare_introspection_request(credentials: OAuth2Credentials, token: str, token_type_hint: str) -> HTTPRequest:
-    """Return the request that asks about a token (RFC 7662 §2.1)."""
-    return _prepare(credentials, credentials.introspection_endpoint, token, token_type_hint)
+def prepare_introspection_request(
+    credentials: OAuth2Credentials, token: str, token_type_hint: str, now: float | None = None
+) -> HTTPRequest:
+    """Return the request that asks about a token (RFC 7662 §2.1); `now` is the server's."""
+    return _prepare(credentials, credentials.introspection_endpoint, token, token_type_hint, now)
 
 
 def process_introspection_response(credentials: OAuth2Credentials, response: HTTPResponse, now: float) -> TokenInfo:
@@ -79,6 +83,8 @@ def process_introspection_response(credentials: OAuth2Credentials, response: HTT
     return TokenInfo(data["active"], exp=float(exp) if exp is not None and is_time(exp) else None, claims=data, **texts)
 
 
-def _prepare(credentials: OAuth2Credentials, endpoint: str | None, token: str, token_type_hint: str) -> HTTPRequest:
+def _prepare(
+    credentials: OAuth2Credentials, endpoint: str | None, token: str, token_type_hint: str, now: float | None
+) -> HTTPRequest:
     assert endpoint is not None
-    return credentials.prepare_endpoint_request(endpoint, {"token": token, "token_type_hint": token_type_hint})
+    return credentials.prepare_endpoint_request(endpoint, {"token": token, "token_type_hint": token_type_hint}, now)
