@@ -442,6 +442,8 @@ def test_siblings_share_a_secret(core):
         ("MelomingOAuth", "api_key"),
         ("MelomingOAuth", "version"),
         ("MelomingAPIKey", "api_key"),
+        *((kind, "base_url") for kind in (*NAMED, "MelomingAPIKey")),
+        *((kind, name) for kind in NAMED for name in ("store", "token_transport")),
     ],
 )
 def test_a_setting_is_not_assigned(kind, name, core):

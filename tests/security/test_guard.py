@@ -394,24 +394,27 @@ def test_a_failing_comparison_in_pytest_shows_nothing(tmp_path):
 
     (tmp_path / "helper.py").write_text(
         "from krauth import *\nfrom krauth._values.record import Record\nfrom krauth.stores import Stored\n"
+        "from krauth._engine.steps import Save\nfrom krauth._oauth.endpoints import TokenInfo\n"
         "MAKE = [\n"
         "    lambda part: Token(part, 5.0, 0.0, refresh_token=part),\n"
         "    lambda part: HTTPRequest('POST', 'https://a.example/', {'A': part}, part.encode()),\n"
         "    lambda part: HTTPResponse(200, {'A': part}, part.encode()),\n"
         "    lambda part: Stored(part, 'v1'),\n"
         "    lambda part: Record(Token(part, 5.0, 0.0)),\n"
+        "    lambda part: Save(part, 'v1', None, None),\n"
+        "    lambda part: TokenInfo(True, claims={'note': part}),\n"
         "]\n"
         "def make(number, part):\n"
         "    return MAKE[number]('canary' + '7f3a' + part)\n"
     )
     (tmp_path / "test_it.py").write_text(
         "import pytest\nfrom helper import make\n"
-        "@pytest.mark.parametrize('number', range(5))\n"
+        "@pytest.mark.parametrize('number', range(7))\n"
         "def test(number):\n    one, two = make(number, 'a'), make(number, 'b')\n    assert one == two\n"
     )
     command = [sys.executable, "-m", "pytest", "-vv", "-p", "no:cacheprovider", "--showlocals", "test_it.py"]
     shown = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stdout
-    assert shown.count("assert one == two") == shown.count("FAILED test_it.py::test[") == 5
+    assert shown.count("assert one == two") == shown.count("FAILED test_it.py::test[") == 7
     assert "canary7f3a" not in shown
 
 

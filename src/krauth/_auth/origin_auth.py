@@ -18,7 +18,7 @@ from .._oauth.credentials import DEFAULT_JUDGED
 from .._values.exceptions import ConfigurationError
 from .._values.origin import Origin, make_origin, parse_origin, url_authorities, url_prefixes, url_triples
 from .._values.secret import Secret, hide
-from .settings import FixedFields
+from .settings import Fixed, FixedFields, FixedURL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, MutableMapping
@@ -70,9 +70,13 @@ class AuthCore:
     _authorities: frozenset[tuple[str, str]]
     _triples: frozenset[tuple[str, str, int | None]]
     _warned: frozenset[Origin | None] = frozenset()
+    _base_url: str = ""
 
     #: Where the API is: the URL that the paths of its documentation are added to, without a trailing slash.
-    base_url: str = ""
+    base_url: str = FixedURL(lambda auth: auth._base_url, "make a new auth object with base_url=…")  # type: ignore[assignment]
+    #: Where tokens are kept, and how token requests travel; `None` for a credential without tokens.
+    store = Fixed(lambda auth: auth._source and auth._source.store)
+    token_transport = Fixed(lambda auth: getattr(auth, "_transport", None))
     #: Names of the header fields that `extra_headers` sets. The token's field is not among them.
     extra_names: tuple[str, ...] = ()
     #: Whether `extra_headers` gives the same for every request; it is then called once.
@@ -120,12 +124,12 @@ class AuthCore:
         for origin in origins:
             if origin.scheme == "http":
                 self._check_plain_http(origin)
+        if not self.base_url and origins:
+            self.base_url = str(origins[0])
         self._origins = origins
         self._prefixes = url_prefixes(origins)
         self._authorities = url_authorities(origins)
         self._triples = url_triples(origins)
-        if not self.base_url and origins:
-            self.base_url = str(origins[0])
         if self._source is None:
             self._judges = bool(self.errors) or type(self).judge is not AuthCore.judge
         if min(self.judged_statuses, default=401) < 300 and not (self.judged_header or self.judged_json):
@@ -158,7 +162,8 @@ class AuthCore:
         for name in ("judged_statuses", "judged_header", "judged_json"):
             if getattr(self, name) == getattr(AuthCore, name):
                 setattr(self, name, getattr(credentials, name))
-        self.base_url = self.base_url or getattr(credentials, "base_url", "")
+        if not self.base_url:
+            self.base_url = getattr(credentials, "base_url", "")
         self._set_origins(credentials.origins)
         endpoint = parse_origin(credentials.token_endpoint)
         if endpoint is not None and endpoint.scheme == "http" and endpoint not in credentials.origins:

@@ -41,6 +41,17 @@ class Fixed:
         raise AttributeError(f"{self._name} can't be assigned: {self._hint}")
 
 
+class FixedURL(Fixed):
+    """The URL of the API: a provider may set it until the origins are known, and it can't be assigned afterwards."""
+
+    __slots__ = ()
+
+    def __set__(self, instance: Any, value: object) -> None:
+        if instance._origins:
+            super().__set__(instance, value)
+        instance._base_url = value
+
+
 class FixedFields:
     """Header fields that are the same for every request, made once; no repr or `vars` shows their values."""
 

@@ -25,15 +25,26 @@ class Acquire(NamedTuple):
     key: str | None = None
 
 
-class Save(NamedTuple):
-    """→ the new version. `release`: the lease is given back in the same step."""
+class Save:
+    """→ the new version. `release`: the lease is given back in the same step.
 
-    value: str
-    version: str | None
-    lease: Lease | None
-    expires_at: float | None
-    release: bool = False
-    key: str | None = None
+    Not a tuple: pytest and error trackers show the items of one, and the value holds a token.
+    """
+
+    __slots__ = ("expires_at", "key", "lease", "release", "value", "version")
+    __match_args__ = ("value", "version", "lease", "expires_at", "release", "key")
+
+    def __init__(
+        self,
+        value: str,
+        version: str | None,
+        lease: Lease | None,
+        expires_at: float | None,
+        release: bool = False,
+        key: str | None = None,
+    ) -> None:
+        self.value, self.version, self.lease = value, version, lease
+        self.expires_at, self.release, self.key = expires_at, release, key
 
     def __repr__(self) -> str:
         return "Save(…)"

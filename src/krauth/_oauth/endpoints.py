@@ -38,6 +38,12 @@ class TokenInfo:
     exp: float | None = None
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
+    def __eq__(self, other: object) -> bool:
+        # Written out: of two objects that a dataclass compares, pytest shows every field that differs.
+        return isinstance(other, TokenInfo) and all(
+            getattr(self, name) == getattr(other, name) for name in self.__dataclass_fields__
+        )
+
 
 def prepare_revocation_request(
     credentials: OAuth2Credentials, token: str, token_type_hint: str, now: float | None = None
