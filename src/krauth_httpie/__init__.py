@@ -2,52 +2,73 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from httpie.plugins import AuthPlugin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from requests.auth import AuthBase
+    from requests import PreparedRequest
 
 __all__ = ["MelomingPlugin", "NaverPlugin"]
 
 
-def _make(of: Callable[..., AuthBase], client_id: str | None, client_secret: str | None) -> AuthBase:
-    """Make an auth object of what `--auth` says; what it leaves out comes from the environment."""
+class _Plugin(AuthPlugin):  # type: ignore[misc]  # HTTPie has no types
+    """Makes an auth object of what `--auth` says; what it leaves out comes from the environment."""
 
-    given = {"client_id": client_id, "client_secret": client_secret}
-    return of(**{name: value for name, value in given.items() if value})
+    auth_require = False
+    prompt_password = False
+    #: HTTPie would parse the `--auth` of a saved session that has none.
+    auth_parse = False
+    #: The class of `krauth_requests`, which is imported when it is needed.
+    auth_class: ClassVar[str]
+
+    def get_auth(self, username: str | None = None, password: str | None = None) -> Callable[..., Any]:
+        """Return the auth object that requests calls.
+
+        Args:
+            username: From a saved session of an old HTTPie; else `raw_auth` holds `client_id:client_secret`.
+            password: Likewise.
+        """
+        import krauth_requests
+        from krauth import ConfigurationError
+
+        if self.raw_auth:
+            username, _, password = self.raw_auth.partition(":")
+        given = {"client_id": username, "client_secret": password}
+        try:
+            auth: Callable[..., Any] = getattr(krauth_requests, self.auth_class).from_env(
+                **{name: value for name, value in given.items() if value}
+            )
+        except ConfigurationError as error:
+            return _Failing(error)
+        return auth
 
 
-class NaverPlugin(AuthPlugin):  # type: ignore[misc]  # HTTPie has no types
+class _Failing:
+    """Raises an error when the request is made: HTTPie shows it as a sentence then, and here with all its frames."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        raise self._error
+
+
+class NaverPlugin(_Plugin):
     """Naver Commerce API: the environment's `NAVER_COMMERCE_…`, or `--auth client_id:client_secret`."""
 
     name = "Naver Commerce API"
     auth_type = "naver"
+    auth_class = "NaverAuth"
     description = "NAVER_COMMERCE_CLIENT_ID and NAVER_COMMERCE_CLIENT_SECRET, or --auth client_id:client_secret"
-    auth_require = False
-    prompt_password = False
-
-    def get_auth(self, username: str | None = None, password: str | None = None) -> Any:
-        """Return the auth object that requests calls."""
-        from krauth_requests import NaverAuth
-
-        return _make(NaverAuth.from_env, username, password)
 
 
-class MelomingPlugin(AuthPlugin):  # type: ignore[misc]
+class MelomingPlugin(_Plugin):
     """Meloming OpenAPI: the environment's `MELOMING_…`, or `--auth client_id:client_secret`."""
 
     name = "Meloming OpenAPI"
     auth_type = "meloming"
+    auth_class = "MelomingOAuth"
     description = "MELOMING_CLIENT_ID and MELOMING_CLIENT_SECRET, or --auth client_id:client_secret"
-    auth_require = False
-    prompt_password = False
-
-    def get_auth(self, username: str | None = None, password: str | None = None) -> Any:
-        """Return the auth object that requests calls."""
-        from krauth_requests import MelomingOAuth
-
-        return _make(MelomingOAuth.from_env, username, password)

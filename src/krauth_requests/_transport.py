@@ -144,6 +144,10 @@ def _with_lent_pool(get: Callable[..., Any], deadline: Deadline) -> Callable[...
         pool = get(*args, **kwargs)
         if not all(hasattr(pool, name) for name in ("pool", "_new_conn", "conn_kw")):
             return pool  # a stranger's
+        if type(pool.pool).__module__.startswith("urllib3"):
+            # urllib3-future, which niquests installs in urllib3's place: its connections are no http.client's. Each
+            # operation is bounded, not their sum; a caller waits no longer than `RefreshPolicy.timeout` all the same.
+            return pool
         lent, kind = _twin(pool), type(pool)
         lent.pool = _Connections(pool.pool, deadline) if pool.pool is not None else None
         lent.conn_kw = dict(pool.conn_kw)

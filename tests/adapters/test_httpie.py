@@ -1,7 +1,8 @@
-"""The real `http` command with `--auth-type naver` and `meloming`, against the sandbox."""
+"""HTTPie with `--auth-type naver` and `meloming`, against the sandbox: the real `http` command, and its `main`."""
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
@@ -11,70 +12,96 @@ from pathlib import Path
 import pytest
 
 import krauth
+import krauth_httpie
 
 pytest.importorskip("httpie")
-pytestmark = pytest.mark.process
 
 ENTRY_POINTS = "[httpie.plugins.auth.v1]\nnaver = krauth_httpie:NaverPlugin\nmeloming = krauth_httpie:MelomingPlugin\n"
+WORDS = ("--ignore-stdin", "--check-status", "--print=Hhb")
 
 
-@pytest.fixture
-def http(sandbox, tmp_path):
-    """Run `http`, with the sandbox in the environment. A distribution of the test names the entry points."""
+@pytest.fixture(autouse=True)
+def environment(sandbox, monkeypatch, krauth_reset):
+    """The credentials of the sandbox."""
+    for provider, prefix in (("naver", "NAVER_COMMERCE"), ("meloming", "MELOMING")):
+        for name in ("client_id", "client_secret"):
+            monkeypatch.setenv(f"{prefix}_{name.upper()}", getattr(sandbox, f"{provider}_{name}"))
+        monkeypatch.setenv(f"{prefix}_BASE_URL", getattr(sandbox, f"{provider}_url"))
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("provider", ["naver", "meloming"])
+def test_the_real_command_sends_a_token(provider, sandbox, tmp_path):
+    """HTTPie finds the plugins by their entry points, which a distribution of the test names."""
     info = tmp_path / "path" / "krauth_httpie_test-1.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: krauth-httpie-test\nVersion: 1\n", encoding="utf-8")
     (info / "entry_points.txt").write_text(ENTRY_POINTS, encoding="utf-8")
-    source = Path(krauth.__file__).parents[1]
-    environment = {
-        **os.environ,
-        "HTTPIE_CONFIG_DIR": str(tmp_path / "config"),
-        "PYTHONPATH": os.pathsep.join([str(source), str(info.parent)]),
-        "NAVER_COMMERCE_CLIENT_ID": sandbox.naver_client_id,
-        "NAVER_COMMERCE_CLIENT_SECRET": sandbox.naver_client_secret,
-        "NAVER_COMMERCE_BASE_URL": sandbox.naver_url,
-        "MELOMING_CLIENT_ID": sandbox.meloming_client_id,
-        "MELOMING_CLIENT_SECRET": sandbox.meloming_client_secret,
-        "MELOMING_BASE_URL": sandbox.meloming_url,
-    }
+    path = os.pathsep.join([str(Path(krauth.__file__).parents[1]), str(info.parent)])
     command = shutil.which("http", path=str(Path(sys.executable).parent)) or pytest.skip("HTTPie has no `http` here")
-
-    def run(*words, **changed):
-        return subprocess.run(
-            [command, "--ignore-stdin", "--check-status", "--print=Hhb", *words],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            env={name: value for name, value in {**environment, **changed}.items() if value is not None},
-            check=False,
-        )
-
-    return run
-
-
-@pytest.mark.parametrize("provider", ["naver", "meloming"])
-def test_the_real_command_sends_a_token(provider, http, sandbox):
-    """With the environment's credentials, a call is answered."""
-    done = http("--auth-type", provider, f"{getattr(sandbox, f'{provider}_url')}/v1/echo")
+    done = subprocess.run(
+        [command, *WORDS, "--auth-type", provider, f"{getattr(sandbox, f'{provider}_url')}/v1/echo"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "HTTPIE_CONFIG_DIR": str(tmp_path / "config"), "PYTHONPATH": path},
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Authorization: Bearer " in done.stdout
     assert "200 OK" in done.stdout
     assert getattr(sandbox, provider).token_requests == 1
 
 
-def test_credentials_on_the_command_line(http, sandbox):
-    """`--auth client_id:client_secret` wins over the environment."""
-    done = http(
-        *("--auth-type", "naver", "--auth", f"{sandbox.naver_client_id}:{sandbox.naver_client_secret}"),
-        f"{sandbox.naver_url}/v1/echo",
-        NAVER_COMMERCE_CLIENT_ID=None,
-        NAVER_COMMERCE_CLIENT_SECRET=None,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+@pytest.fixture
+def http(tmp_path):
+    """Run HTTPie's `main` in this process; return its exit status, and what it wrote."""
+    from httpie.core import main, plugin_manager
+    from httpie.context import Environment
+
+    plugin_manager.register(krauth_httpie.NaverPlugin, krauth_httpie.MelomingPlugin)
+
+    def run(*words):
+        out, err = io.BytesIO(), io.StringIO()
+        environment = Environment(config_dir=tmp_path, stdout=io.TextIOWrapper(out), stderr=err, stdin=None)
+        status = main(["http", *WORDS, *words], environment)
+        environment.stdout.flush()
+        return int(status), out.getvalue().decode(), err.getvalue()
+
+    return run
+
+
+def test_credentials_on_the_command_line_and_of_a_session(http, sandbox, monkeypatch):
+    """`--auth client_id:client_secret` wins over the environment; what it leaves out, a session too, comes from there."""
+    url = f"{sandbox.naver_url}/v1/echo"
+    both = f"{sandbox.naver_client_id}:{sandbox.naver_client_secret}"
+    for words in (
+        ("--auth-type", "naver", "--auth", sandbox.naver_client_id),
+        ("--auth-type", "naver", "--session", "shop"),
+        ("--session", "shop"),  # which holds the type, and no credentials
+    ):
+        status, out, err = http(*words, url)
+        assert (status, err) == (0, "")
+        assert "Authorization: Bearer " in out
+    for name in ("CLIENT_ID", "CLIENT_SECRET"):
+        monkeypatch.delenv(f"NAVER_COMMERCE_{name}")
+    assert http("--auth-type", "naver", "--auth", both, url)[0] == 0
+
+
+def test_what_is_missing_is_said_in_a_sentence(http, sandbox, monkeypatch):
+    """No traceback, and the name of the variable."""
+    monkeypatch.delenv("NAVER_COMMERCE_CLIENT_ID")
+    status, _, err = http("--auth-type", "naver", f"{sandbox.naver_url}/v1/echo")
+    assert status != 0
+    assert "error: ConfigurationError: the environment variable NAVER_COMMERCE_CLIENT_ID" in err
+    assert "Traceback" not in err
 
 
 def test_another_server_gets_nothing(http, sandbox):
-    """The origin rule holds in HTTPie as everywhere."""
-    done = http("--auth-type", "naver", f"{sandbox.meloming_url}/v1/echo")
-    assert "Bearer" not in done.stdout
+    """The origin rule holds in HTTPie as everywhere, on a redirect too."""
+    echo = f"{sandbox.meloming_url}/v1/echo"
+    assert "Bearer" not in http("--auth-type", "naver", echo)[1]
     assert sandbox.naver.token_requests == 0
+    http("--auth-type", "naver", "--follow", f"{sandbox.naver_url}/v1/redirect?to={echo}")
+    assert sandbox.naver.token_requests == 1
+    assert "Authorization" not in sandbox.meloming.requests[-1].headers

@@ -337,3 +337,12 @@ def test_token_answers_are_decoded(stack, naver, server):
     body = gzip.compress(json.dumps({"access_token": "tok-1", "token_type": "Bearer", "expires_in": 60}).encode())
     server.answer = lambda seen: Reply(200, {"Content-Type": "application/json", "Content-Encoding": "gzip"}, body)
     assert stack.token(naver(base_url=server.url)).access_token == "tok-1"
+
+
+def test_a_pool_of_urllib3_future_is_left_as_it_is():
+    """niquests installs it under the name of urllib3; its queue and its connections work in another way."""
+    from krauth_requests._transport import _with_lent_pool
+
+    traffic_police = type("TrafficPolice", (), {"__module__": "urllib3.util.traffic_police"})
+    pool = type("HTTPConnectionPool", (), {"pool": traffic_police(), "_new_conn": None, "conn_kw": {}})()
+    assert _with_lent_pool(lambda url: pool, None)("https://api.example") is pool
