@@ -15,10 +15,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from krauth.provider import OriginAuth
     from scrapy import Request
     from scrapy.crawler import Crawler
     from scrapy.http import Response
+
+    from krauth.provider import OriginAuth
 
 __all__ = ["KrauthMiddleware"]
 

@@ -56,8 +56,8 @@ def test_the_real_command_sends_a_token(provider, sandbox, tmp_path):
 @pytest.fixture
 def http(tmp_path):
     """Run HTTPie's `main` in this process; return its exit status, and what it wrote."""
-    from httpie.core import main, plugin_manager
     from httpie.context import Environment
+    from httpie.core import main, plugin_manager
 
     plugin_manager.register(krauth_httpie.NaverPlugin, krauth_httpie.MelomingPlugin)
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+from typing import ClassVar
 
 import scrapy
-from krauth_requests import NaverAuth
 from scrapy.crawler import CrawlerProcess
+
+from krauth_requests import NaverAuth
 
 
 class Spider(scrapy.Spider):
     """Prints one line of JSON for each answer."""
 
     name = "krauth"
-    custom_settings = {
+    custom_settings: ClassVar = {
         "DOWNLOADER_MIDDLEWARES": {"middleware.KrauthMiddleware": 560},
         "KRAUTH_AUTH": NaverAuth.from_env,
         "LOG_LEVEL": "WARNING",
