@@ -9,7 +9,7 @@ import pytest
 
 import krauth
 import krauth_requests
-from krauth import HTTPResponse, InvalidClientError, MemoryStore, testing
+from krauth import HTTPResponse, InvalidClientError, MemoryStore, TokenStoreError, testing
 
 GOOD = HTTPResponse(200, {}, b'{"access_token": "good", "token_type": "Bearer", "expires_in": 3600}')
 BAD = HTTPResponse(401, {}, b'{"error": "invalid_client"}')
@@ -99,3 +99,25 @@ def test_an_observer_that_hangs_holds_up_no_caller():
     finally:
         go.set()
         manager.unregister(observer)
+
+
+def test_a_store_that_failed_is_shown_with_its_last_error():
+    """`times` counts the failures in a row, and is 0 when the store works again; the error stays."""
+
+    class Store(MemoryStore):
+        fails = True
+
+        def load(self, key):
+            if self.fails:
+                raise TokenStoreError("the disk is full")
+            return super().load(key)
+
+    store = Store()
+    make(lambda request: GOOD, store).token()
+    (shown,) = krauth.health().stores
+    assert (shown.store, shown.times, shown.error) == ("Store", 1, "the disk is full")
+    assert 0 <= shown.seconds < 20
+    store.fails = False
+    with testing.reset():
+        make(lambda request: GOOD, store).token()
+        assert krauth.health().stores[0][2:] == (0, "the disk is full")

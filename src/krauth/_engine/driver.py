@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+import weakref
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from .._values.clock import Stopwatch
 from .._values.exceptions import (
     ConfigurationError,
     KrauthError,
+    StoreConflict,
     TokenError,
     TokenStoreError,
     TokenTransportError,
@@ -29,6 +32,18 @@ if TYPE_CHECKING:
     from ..stores import TokenStore
     from .run import Run
     from .workers import Workers
+
+
+class StoreError(NamedTuple):
+    """The last error of a store: when it was, by the stopwatch, and how many there were in a row; 0: it works again."""
+
+    at: float
+    times: int
+    error: str
+
+
+#: Of each store that is alive and has failed; for `health`.
+store_errors: weakref.WeakKeyDictionary[TokenStore, StoreError] = weakref.WeakKeyDictionary()
 
 
 class Owner(Protocol):
@@ -140,24 +155,37 @@ class Driver:
         if isinstance(step, Emit):
             self._owner.emit(step, self._run)
             return None
-        store, key = self._owner.store, self._owner.credentials.key
+        store = self._owner.store
         try:
-            match step:
-                case Load(other):
-                    return store.load(other or key)
-                case Acquire(seconds, other):
-                    return store.acquire_and_load(other or key, seconds)
-                case Save(value, version, lease, expires_at, release, other):
-                    save = store.save_and_release if release and lease is not None else store.save
-                    return save(other or key, value, version=version, lease=lease, expires_at=expires_at)  # type: ignore[arg-type]
-                case Release(lease):
-                    store.release(lease)
-                    return None
+            answer = self._ask(store, step)
+        except StoreConflict:
+            raise
+        except TokenStoreError as error:
+            _note(store, error)
+            raise
         except KrauthError:
             raise
         except Exception as error:  # noqa: BLE001  a store is a plugin: anything may come out of it
             name = type(store).__name__
-            raise TokenStoreError(f"{name} failed: {type(error).__name__}") from without_frames(error)
+            failure = TokenStoreError(f"{name} failed: {type(error).__name__}")
+            _note(store, failure)
+            raise failure from without_frames(error)
+        _note(store, None)
+        return answer
+
+    def _ask(self, store: TokenStore, step: Step) -> object:
+        key = self._owner.credentials.key
+        match step:
+            case Load(other):
+                return store.load(other or key)
+            case Acquire(seconds, other):
+                return store.acquire_and_load(other or key, seconds)
+            case Save(value, version, lease, expires_at, release, other):
+                save = store.save_and_release if release and lease is not None else store.save
+                return save(other or key, value, version=version, lease=lease, expires_at=expires_at)  # type: ignore[arg-type]
+            case Release(lease):
+                store.release(lease)
+                return None
         raise AssertionError(step)
 
     def _send(self, request: HTTPRequest) -> HTTPResponse:
@@ -201,6 +229,16 @@ class Driver:
                 " (a coroutine function can't be one: it is called in a worker thread)"
             )
         return response
+
+
+def _note(store: TokenStore, error: TokenStoreError | None) -> None:
+    """Remember the last error of a store, or that it works."""
+    with contextlib.suppress(TypeError):  # a store that can't be hashed, or referred to weakly
+        known = store_errors.get(store)
+        if error is not None:
+            store_errors[store] = StoreError(Stopwatch.now(), 1 + (known.times if known else 0), str(error))
+        elif known is not None and known.times:
+            store_errors[store] = known._replace(times=0)
 
 
 def _described(error: BaseException) -> KrauthError:

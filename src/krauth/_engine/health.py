@@ -8,6 +8,7 @@ from .._values.clock import Stopwatch
 from .._values.guard import shown_key
 from .._values.token import TokenState
 from . import process
+from .driver import store_errors
 
 if TYPE_CHECKING:
     from .._values.event import Cause
@@ -45,6 +46,22 @@ class FailureHealth(NamedTuple):
     error: str
 
 
+class StoreHealth(NamedTuple):
+    """A token store that has failed.
+
+    Attributes:
+        store: The name of its class.
+        seconds: Since it last failed.
+        times: How often it failed in a row; 0: it has worked since.
+        error: The last failure.
+    """
+
+    store: str
+    seconds: float
+    times: int
+    error: str
+
+
 class Health(NamedTuple):
     """What krauth is doing in this process.
 
@@ -53,16 +70,18 @@ class Health(NamedTuple):
         failures: Failures that are remembered, the one that is remembered longest first.
         workers: Worker threads.
         tokens: Keys of tokens in memory that are good.
+        stores: Token stores that have failed, the one that failed last first.
     """
 
     runs: tuple[RunHealth, ...]
     failures: tuple[FailureHealth, ...]
     workers: int
     tokens: tuple[str, ...]
+    stores: tuple[StoreHealth, ...]
 
 
 def health() -> Health:
-    """Return what krauth is doing in this process: runs under way, remembered failures, threads, tokens in memory."""
+    """Return what krauth is doing in this process: runs, remembered failures, threads, tokens in memory, stores."""
     runs, failures, tokens = [], [], []
     for one in process.sources():
         key, now = shown_key(one.credentials.key), one.monotonic()
@@ -73,7 +92,12 @@ def health() -> Health:
             tokens.append(key)
     runs.sort(key=lambda run: -run.seconds)
     failures.sort(key=lambda failure: -failure.seconds)
-    return Health(tuple(runs), tuple(failures), process.workers.threads, tuple(sorted(tokens)))
+    stores = [
+        StoreHealth(type(store).__name__, Stopwatch.now() - last.at, last.times, last.error)
+        for store, last in list(store_errors.items())
+    ]
+    stores.sort(key=lambda store: store.seconds)
+    return Health(tuple(runs), tuple(failures), process.workers.threads, tuple(sorted(tokens)), tuple(stores))
 
 
 def forget_failures() -> None:
