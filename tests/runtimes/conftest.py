@@ -22,7 +22,7 @@ import pytest
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
 #: Seconds that anything may take on a loaded machine.
-PATIENCE = 90.0
+PATIENCE = 300.0
 
 collect_ignore_glob = [] if importlib.util.find_spec("gunicorn") else ["test_*.py"]
 

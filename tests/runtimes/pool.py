@@ -1,4 +1,4 @@
-"""multiprocessing: `pool.py METHOD` asks in four processes, eight times, and again when the token is refused."""
+"""multiprocessing: `pool.py METHOD` asks 16 times in four processes, and counts accounts and processes."""
 
 from __future__ import annotations
 
