@@ -35,6 +35,8 @@ PREFIX = "krauth_"
 _ISOLATION = "READ COMMITTED"  # MySQL's own default locks the gaps between rows, and so leads to deadlocks
 #: Seconds for a connection, and to wait for a row that another process has locked.
 TIMEOUT = 5.0
+#: Seconds to wait for an answer of a server that hangs. A server that works ends its statements before that.
+ANSWER = 2 * TIMEOUT
 #: Statements for each connection: a process that is stopped in the middle of a transaction does not block others long.
 _SETTINGS = {
     "postgresql": ["SET statement_timeout = 5000", "SET idle_in_transaction_session_timeout = 10000"],
@@ -132,7 +134,7 @@ def open_url(url: str) -> SQLStore:
                 pool_timeout=TIMEOUT,
                 isolation_level=_ISOLATION,
                 pool_reset_on_return=None,  # each transaction is ended before: one round trip less
-                connect_args=_connect_args(name),
+                connect_args={key: value for key, value in _connect_args(name).items() if key not in parsed.query},
             )
         except ModuleNotFoundError:
             raise
@@ -152,6 +154,8 @@ def open_url(url: str) -> SQLStore:
                 cursor.execute(statement)
         connection.commit()
 
+    if name == "postgresql":
+        sa.event.listen(engine, "do_connect", lambda dialect, record, args, options: _connect(*args, **options))
     sa.event.listen(engine, "connect", arrange)
     return SQLStore(engine, prefix=prefix, isolated=True)
 
@@ -161,7 +165,30 @@ def _connect_args(name: str) -> dict[str, Any]:
         # Of a server that is gone the system would learn after many minutes.
         tcp = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 2, "tcp_user_timeout": 10_000}
         return {"connect_timeout": int(TIMEOUT), **tcp}
-    return {"connect_timeout": TIMEOUT, "read_timeout": 2 * TIMEOUT, "write_timeout": 2 * TIMEOUT}
+    return {"connect_timeout": TIMEOUT, "read_timeout": ANSWER, "write_timeout": ANSWER}
+
+
+def _connect(*args: Any, **options: Any) -> Any:
+    """Connect to PostgreSQL, whose driver would wait for an answer without end (PyMySQL has `read_timeout`)."""
+    import psycopg
+
+    class Bounded(psycopg.Connection[Any]):
+        def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
+            return super().wait(self._until(gen, time.monotonic() + ANSWER), *args, **kwargs)
+
+        def _until(self, gen: Any, end: float) -> Any:
+            ready = None
+            try:
+                while True:
+                    state = gen.send(ready)
+                    ready = yield state
+                    if not ready and time.monotonic() >= end:
+                        self.close()
+                        raise psycopg.OperationalError("no answer in time")
+            except StopIteration as over:
+                return over.value
+
+    return Bounded.connect(*args, **options)
 
 
 class _Again(Exception):

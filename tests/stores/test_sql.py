@@ -2,9 +2,11 @@
 
 import logging
 import os
+import signal
 import threading
 import time
 import traceback
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -228,6 +230,37 @@ def test_a_row_that_stays_locked(database, opened, monkeypatch):
         foreign.rollback()
     engine.dispose()
     store.save("key", "later")
+
+
+def test_a_server_that_hangs(database, opened, monkeypatch):
+    """A server that is stopped, and so keeps connections and answers nothing, is an error after a limited time."""
+    monkeypatch.setattr(sql, "TIMEOUT", 1.0)
+    monkeypatch.setattr(sql, "ANSWER", 0.3)
+    store = opened(database.url)
+    store.save("key", "value")
+    pid = database.process.pid
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    began = time.monotonic()
+    try:
+        for one in (pid, *map(int, children)):
+            os.kill(one, signal.SIGSTOP)
+        with pytest.raises(TokenStoreError, match="can't be reached, or broke the connection off"):
+            store.load("key")
+    finally:
+        for one in (pid, *map(int, children)):
+            os.kill(one, signal.SIGCONT)
+    assert time.monotonic() - began < 5
+    assert store.load("key").value == "value"
+
+
+def test_limits_in_the_url_count(postgresql, opened, monkeypatch):
+    """A limit of the driver that the URL sets is not replaced by ours."""
+    given = {}
+    connect = sql._connect
+    monkeypatch.setattr(sql, "_connect", lambda *args, **options: given.update(options) or connect(*args, **options))
+    opened(f"{postgresql.url}?connect_timeout=7").keys()
+    assert int(given["connect_timeout"]) == 7
+    assert given["tcp_user_timeout"] == 10_000
 
 
 def test_dead_entries_are_dropped(store, database):
