@@ -7,7 +7,7 @@ import functools
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ._values.event import logger
 from ._values.exceptions import ConfigurationError, KrauthError, without_frames
@@ -71,7 +71,7 @@ class Plugins:
             with contextlib.suppress(ModuleNotFoundError):
                 self.register(importlib.import_module(SHIPPED), SHIPPED)
 
-    def register(self, plugin: Any, name: str | None = None) -> None:
+    def register(self, plugin: object, name: str | None = None) -> None:
         """Register a plugin: a module, class or object with `hookimpl` functions.
 
         Raises:
@@ -174,7 +174,7 @@ def plugins() -> Plugins:
         return _load()
 
 
-def register_plugin(plugin: Any, name: str | None = None) -> None:
+def register_plugin(plugin: object, name: str | None = None) -> None:
     """Register a plugin by hand, one that is not installed as a distribution: an application's own observer, say.
 
     Args:

@@ -224,7 +224,7 @@ class MelomingOAuthBase(_MelomingFields, UserAuth):
         namespace: str | None = None,
         store: TokenStore | str | None = None,
         refresh: RefreshPolicy | None = None,
-        token_transport: Any = None,
+        token_transport: object = None,
     ) -> None:
         """Check the settings; nothing is sent until a token is needed.
 

@@ -25,6 +25,8 @@ from ._values.origin import check_base_url, parse_origin
 from ._values.secret import Secret, hide
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ._naver_signature import sign as sign
     from ._oauth.client import SecretSetting
     from ._values.messages import HTTPRequest, HTTPResponse
@@ -247,7 +249,7 @@ class NaverCredentials(SecretCredentials):
             raise _explain_field(error, read_json_object(response.body)) from None
 
 
-def _explain_field(error: TokenEndpointError, data: dict[str, Any] | None) -> TokenEndpointError:
+def _explain_field(error: TokenEndpointError, data: Mapping[str, object] | None) -> TokenEndpointError:
     """Return `error` with the remedy for the field that the server names in `invalidInputs`."""
     inputs = (data or {}).get("invalidInputs")
     names = [item.get("name") for item in inputs if isinstance(item, dict)] if isinstance(inputs, list) else []
@@ -281,7 +283,7 @@ class NaverAuthBase(OriginAuth):
         namespace: str | None = None,
         store: TokenStore | str | None = None,
         refresh: RefreshPolicy | None = None,
-        token_transport: Any = None,
+        token_transport: object = None,
     ) -> None:
         """Check the settings; nothing is sent until a token is needed.
 

@@ -5,7 +5,7 @@ Neither library is imported before an observer is made. No observer passes on a 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ._values.exceptions import ConfigurationError
 from .hookspecs import hookimpl
@@ -68,7 +68,7 @@ class OpenTelemetry:
     @hookimpl
     def krauth_token_event(self, event: TokenEvent) -> None:
         """Count an event; where it tells of a token request, time it and make its span."""
-        attributes: dict[str, Any] = {"krauth.provider": event.provider, "krauth.event": event.kind}
+        attributes: dict[str, str | int] = {"krauth.provider": event.provider, "krauth.event": event.kind}
         self._events.add(1, attributes)
         seconds = _request_seconds(event)
         if seconds is None:

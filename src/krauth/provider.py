@@ -56,7 +56,7 @@ may be named in either order.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from ._auth.origin_auth import OriginAuth
@@ -140,7 +140,7 @@ def use_credentials(
     *,
     store: TokenStore | str | None = None,
     refresh: RefreshPolicy | None = None,
-    token_transport: Any = None,
+    token_transport: object = None,
 ) -> None:
     """Let an auth object send the tokens of these credentials, to their origins; called once, in the constructor.
 

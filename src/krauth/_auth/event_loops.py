@@ -9,9 +9,14 @@ from .._values.loops import running_loop, running_trio
 from .answer import LATE
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
+    from concurrent.futures import Future
 
     from .._values.messages import HTTPRequest, HTTPResponse
+
+    AsyncSender = Callable[[HTTPRequest], Coroutine[Any, Any, HTTPResponse]]
+    #: What will have the answer, and how it is cancelled.
+    Started = tuple[Future[HTTPResponse], Callable[[], object]]
 
 
 class AsyncHome:
@@ -35,7 +40,7 @@ class AsyncHome:
         """Whether calls can be made there, as far as is known."""
         return self._trio_token is not None or (self._loop is not None and self._loop.is_running())
 
-    def call(self, send: Callable[[HTTPRequest], Awaitable[HTTPResponse]], request: HTTPRequest) -> HTTPResponse:
+    def call(self, send: AsyncSender, request: HTTPRequest) -> HTTPResponse:
         """Run `send(request)` there, from another thread, and wait for it.
 
         Raises:
@@ -59,7 +64,7 @@ class AsyncHome:
         cancel()
         raise _home_is_gone()
 
-    def _start_asyncio(self, send: Any, request: HTTPRequest) -> tuple[Any, Callable[[], object]]:
+    def _start_asyncio(self, send: AsyncSender, request: HTTPRequest) -> Started:
         import asyncio
 
         coroutine = send(request)
@@ -70,7 +75,7 @@ class AsyncHome:
             raise _home_is_gone() from None
         return future, future.cancel
 
-    def _start_trio(self, send: Any, request: HTTPRequest) -> tuple[Any, Callable[[], object]]:
+    def _start_trio(self, send: AsyncSender, request: HTTPRequest) -> Started:
         from concurrent.futures import Future
 
         import trio

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from types import FunctionType, MethodType, ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._values.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from .transport import Transport
 
 #: The libraries whose objects are told from callables that are meant, and the adapter of each that has one.
 _LIBRARIES = {
@@ -21,7 +24,7 @@ _PARTS = {
 }
 
 
-def find_mistake(value: object, cls: Any) -> str | None:
+def find_mistake(value: object, cls: type[Transport]) -> str | None:
     """Return what a wrong `token_transport` is, and what to hand over instead; `None` where that is unknown."""
     wanted, own = cls.wanted(), getattr(cls.library, "__name__", None)
     if isinstance(value, ModuleType):

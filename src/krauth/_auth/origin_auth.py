@@ -96,12 +96,12 @@ class AuthCore:
     errors: ClassVar[ErrorTable] = {}
     token_fields: ClassVar[FieldNames] = {}
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         if "extra_headers" in vars(cls) and "fixed_headers" not in vars(cls):
             cls.fixed_headers = False  # what a base class said was about its own method
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+    def __new__(cls, *args: object, **kwargs: object) -> Self:
         """Refuse a request: a client that was handed the class calls it as it would call an object of it."""
         if args and hasattr(args[0], "headers") and hasattr(args[0], "url"):
             raise ConfigurationError(
@@ -568,7 +568,7 @@ class AuthCore:
     def __copy__(self) -> Self:
         return self
 
-    def __deepcopy__(self, memo: Any) -> Self:
+    def __deepcopy__(self, memo: object) -> Self:
         return self
 
     def __reduce__(self) -> NoReturn:

@@ -28,7 +28,7 @@ class Transport:
     library: ClassVar[Any] = None
     client_names: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, client: Any = None) -> None:
+    def __init__(self, client: object = None) -> None:
         if client is not None and not isinstance(client, self.client_classes()):
             self._refuse(client)
         self._given: Any = client
@@ -145,7 +145,7 @@ class CallableTransport(Transport):
 class AsyncTransport(Transport):
     """Base of a transport over a client that belongs to an event loop: the one that it was last used on."""
 
-    def __init__(self, client: Any = None) -> None:
+    def __init__(self, client: object = None) -> None:
         super().__init__(client)
         self._home: AsyncHome | None = None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from .._values.exceptions import AuthorizationError, ConfigurationError
 from .origin_auth import OriginAuth
@@ -59,7 +59,7 @@ class UserAuth(OriginAuth):
             self._client, code_challenge_method=code_challenge_method, parameters=parameters
         )
 
-    def authorize(self, callback_url: str, request: AuthorizationRequest | Mapping[str, Any]) -> Token:
+    def authorize(self, callback_url: str, request: AuthorizationRequest | Mapping[str, object]) -> Token:
         """End a sign-in: exchange the code in the callback for a token, which is saved before it is returned.
 
         Args:
@@ -74,11 +74,11 @@ class UserAuth(OriginAuth):
             TokenStoreError: The token could not be saved.
         """
         self._transport.check_blocking()
-        return cast("Token", self._exchange(callback_url, request).get(self._tokens.policy))
+        return _there(self._exchange(callback_url, request).get(self._tokens.policy))
 
-    async def aauthorize(self, callback_url: str, request: AuthorizationRequest | Mapping[str, Any]) -> Token:
+    async def aauthorize(self, callback_url: str, request: AuthorizationRequest | Mapping[str, object]) -> Token:
         """End a sign-in without blocking; see `authorize`. Once begun it goes on, also when this is cancelled."""
-        return cast("Token", await self._exchange(callback_url, request).aget(self._tokens.policy))
+        return _there(await self._exchange(callback_url, request).aget(self._tokens.policy))
 
     def revoke(self) -> None:
         """Revoke the token at the server and forget it, here and in every process that shares the store.
@@ -105,13 +105,13 @@ class UserAuth(OriginAuth):
             TokenError: The server refused, failed or could not be reached.
         """
         self._transport.check_blocking()
-        return cast("TokenInfo", self._introspection(self.token()).get(self._tokens.policy))
+        return self._introspection(self.token()).get(self._tokens.policy)
 
     async def aintrospect(self) -> TokenInfo:
         """Ask the server about the current token without blocking; see `introspect`."""
-        return cast("TokenInfo", await self._introspection(await self.atoken()).aget(self._tokens.policy))
+        return await self._introspection(await self.atoken()).aget(self._tokens.policy)
 
-    def _exchange(self, callback_url: str, request: AuthorizationRequest | Mapping[str, Any]) -> Run[Any]:
+    def _exchange(self, callback_url: str, request: AuthorizationRequest | Mapping[str, object]) -> Run[Token | None]:
         from .._oauth.authorization import AuthorizationRequest, process_authorization_response
 
         if not isinstance(request, AuthorizationRequest):
@@ -125,11 +125,11 @@ class UserAuth(OriginAuth):
             _used_states.pop(request.state, None)
             raise
 
-    def _revocation(self) -> Run[Any]:
+    def _revocation(self) -> Run[Token | None]:
         _required(self._client.revocation_endpoint, "revocation")
         return self._tokens.perform(self._transport, lambda flows: flows.revoke(self._client))
 
-    def _introspection(self, token: Token) -> Run[Any]:
+    def _introspection(self, token: Token) -> Run[TokenInfo]:
         from .._engine.process import skew
         from .._engine.user_flows import introspect
 
@@ -137,6 +137,12 @@ class UserAuth(OriginAuth):
         source = self._tokens
         flow = introspect(self._client, source.clock, skew, source.policy, token.access_token, "access_token")
         return source.ask(self._transport, flow)
+
+
+def _there(token: Token | None) -> Token:
+    """Return the token of a sign-in: that flow ends with one, or with an error."""
+    assert token is not None
+    return token
 
 
 def _required(endpoint: str | None, name: str) -> None:

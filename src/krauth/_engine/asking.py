@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .steps import Send, Step
+from .steps import Send
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from .._oauth.credentials import Credentials
     from .._values.clock import Clock, Skews
     from .._values.messages import HTTPRequest, HTTPResponse
+    from .steps import Flow
 
 
-def ask(
-    credentials: Credentials, clock: Clock, skew: Skews, request: HTTPRequest
-) -> Generator[Step, Any, HTTPResponse]:
+def ask(credentials: Credentials, clock: Clock, skew: Skews, request: HTTPRequest) -> Flow[HTTPResponse]:
     """Send a request; learn from the `Date` of the answer how far the server's clock is from ours."""
     sent_at, started = clock.time(), clock.monotonic()
     response: HTTPResponse = yield Send(request)

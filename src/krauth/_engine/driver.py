@@ -25,12 +25,13 @@ from .steps import Acquire, Emit, Load, Release, Save, Send, Sleep, Step
 from .workers import NoThread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
     from .._oauth.credentials import Credentials
     from .._values.messages import Sender
     from ..stores import TokenStore
     from .run import Run
+    from .steps import Flow
     from .workers import Workers
 
 
@@ -71,7 +72,7 @@ class Driver:
         owner: Owner,
         run: Run[Any],
         sender: Sender,
-        flow: Generator[Step, Any, Any],
+        flow: Flow[Any],
         finish: Callable[[Any], None],
     ) -> None:
         self._owner, self._run, self._sender, self._flow, self._finish = owner, run, sender, flow, finish

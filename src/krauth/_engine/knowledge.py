@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .._oauth.error_table import find_refusal
 from .._values import exceptions
@@ -36,14 +36,15 @@ from .rules import (
     number_of,
     window_of,
 )
-from .steps import Emit, Sleep, Step
+from .steps import Emit, Sleep
 from .store_steps import StoreSteps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, MutableMapping
+    from collections.abc import Callable, MutableMapping
 
     from .._oauth.credentials import Credentials
     from .._values.clock import Clock
+    from .steps import Flow
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -151,7 +152,7 @@ class Knowledge:
         window = window_of(token, start.credentials, start.policy)
         return decide(ours, token.state(start.clock.time(), window)) is Decision.ADOPT
 
-    def _adopt(self) -> Generator[Step, Any, Held]:
+    def _adopt(self) -> Flow[Held]:
         record = self._store.record
         assert record is not None
         self.held = Held(record.token, number_of(record, self.held))
@@ -168,7 +169,7 @@ class Knowledge:
             error.revoked = True
             raise error
 
-    def _heed_pause(self, entry: StoreSteps) -> Generator[Step, Any, None]:
+    def _heed_pause(self, entry: StoreSteps) -> Flow[None]:
         """Raise what another process has learnt: until a certain time a token request would be refused, or fail."""
         left = self._left_of_pause(entry)
         if left > 0:
@@ -227,7 +228,7 @@ class Knowledge:
             pause = Pause(self._sent_at + credentials.min_interval, 0, why, "RateLimitError")
         return Record(self.held.token, intent_at, pause=pause, number=self.held.number, proof=proof, audience=audience)
 
-    def _keep(self, deadline: float, *, release: bool = True) -> Generator[Step, Any, Held]:
+    def _keep(self, deadline: float, *, release: bool = True) -> Flow[Held]:
         """Make `held` durable, and return the token in force: it, or a sibling's with a higher number.
 
         There is one way out of a conflict: load; revoked → stop; a higher number → take it; else again, under the
@@ -260,7 +261,7 @@ class Knowledge:
                 yield Sleep(pause)
                 pause = min(2 * pause, MAX_BACKOFF)
 
-    def _lease_again(self, mine: Held, deadline: float) -> Generator[Step, Any, None]:
+    def _lease_again(self, mine: Held, deadline: float) -> Flow[None]:
         """Take the lease anew after a conflict; then `held` is a sibling's token where that is the newer one."""
         store, start, poll = self._store, self._start, POLL
         while not (yield from store.acquire()):

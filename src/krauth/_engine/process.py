@@ -22,11 +22,14 @@ from .workers import NoThread, Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeVar
 
     from .._oauth.credentials import Credentials
     from .snapshot import Snapshot
     from .source import TokenSource
     from .steps import Emit
+
+    T = TypeVar("T")
 
 #: Events that wait for the observers, at most. One more is dropped.
 MAX_EVENTS = 10_000
@@ -88,17 +91,16 @@ def reset() -> None:
         skew.clear()
 
 
-def call(function: Callable[[], Any], way: object = None) -> Run[Any]:
+def call(function: Callable[[], T], way: object = None) -> Run[T]:
     """Call a blocking function in a worker thread; the run ends with its result or its error."""
-    run: Run[Any] = Run(way)
+    run: Run[T] = Run(way)
 
     def work() -> None:
         run.start(0.0)
         try:
-            result = function()
+            run.finish(function())
         except BaseException as error:  # noqa: BLE001  callers must not be left waiting
-            result = without_frames(error)
-        run.finish(result)
+            run.finish(without_frames(error))
 
     workers.submit(functools.partial(run.context.run, work), ("call", id(way)))
     return run

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .._values.exceptions import (
     InvalidClientError,
@@ -41,19 +41,18 @@ from .rules import (
     number_of,
     shared_pause,
 )
-from .steps import Emit, Sleep, Step
+from .steps import Emit, Sleep
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from .._values.token import Token
+    from .steps import Flow
     from .store_steps import StoreSteps
 
 #: Seconds for which an application counts as free of penalties after two of its token requests succeeded.
 PROVEN = 600.0
 
 
-def refresh(start: Start) -> Generator[Step, Any, Outcome]:
+def refresh(start: Start) -> Flow[Outcome]:
     """Obtain, refresh or adopt a token, in rounds. No lease is held while the flow waits for the next round."""
     flow, clock, credentials = _Refresh(start), start.clock, start.credentials
     identity, was_reread = credentials.identity, False
@@ -100,7 +99,7 @@ class _Refresh(Knowledge):
         super().__init__(start)
         self._signed_anew = False
 
-    def round(self, deadline: float) -> Generator[Step, Any, Held | None]:
+    def round(self, deadline: float) -> Flow[Held | None]:
         """Look, take the lease, look again, send one request, save, give the lease back.
 
         `None`: another process has the lease, or ours ended before anything was sent.
@@ -122,7 +121,7 @@ class _Refresh(Knowledge):
         yield from self._application.release()
         return held
 
-    def _with_application(self, deadline: float, entry: StoreSteps) -> Generator[Step, Any, Held | None]:
+    def _with_application(self, deadline: float, entry: StoreSteps) -> Flow[Held | None]:
         """Look for a penalty. Until two token requests have succeeded, those of an application go one by one."""
         start, application = self._start, self._start.credentials.application
         assert application is not None
@@ -137,7 +136,7 @@ class _Refresh(Knowledge):
                 yield from entry.save(Record(), release=True)  # the penalty is over
         return held
 
-    def _with_lease(self, deadline: float) -> Generator[Step, Any, Held | None]:
+    def _with_lease(self, deadline: float) -> Flow[Held | None]:
         store = self._store
         if not (yield from store.acquire()):
             return None
@@ -166,7 +165,7 @@ class _Refresh(Knowledge):
 
     # One token request.
 
-    def _attempt(self, deadline: float) -> Generator[Step, Any, Held | None]:
+    def _attempt(self, deadline: float) -> Flow[Held | None]:
         start, store, credentials, clock = self._start, self._store, self._start.credentials, self._start.clock
         if self._ours_is_newer():
             yield from self._keep(deadline, release=False)
@@ -229,7 +228,7 @@ class _Refresh(Knowledge):
 
     def _after_invalid_grant(
         self, error: InvalidGrantError, spent: Token, was_interrupted: bool, deadline: float
-    ) -> Generator[Step, Any, Held]:
+    ) -> Flow[Held]:
         """A sibling's newer token is adopted before `invalid_grant` is believed; else the user signs in again."""
         why = "the server no longer accepts the refresh token"
         if was_interrupted:
@@ -250,7 +249,7 @@ class _Refresh(Knowledge):
         yield Emit("adopted", self.held.token)
         return self.held
 
-    def _after_failure(self, error: TokenError, last: Token | None, deadline: float) -> Generator[Step, Any, None]:
+    def _after_failure(self, error: TokenError, last: Token | None, deadline: float) -> Flow[None]:
         """Save a refresh token that came without a usable access token; save the failure for other processes."""
         credentials, clock, store = self._start.credentials, self._start.clock, self._store
         successor = getattr(error, "refresh_token", None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .._oauth.client import OAuth2Credentials
 from .._oauth.endpoints import prepare_revocation_request, process_revocation_response
@@ -11,17 +11,15 @@ from .._values.exceptions import InvalidGrantError, KrauthError, TokenEndpointEr
 from .asking import ask, server_time
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from .._oauth.credentials import Credentials
     from .._values.clock import Clock, Skews
     from .._values.token import RefreshPolicy, Token
-    from .steps import Step
+    from .steps import Flow
 
 
 def revoke_token(
     credentials: OAuth2Credentials, clock: Clock, skew: Skews, policy: RefreshPolicy, token: Token
-) -> Generator[Step, Any, None]:
+) -> Flow[None]:
     """Revoke the refresh token and the access token at the server.
 
     Raises:
@@ -42,9 +40,7 @@ def revoke_token(
                 raise  # §2.2.1; a server may revoke refresh tokens alone
 
 
-def discard(
-    credentials: Credentials, clock: Clock, skew: Skews, policy: RefreshPolicy, token: Token
-) -> Generator[Step, Any, None]:
+def discard(credentials: Credentials, clock: Clock, skew: Skews, policy: RefreshPolicy, token: Token) -> Flow[None]:
     """Revoke a token that can't be kept, where the server can; a failure changes nothing."""
     if isinstance(credentials, OAuth2Credentials) and credentials.revocation_endpoint is not None:
         with contextlib.suppress(KrauthError):

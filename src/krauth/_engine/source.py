@@ -31,7 +31,8 @@ from .user_flows import UserFlows
 from .workers import NoThread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
+    from typing import TypeVar
 
     from .._oauth.credentials import Credentials
     from .._values.clock import Clock
@@ -41,8 +42,10 @@ if TYPE_CHECKING:
     from ..stores import TokenStore
     from .keep_warm import Warmth
     from .run import Transport
-    from .steps import Step
+    from .steps import Flow
     from .workers import Workers
+
+    T = TypeVar("T")
 
 DEFAULT_POLICY = RefreshPolicy()
 
@@ -261,7 +264,7 @@ class TokenSource:
     def perform(
         self,
         transport: Transport,
-        flow: Callable[[UserFlows], Generator[Step, Any, Held]],
+        flow: Callable[[UserFlows], Flow[Held]],
     ) -> Run[Token | None]:
         """Drive a flow that replaces the token; the run ends with the new token, or with the flow's error."""
         run: Run[Token | None] = Run(transport.way, requests_beyond=2)
@@ -278,9 +281,9 @@ class TokenSource:
         run.ensure_begun()
         return run
 
-    def ask(self, transport: Transport, steps: Generator[Step, Any, Any]) -> Run[Any]:
+    def ask(self, transport: Transport, steps: Flow[T]) -> Run[T]:
         """Drive a flow that changes nothing; the run ends with its result or its error."""
-        run: Run[Any] = Run(transport.way, requests_beyond=2)
+        run: Run[T] = Run(transport.way, requests_beyond=2)
         run.begin_with(Driver(self, run, transport.open(), steps, run.finish))
         run.ensure_begun()
         return run

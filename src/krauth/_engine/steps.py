@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+    from typing import TypeAlias, TypeVar
+
     from .._values.event import Kind
     from .._values.exceptions import KrauthError
     from .._values.messages import HTTPRequest
@@ -79,3 +82,8 @@ class Emit(NamedTuple):
 
 
 Step = Load | Save | Acquire | Release | Send | Sleep | Emit
+
+if TYPE_CHECKING:
+    T = TypeVar("T")
+    #: A flow: it yields steps, is sent what each step says, and returns its result.
+    Flow: TypeAlias = Generator[Step, Any, T]

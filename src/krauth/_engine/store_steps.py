@@ -6,20 +6,21 @@ All times in a record are by the token endpoint's clock. They are turned into ou
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .._values.exceptions import StoreConflict, TokenStoreError
 from .._values.record import Record
 from .rules import LEASE_MARGIN, useless_at
-from .steps import Acquire, Emit, Load, Release, Save, Step
+from .steps import Acquire, Emit, Load, Release, Save
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
     from .._oauth.credentials import Credentials
     from .._values.clock import Clock
     from .._values.token import RefreshPolicy
     from ..stores import Lease, Stored
+    from .steps import Flow
 
 
 class Taken(NamedTuple):
@@ -80,7 +81,7 @@ class StoreSteps:
         self.record: Record | None = None
         self.is_down = False
 
-    def load(self) -> Generator[Step, Any, None]:
+    def load(self) -> Flow[None]:
         """Read the entry into `record`; an unreadable one counts as none, and the next token is saved over it."""
         if not self.is_down:
             try:
@@ -92,7 +93,7 @@ class StoreSteps:
                 if stored is None:
                     yield from self._read_former()
 
-    def acquire(self) -> Generator[Step, Any, bool]:
+    def acquire(self) -> Flow[bool]:
         """Take the lease and read the entry; true also where the store is down and may be done without."""
         if not self.is_down:
             at = self._clock.elapsed()  # before: the lease began later, if at all
@@ -121,7 +122,7 @@ class StoreSteps:
             return float("inf")
         return 0.0 if self._taken is None else self._taken.at + self._seconds - self._clock.elapsed()
 
-    def save(self, record: Record, *, release: bool = False) -> Generator[Step, Any, None]:
+    def save(self, record: Record, *, release: bool = False) -> Flow[None]:
         """Save a record under the lease, over the version that was read; `release`: and give the lease back.
 
         Raises:
@@ -145,7 +146,7 @@ class StoreSteps:
             if release:
                 self._taken = None
 
-    def release(self) -> Generator[Step, Any, None]:
+    def release(self) -> Flow[None]:
         """Give the lease back; it ends by itself should that fail."""
         taken, self._taken = self._taken, None
         if taken is not None:
@@ -158,7 +159,7 @@ class StoreSteps:
         """Keep the lease until it ends by itself: a token that it protects is not durable yet."""
         self._taken = None
 
-    def _read(self, stored: Stored | None) -> Generator[Step, Any, None]:
+    def _read(self, stored: Stored | None) -> Flow[None]:
         self._version = stored.version if stored else None
         try:
             self.record = _shifted(Record.from_text(stored.value), -self._ahead()) if stored else None
@@ -166,7 +167,7 @@ class StoreSteps:
             self.record = None
             yield Emit("store_failed", None, error)
 
-    def _read_former(self) -> Generator[Step, Any, None]:
+    def _read_former(self) -> Flow[None]:
         """Read what an older krauth saved under another key; the next token is saved under the new one."""
         for key in self._former_keys:
             stored: Stored | None = yield Load(key)
@@ -175,7 +176,7 @@ class StoreSteps:
                 self._version = None
                 return
 
-    def _do_without(self, error: TokenStoreError) -> Generator[Step, Any, None]:
+    def _do_without(self, error: TokenStoreError) -> Flow[None]:
         if not self._may_do_without:
             raise error
         yield from self.release()  # the other processes need not wait for its end

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .._oauth.authorization import prepare_code_request
 from .._oauth.endpoints import TokenInfo, prepare_introspection_request, process_introspection_response
@@ -14,17 +14,16 @@ from .._values.token import Token
 from .asking import ask, server_time
 from .revoking import discard, revoke_token
 from .rules import BACKOFF, MAX_POLL, Held, number_of
-from .steps import Emit, Sleep, Step
+from .steps import Emit, Sleep
 from .store_steps import StoreSteps
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from .._oauth.authorization import AuthorizationRequest
     from .._oauth.client import OAuth2Credentials
     from .._oauth.credentials import Credentials
     from .._values.clock import Clock, Skews
     from .._values.token import RefreshPolicy
+    from .steps import Flow
 
 
 class UserFlows:
@@ -39,9 +38,7 @@ class UserFlows:
             credentials, policy, clock, lambda: skew.settled(credentials.token_endpoint), requests=2
         )
 
-    def exchange(
-        self, client: OAuth2Credentials, code: str, request: AuthorizationRequest
-    ) -> Generator[Step, Any, Held]:
+    def exchange(self, client: OAuth2Credentials, code: str, request: AuthorizationRequest) -> Flow[Held]:
         """Exchange a code for a token and save it. The code is sent once: after an error it may be spent.
 
         Raises:
@@ -78,7 +75,7 @@ class UserFlows:
             yield Emit("narrowed", token, detail=detail)
         return held
 
-    def put(self, token: Token) -> Generator[Step, Any, Held]:
+    def put(self, token: Token) -> Flow[Held]:
         """Save a token that was obtained elsewhere.
 
         Raises:
@@ -93,7 +90,7 @@ class UserFlows:
         yield Emit("authorized", token)
         return held
 
-    def revoke(self, client: OAuth2Credentials) -> Generator[Step, Any, Held]:
+    def revoke(self, client: OAuth2Credentials) -> Flow[Held]:
         """Revoke refresh and access token at the server, then in the store. What fails half-way can be repeated.
 
         It happens under the lease, so that no refresh elsewhere brings a new token into being meanwhile.
@@ -115,7 +112,7 @@ class UserFlows:
         yield Emit("revoked")
         return held
 
-    def forget(self) -> Generator[Step, Any, Held]:
+    def forget(self) -> Flow[Held]:
         """Drop the token here and in the store, without asking the server.
 
         Raises:
@@ -128,14 +125,14 @@ class UserFlows:
             yield from self._store.release()
             raise
 
-    def _lease(self) -> Generator[Step, Any, None]:
+    def _lease(self) -> Flow[None]:
         deadline = self._clock.monotonic() + self._policy.timeout
         while not (yield from self._store.acquire()):
             if self._clock.monotonic() >= deadline:
                 raise TokenStoreError("another process has held the lease of this token all the while; call again")
             yield Sleep(MAX_POLL)
 
-    def _put(self, record: Record) -> Generator[Step, Any, Held]:
+    def _put(self, record: Record) -> Flow[Held]:
         """Save a record with the next number: the user has just said that it replaces the stored one."""
         for attempt in range(self._policy.attempts):
             number = max(self.held.number, number_of(self._store.record, self.held)) + 1
@@ -158,7 +155,7 @@ class UserFlows:
 
 def introspect(
     credentials: OAuth2Credentials, clock: Clock, skew: Skews, policy: RefreshPolicy, token: str, hint: str
-) -> Generator[Step, Any, TokenInfo]:
+) -> Flow[TokenInfo]:
     """Ask the server about a token.
 
     Raises:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from .._values.checks import MAX_TOKEN, printable
@@ -65,17 +65,18 @@ class AuthorizationRequest(Holder):
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+    def from_dict(cls, data: Mapping[str, object]) -> Self:
         """Return what `to_dict` gave.
 
         Raises:
             AuthorizationError: It is not what `to_dict` gave.
         """
         try:
-            values = {name: data[name] for name in cls.__dataclass_fields__}
+            given = {name: data[name] for name in cls.__dataclass_fields__}
         except (KeyError, TypeError):
-            values = {}
-        if not values or not all(isinstance(value, str) for value in values.values()):
+            given = {}
+        values = {name: value for name, value in given.items() if isinstance(value, str)}
+        if not values or len(values) < len(given):
             raise AuthorizationError("the sign-in kept in the session is incomplete; let the user start again")
         return cls(**values)
 

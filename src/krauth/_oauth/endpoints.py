@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .._values.checks import is_line, is_time, read_json_object
 from .._values.exceptions import InvalidTokenResponse
@@ -36,7 +36,7 @@ class TokenInfo:
     username: str | None = None
     sub: str | None = None
     exp: float | None = None
-    claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    claims: Mapping[str, object] = field(default_factory=dict, repr=False)
 
     def __eq__(self, other: object) -> bool:
         # Written out: of two objects that a dataclass compares, pytest shows every field that differs.
@@ -82,11 +82,12 @@ def process_introspection_response(credentials: OAuth2Credentials, response: HTT
     if response.status != 200:
         raise refusal(response, now, credentials.errors, "introspection")
     data = read_json_object(response.body)
-    if data is None or not isinstance(data.get("active"), bool):
+    active = data.get("active") if data is not None else None
+    if data is None or not isinstance(active, bool):
         raise InvalidTokenResponse("the introspection endpoint did not say whether the token is active", status=200)
-    texts = {name: data[name] for name in ("scope", "client_id", "username", "sub") if is_line(data.get(name))}
+    texts = {name: text for name in ("scope", "client_id", "username", "sub") if is_line(text := data.get(name))}
     exp = data.get("exp")
-    return TokenInfo(data["active"], exp=float(exp) if exp is not None and is_time(exp) else None, claims=data, **texts)
+    return TokenInfo(active, exp=float(exp) if is_time(exp) else None, claims=data, **texts)
 
 
 def _prepare(

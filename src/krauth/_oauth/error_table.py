@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .._values.checks import read_json_object
 from .._values.exceptions import (
@@ -189,7 +189,7 @@ def judge_refusal(
     return (ClockVerdict if unnamed.clock else Verdict)(unnamed.refresh, code)
 
 
-def error_code(data: Mapping[str, Any] | None, names: FieldNames | None = None) -> str | None:
+def error_code(data: Mapping[str, object] | None, names: FieldNames | None = None) -> str | None:
     """Return the code of an error body: `{"code": …}`, `{"error": "…"}` or `{"error": {"code": …}}`.
 
     A text that does not look like a code is none; it may be anything, a token included.
@@ -201,7 +201,7 @@ def error_code(data: Mapping[str, Any] | None, names: FieldNames | None = None) 
     return as_code(error_text(data, names))
 
 
-def error_text(data: Mapping[str, Any] | None, names: FieldNames | None = None) -> str | None:
+def error_text(data: Mapping[str, object] | None, names: FieldNames | None = None) -> str | None:
     """Return what stands in the code's place: a code, or in the wild a sentence. Not fit to be shown as it is."""
     if data is None:
         return None
@@ -215,11 +215,11 @@ def error_text(data: Mapping[str, Any] | None, names: FieldNames | None = None) 
     return next((value for value in (data.get("code"), nested, error) if isinstance(value, str) and value), None)
 
 
-def pick(data: Mapping[str, Any], names: FieldNames, name: str) -> Any:
+def pick(data: Mapping[str, object], names: FieldNames, name: str) -> object:
     """Return the value of a field under the server's name for it, or `None`."""
     paths = names.get(name, name)
     for path in (paths,) if isinstance(paths, str) else paths:
-        value: Any = data.get(path)
+        value: object = data.get(path)
         if value is None and "." in path:
             value = data
             for part in path.split("."):

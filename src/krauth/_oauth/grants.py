@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlencode
 
 from .._values.checks import MAX_TOKEN, is_access_token, is_line, printable, read_json_object
@@ -15,6 +15,7 @@ from .error_table import error_code, error_text, find_refusal, pick
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import tzinfo
 
     from .._values.messages import HTTPRequest, HTTPResponse
     from .._values.token import Token
@@ -131,7 +132,7 @@ class _Answer(NamedTuple):
         if status < 200:
             raise self.invalid("which is no final answer; check proxies")
 
-    def read_object(self) -> dict[str, Any]:
+    def read_object(self) -> Mapping[str, object]:
         """Return the JSON object of the answer, or raise an error that describes the answer."""
         data = read_json_object(self.response.body)
         if data is None:
@@ -139,12 +140,11 @@ class _Answer(NamedTuple):
             raise self.invalid(f"{what}; check base_url and proxies")
         return data
 
-    def read_token(self, data: dict[str, Any]) -> Token:
+    def read_token(self, data: Mapping[str, object]) -> Token:
         """Return the token in the object, or raise why there is none."""
         previous = self.previous
-        refresh_token = self.pick(data, "refresh_token")
-        if not is_line(refresh_token, MAX_TOKEN):
-            refresh_token = None
+        found = self.pick(data, "refresh_token")
+        refresh_token = found if is_line(found, MAX_TOKEN) else None
         access_token = self.check_access_token(data, refresh_token)
         lifetime = self.read_lifetime(data, "")
         if lifetime is not None and lifetime <= 0:
@@ -168,7 +168,7 @@ class _Answer(NamedTuple):
             refresh_expires_at=refresh_expires_at,
         )
 
-    def check_access_token(self, data: dict[str, Any], refresh_token: str | None) -> str:
+    def check_access_token(self, data: Mapping[str, object], refresh_token: str | None) -> str:
         """Return the access token. An error carries the new refresh token, since the old one may be spent."""
         is_new = refresh_token and (self.previous is None or refresh_token != self.previous.refresh_token)
         kept = refresh_token if is_new else None
@@ -186,7 +186,7 @@ class _Answer(NamedTuple):
             )
         return access_token
 
-    def read_lifetime(self, data: dict[str, Any], prefix: str) -> float | None:
+    def read_lifetime(self, data: Mapping[str, object], prefix: str) -> float | None:
         """Return the seconds that remain, from a lifetime, or from a moment, which is by the server's clock."""
         lifetime = read_lifetime(self.pick(data, f"{prefix}expires_in"))
         if lifetime is not None:
@@ -194,7 +194,7 @@ class _Answer(NamedTuple):
         at = read_moment(self.pick(data, f"{prefix}expires_at"), self.time_format, self.time_zone)
         return None if at is None else min(at - _server_time(self.response, self.now), MAX_LIFETIME)
 
-    def pick(self, data: dict[str, Any], name: str) -> Any:
+    def pick(self, data: Mapping[str, object], name: str) -> object:
         """Return the value of a field, under the server's name for it."""
         return pick(data, self.token_fields, name)
 
@@ -225,17 +225,17 @@ class _Answer(NamedTuple):
         )
 
 
-def _read_scope(value: Any) -> str | None:
+def _read_scope(value: object) -> str | None:
     if isinstance(value, list):
         value = " ".join(str(part) for part in value)
-    return value if value == "" or is_line(value) else None
+    return "" if value == "" else value if is_line(value) else None
 
 
 def _server_time(response: HTTPResponse, now: float) -> float:
     return read_server_time(response.header("date")) or now
 
 
-def read_lifetime(value: Any) -> float | None:
+def read_lifetime(value: object) -> float | None:
     """Return `expires_in` in seconds, 0 or less when it is over, or `None` when it is missing or unreadable.
 
     Numbers written as strings, and fractions, are accepted. More than ten years counts as ten years.
@@ -251,7 +251,7 @@ def read_lifetime(value: Any) -> float | None:
     return min(lifetime, MAX_LIFETIME) if math.isfinite(lifetime) else None
 
 
-def read_moment(value: Any, time_format: str | None = None, time_zone: str | None = None) -> float | None:
+def read_moment(value: object, time_format: str | None = None, time_zone: str | None = None) -> float | None:
     """Return a moment as seconds since the epoch, or `None` when it can't be told.
 
     Args:
@@ -286,7 +286,7 @@ def _read_date(text: str, time_format: str | None, time_zone: str | None) -> flo
         return None
 
 
-def _zone(name: str) -> Any:
+def _zone(name: str) -> tzinfo:
     from datetime import UTC, timedelta, timezone
 
     # Korea has had no daylight saving time since 1988, so that Windows can do without a table of zones.

@@ -10,11 +10,11 @@ from .._values.exceptions import ConfigurationError
 from .._values.origin import check_base_url, parse_origin
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from .._values.messages import HTTPResponse
 
-_NOTHING: Mapping[str, Any] = {}
+_NOTHING: Mapping[str, object] = {}
 
 
 def metadata_urls(issuer: str) -> tuple[str, ...]:
@@ -33,7 +33,7 @@ def is_metadata(response: HTTPResponse) -> bool:
     return response.status == 200 and "issuer" in (read_json_object(response.body) or {})
 
 
-def process_metadata(issuer: str, response: HTTPResponse, given: Mapping[str, Any] = _NOTHING) -> dict[str, Any]:
+def process_metadata(issuer: str, response: HTTPResponse, given: Mapping[str, object] = _NOTHING) -> dict[str, Any]:
     """Return the settings of `OAuth2Credentials` that a metadata document holds (RFC 8414 §2).
 
     Args:
@@ -87,7 +87,7 @@ def _check_endpoint(issuer: str, name: str, url: object) -> str:
     return url
 
 
-def _choose_client_auth(data: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, str]:
+def _choose_client_auth(data: Mapping[str, object], given: Mapping[str, object]) -> dict[str, str]:
     """Return the way to authenticate that the server offers, or raise where it offers none that can be used.
 
     A public client is not refused for a list without `"none"`: Keycloak, for one, lists only what clients with a secret
@@ -115,7 +115,7 @@ def _choose_client_auth(data: Mapping[str, Any], given: Mapping[str, Any]) -> di
     )
 
 
-def _check_pkce(data: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+def _check_pkce(data: Mapping[str, object], given: Mapping[str, object]) -> None:
     """RFC 9700 §2.1.1: the client has to know that the server supports PKCE. A silent document denies nothing."""
     methods = data.get("code_challenge_methods_supported")
     if given.get("user") is not None and isinstance(methods, list) and "S256" not in methods:
@@ -125,5 +125,5 @@ def _check_pkce(data: Mapping[str, Any], given: Mapping[str, Any]) -> None:
         )
 
 
-def _listed(values: list[Any]) -> str:
+def _listed(values: Sequence[object]) -> str:
     return ", ".join(str(value) for value in values[:10] if is_line(value, 64)) or "none"

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
-from typing import Any
+from typing import TYPE_CHECKING
 
 from .exceptions import ConfigurationError
 from .guard import MAX_WORDS, words
 from .secret import Secret
+
+if TYPE_CHECKING:
+    from typing import TypeGuard
 
 #: Characters of a token, of any other text that a server sends, and of a setting, at most.
 MAX_TOKEN, MAX_SERVER_TEXT, MAX_SETTING = 16_384, 4096, 8192
@@ -22,7 +25,7 @@ _SECRET_SHAPES = re.compile(
 )
 
 
-def is_time(value: object) -> bool:
+def is_time(value: object) -> TypeGuard[float]:
     """Whether a value is a number of seconds since the epoch, or a span of seconds; bounded, and never NaN."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MAX_TIME
 
@@ -43,7 +46,7 @@ def is_access_token(value: object) -> bool:
     )
 
 
-def is_line(value: object, limit: int = MAX_SERVER_TEXT) -> bool:
+def is_line(value: object, limit: int = MAX_SERVER_TEXT) -> TypeGuard[str]:
     """Whether a value is a text of one line without control characters: a refresh token, a scope, a name."""
     return isinstance(value, str) and 0 < len(value) <= limit and value.isprintable()
 
@@ -132,7 +135,7 @@ def require_env(name: str) -> Secret:
     return Secret(value)
 
 
-def read_json_object(body: bytes) -> dict[str, Any] | None:
+def read_json_object(body: bytes) -> dict[str, object] | None:
     """Return a JSON object, or `None` when the body is anything else; never raises."""
     try:
         data = json.loads(body)

@@ -27,7 +27,7 @@ bounded length. So no `raise` has to think of that.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .guard import ForeignError, as_code, clean, words
 from .language import default_language, remedies
@@ -163,7 +163,7 @@ class InvalidTokenResponse(TokenEndpointError):
 
     refresh_token: Secret | None = None
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         state = {name: value for name, value in vars(self).items() if name != "refresh_token"}
         return type(self), self.args, state
 

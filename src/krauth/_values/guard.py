@@ -17,7 +17,6 @@ import os
 import re
 import threading
 import weakref
-from typing import Any
 
 #: Characters of the longest message, and of a server's words in it.
 MAX_TEXT, MAX_WORDS = 2000, 300
@@ -58,7 +57,7 @@ class Holder:
 
     __slots__ = ("__weakref__", "_known")
 
-    _known: Any
+    _known: object
 
     def _hold(self, *secrets: str | None) -> None:
         object.__setattr__(self, "_known", tuple(know(secret) for secret in secrets if secret))

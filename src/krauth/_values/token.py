@@ -29,7 +29,7 @@ _LONGEST = 1e9
 
 
 def _is_span(value: object) -> bool:
-    return is_time(value) and 0 <= value <= _LONGEST  # type: ignore[operator]
+    return is_time(value) and 0 <= value <= _LONGEST
 
 
 @dataclass(frozen=True, slots=True)
