@@ -46,11 +46,14 @@ def stores(context: click.Context, as_json: bool) -> None:
     for scheme, (_, plugin) in sorted(found.factories.items()):
         if scheme in disputed:
             who = ", ".join(printable(name, 60) for name in disputed[scheme])
-            click.echo(f"{scheme + '://':<14} " + click.style(f"disputed by {who}: uninstall all but one", fg="red"))
+            click.echo(
+                f"{scheme + '://':<14} "
+                + click.style(say("disputed by {who}: uninstall all but one", who=who), fg="red")
+            )
         else:
             click.echo(f"{printable(scheme, 60) + '://':<14} {printable(plugin, 60)}")
     for plugin, why in sorted(found.broken.items()):
-        text = f"plugin {printable(plugin, 60)} could not be loaded: {printable(why)}"
+        text = say("plugin {plugin} could not be loaded: {why}", plugin=printable(plugin, 60), why=printable(why))
         click.echo(click.style(text, fg="red"))
 
 
@@ -139,7 +142,7 @@ def list_tokens(url: str | None, as_json: bool) -> None:
         click.echo(to_json(rows))
         return
     if not rows:
-        click.echo("no tokens" + (" (memory:// lives and dies with its process)" if from_memory else ""))
+        click.echo(say("no tokens (memory:// ends with its process)") if from_memory else say("no tokens"))
     for row in rows:
         _print(row)
 
@@ -226,14 +229,16 @@ def _print(row: dict[str, Any]) -> None:
     if "expires_in" in row:
         left = row["expires_in"]
         if left is None:
-            facts.append("lifetime not known")
+            facts.append(say("lifetime not known"))
+        elif state != TokenState.EXPIRED.value:
+            facts.append(say("{time} left", time=duration(left)))
         else:
-            facts.append(f"{duration(left)} left" if state != TokenState.EXPIRED.value else f"{duration(-left)} ago")
+            facts.append(say("{time} ago", time=duration(-left)))
     if "intent_age" in row:
-        facts.append(f"refresh begun {duration(row['intent_age'])} ago")
+        facts.append(say("refresh begun {time} ago", time=duration(row["intent_age"])))
     if row.get("refresh_token"):
         left = row.get("refresh_expires_in")
-        facts.append("refresh token" + (f" for {duration(left)}" if left is not None else ""))
+        facts.append(say("refresh token") if left is None else say("refresh token for {time}", time=duration(left)))
     if row.get("scope"):
         facts.append(f"scope {printable(row['scope'], 80)}")
     if "why" in row:
