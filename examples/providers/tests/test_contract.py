@@ -17,7 +17,7 @@ from krauth_requests import OAuth2Auth
 KEYS = ("0100000000access-key", "canary-5ecret-key==")
 
 
-PAGE = Path(__file__).parents[3] / "docs" / "writing-a-provider.md"
+PAGE = Path(__file__).parents[3] / "docs" / "providers.md"
 documented: dict = {"__name__": "documented"}
 exec("\n".join(re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)), documented)
 
