@@ -7,7 +7,7 @@
 # network of the host (above), or that of the program under test: docs/sandbox.md has an example for Compose.
 FROM python:3.13-slim
 WORKDIR /app
-COPY pyproject.toml README.md LICENSE constraints.txt ./
+COPY pyproject.toml hatch_build.py README.md LICENSE constraints.txt ./
 COPY src ./src
 RUN python -m pip install --no-cache-dir --disable-pip-version-check -c constraints.txt '.[cli,sandbox]'
 RUN rm -rf src

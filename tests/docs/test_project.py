@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -35,6 +36,25 @@ def test_the_source_distribution_is_whole(tmp_path):
         names = {name.partition("/")[2] for name in archive.getnames()}
     done = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert {name for name in done.stdout.splitlines() if name not in names and not name.startswith(".")} == set()
+
+
+def test_the_long_description_leads_somewhere(monkeypatch):
+    """On an index no link is relative; each leads to a file of the repository at this version, and so do the Project-URLs."""
+    spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
+    hatch_build = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hatch_build)
+    metadata = {"version": "0.1.0"}
+    monkeypatch.setenv("KRAUTH_REPOSITORY_URL", "https://git.example/krauth/")
+    hatch_build.CustomMetadataHook(str(ROOT), {}).update(metadata)
+    links = [*re.findall(r"\]\(([^)\s]+)\)", metadata["readme"]["text"]), *metadata["urls"].values()]
+    start = "https://git.example/krauth/blob/v0.1.0/"
+    assert [link for link in links if not link.startswith("https://")] == []
+    assert [link for link in links if link.startswith(start) and not (ROOT / link.removeprefix(start)).exists()] == []
+    monkeypatch.delenv("KRAUTH_REPOSITORY_URL")
+    metadata = {"version": "0.1.0"}
+    hatch_build.CustomMetadataHook(str(ROOT), {}).update(metadata)
+    assert metadata["readme"]["text"] == (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "urls" not in metadata
 
 
 def test_change_fragments():
