@@ -1,6 +1,6 @@
 """Completes the metadata of wheel and sdist: Project-URLs, and links in the README that lead somewhere on an index too.
 
-The sources do not know where their repository is. The variable `KRAUTH_REPOSITORY_URL` says it, and the workflows set it
+The sources do not know where their repository is. The variable `KRAUTH_REPOSITORY_URL` says it; the workflows set it
 to their own. Without it the README is taken as it is.
 """
 
