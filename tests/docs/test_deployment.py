@@ -46,7 +46,9 @@ def test_the_line_of_cron(app, tmp_path):
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not here")
 def test_the_units_of_systemd(app, tmp_path):
     """systemd knows each setting and finds no fault; only the program's path and the user are ours."""
-    service = file("# /etc/systemd/system/app.service").replace(PROGRAM, app).replace("User=app", f"User={getpass.getuser()}")
+    service = (
+        file("# /etc/systemd/system/app.service").replace(PROGRAM, app).replace("User=app", f"User={getpass.getuser()}")
+    )
     (tmp_path / "app.service").write_text(service)
     (tmp_path / "app.timer").write_text(file("# /etc/systemd/system/app.timer"))
     command = ["systemd-analyze", "verify", "--recursive-errors=no", tmp_path / "app.service", tmp_path / "app.timer"]
