@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 import krauth
-import krauth_httpie
 
 pytest.importorskip("httpie")
 
@@ -58,6 +57,8 @@ def http(tmp_path):
     """Run HTTPie's `main` in this process; return its exit status, and what it wrote."""
     from httpie.context import Environment
     from httpie.core import main, plugin_manager
+
+    import krauth_httpie
 
     plugin_manager.register(krauth_httpie.NaverPlugin, krauth_httpie.MelomingPlugin)
 
