@@ -14,6 +14,9 @@ import time
 import pytest
 import redis
 
+from krauth._plugins import plugins
+from krauth.testing import TokenStoreContract
+
 PASSWORD = "p4ss:w@rd/of?redis#1"
 QUOTED = "p4ss%3Aw%40rd%2Fof%3Fredis%231"
 
@@ -274,3 +277,31 @@ def database(request):
     server.process.send_signal(signal.SIGCONT)
     if server.process.poll() is not None:
         server.start()
+
+
+@pytest.fixture
+def opened():
+    """Open stores by URL, and close them after the test."""
+    stores = []
+
+    def open_store(store):
+        stores.append(plugins().open(store) if isinstance(store, str) else store)
+        return stores[-1]
+
+    yield open_store
+    for store in stores:
+        store.close()
+
+
+class ContractByURL(TokenStoreContract):
+    """The contract for a store that is opened by the URL of a server."""
+
+    #: The fixture that starts the server.
+    server: str
+
+    @pytest.fixture(autouse=True)
+    def place(self, request):
+        self.url = request.getfixturevalue(self.server).url
+
+    def make_store(self):
+        return plugins().open(self.url)

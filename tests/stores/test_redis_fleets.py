@@ -13,12 +13,10 @@ import redis
 import redis.sentinel
 
 from krauth import ConfigurationError, TokenStoreError
-from krauth._plugins import plugins
 from krauth.stores import Stored
-from krauth.testing import TokenStoreContract
 from krauth_stores.redis import RedisStore
 
-from .conftest import eventually, free_ports, needed
+from .conftest import ContractByURL, eventually, free_ports, needed
 
 pytestmark = [pytest.mark.slow, pytest.mark.process]
 
@@ -169,35 +167,12 @@ def sentinels():
         sentinels.stop()
 
 
-class TestCluster(TokenStoreContract):
-    @pytest.fixture(autouse=True)
-    def place(self, cluster):
-        self.url = cluster.url
-
-    def make_store(self):
-        return plugins().open(self.url)
+class TestCluster(ContractByURL):
+    server = "cluster"
 
 
-class TestSentinel(TokenStoreContract):
-    @pytest.fixture(autouse=True)
-    def place(self, sentinels):
-        self.url = sentinels.url
-
-    def make_store(self):
-        return plugins().open(self.url)
-
-
-@pytest.fixture
-def opened():
-    stores = []
-
-    def open_store(store):
-        stores.append(plugins().open(store) if isinstance(store, str) else store)
-        return stores[-1]
-
-    yield open_store
-    for store in stores:
-        store.close()
+class TestSentinel(ContractByURL):
+    server = "sentinels"
 
 
 def refresh(store, key, text):

@@ -14,46 +14,22 @@ import sqlalchemy as sa
 from krauth import ConfigurationError, StoreConflict, TokenStoreError
 from krauth._plugins import plugins
 from krauth.stores import Stored
-from krauth.testing import TokenStoreContract
 from krauth_stores import sql
 from krauth_stores.sql import SQLStore, Tables
 
-from .conftest import DATABASE_PASSWORD, DATABASE_QUOTED, eventually, free_ports
+from .conftest import DATABASE_PASSWORD, DATABASE_QUOTED, ContractByURL, eventually, free_ports
 
 pytestmark = [pytest.mark.slow, pytest.mark.process]
 
 SECRET = "an-access-token-that-nobody-may-see"
 
 
-class TestPostgreSQL(TokenStoreContract):
-    @pytest.fixture(autouse=True)
-    def place(self, postgresql):
-        self.url = postgresql.url
-
-    def make_store(self):
-        return plugins().open(self.url)
+class TestPostgreSQL(ContractByURL):
+    server = "postgresql"
 
 
-class TestMariaDB(TokenStoreContract):
-    @pytest.fixture(autouse=True)
-    def place(self, mariadb):
-        self.url = mariadb.url
-
-    def make_store(self):
-        return plugins().open(self.url)
-
-
-@pytest.fixture
-def opened():
-    stores = []
-
-    def open_store(store):
-        stores.append(plugins().open(store) if isinstance(store, str) else store)
-        return stores[-1]
-
-    yield open_store
-    for store in stores:
-        store.close()
+class TestMariaDB(ContractByURL):
+    server = "mariadb"
 
 
 @pytest.fixture
