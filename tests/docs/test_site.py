@@ -84,6 +84,8 @@ def test_the_korean_page_is_korean(name):
     prose = BLOCK.sub("", korean)
     assert re.findall(r"[가-힣]+(?:세요|해요|예요|에요|네요)\b", prose) == []
     assert len(re.findall("[가-힣]", prose)) > 50
+    # One word for each thing: 시크릿, 반환, 리다이렉트, 인자, API 키, 워커 프로세스.
+    assert re.findall(r"비밀(?!번호)|돌려줍니다|돌려드립니다|리디렉션|인수|API Key|작업 프로세스", prose) == []
 
 
 def test_both_readmes_hold_the_same_examples():

@@ -15,7 +15,7 @@ REMEDIES: Final[dict[str, str]] = {
     # Naver: `krauth.naver.ERRORS`
     "the token is not accepted; if a new one is not either, check that the application has the API group of this call and is of the right type (SELF or SELLER)": "토큰이 거절되었습니다. 새 토큰도 거절되면 애플리케이션에 이 API 그룹이 추가되어 있는지, 타입(SELF 또는 SELLER)이 맞는지 확인하십시오.",
     "this is the wrong kind of application for this API (a data solution's, for example), and a new token does not help; use the application that the API belongs to": "이 API에 맞지 않는 종류의 애플리케이션(예: 데이터 솔루션)입니다. 새 토큰으로는 해결되지 않으므로 API에 맞는 애플리케이션을 쓰십시오.",
-    "the caller's IP address is not on the application's allow-list (API center > application > API call IP); the token endpoint checks it too: if your calls leave through a proxy or a fixed IP, send token requests the same way with token_transport=<your client or session>. An agency's application gets this answer on /external: give it base_url='https://api.commerce.naver.com/partner'": "호출한 IP가 허용 목록에 없습니다(API 센터 > 애플리케이션 > API 호출 IP). 토큰 발급에서도 IP를 확인하므로, 프록시나 고정 IP로 호출한다면 token_transport=<쓰는 클라이언트나 세션>으로 토큰 요청도 같은 길로 보내십시오. 대행사 애플리케이션이 /external을 호출해도 이 응답이 오므로 base_url='https://api.commerce.naver.com/partner'를 쓰십시오.",
+    "the caller's IP address is not on the application's allow-list (API center > application > API call IP); the token endpoint checks it too: if your calls leave through a proxy or a fixed IP, send token requests the same way with token_transport=<your client or session>. An agency's application gets this answer on /external: give it base_url='https://api.commerce.naver.com/partner'": "호출한 IP가 허용 목록에 없습니다(API 센터 > 애플리케이션 > API 호출 IP). 토큰 발급에서도 IP를 확인하므로, 프록시나 고정 IP로 호출한다면 token_transport=<쓰는 클라이언트나 세션>으로 토큰 요청도 같은 경로로 보내십시오. 대행사 애플리케이션이 /external을 호출해도 이 응답이 오므로 base_url='https://api.commerce.naver.com/partner'를 쓰십시오.",
     "there is no such API; check base_url (…/external, or …/partner for agencies) and path": "그런 API가 없습니다. base_url(…/external, 대행사는 …/partner)과 경로를 확인하십시오.",
     "too many requests; wait, and share one token store between processes": "요청이 너무 많습니다. 잠시 기다리고, 프로세스끼리 토큰 저장소 하나를 공유하십시오.",
     "this is Naver's penalty for malformed token requests: one token an hour, for the whole application. The cause is a program at a registered IP address that sends such requests, for example with the parameters in the query string instead of the body; find and stop it. The penalty ends by itself some time after the last malformed request; until then token requests of this application pause for 5 minutes at least, and longer with each refusal": "규격에 맞지 않는 토큰 요청에 대한 네이버의 제한입니다. 애플리케이션 전체가 한 시간에 토큰을 한 번만 발급받습니다. 등록된 IP의 어떤 프로그램이 그런 요청(예: 파라미터를 본문이 아니라 쿼리 문자열로 보내는 요청)을 보내고 있으니 찾아서 멈추십시오. 마지막 잘못된 요청 이후 시간이 지나면 저절로 풀리며, 그때까지 이 애플리케이션의 토큰 요청은 5분 이상 간격을 두고 보냅니다.",
@@ -93,7 +93,7 @@ REMEDIES: Final[dict[str, str]] = {
     "no metadata (RFC 8414)": "issuer가 맞는지 확인하거나 엔드포인트를 직접 지정하십시오.",
     "could not open a": "플러그인이 저장소를 열지 못했습니다. 저장소 URL과 플러그인을 확인하십시오.",
     "which is no krauth.TokenStore": "플러그인이 TokenStore가 아닌 객체를 반환합니다. 플러그인을 확인하십시오.",
-    "; the hooks are": "hook의 이름과 인수를 메시지에 나온 것과 맞추십시오.",
+    "; the hooks are": "hook의 이름과 인자를 메시지에 나온 것과 맞추십시오.",
     "redirect_uri must be an absolute URI": "redirect_uri에 등록한 주소를 그대로, # 없이 지정하십시오.",
     "must use https": "https 주소를 쓰십시오. http는 이 컴퓨터 안에서만 쓸 수 있습니다.",
     "refresh must be a krauth.RefreshPolicy": "refresh=RefreshPolicy(…)로 넘기십시오.",
