@@ -1,6 +1,9 @@
 """`krauth token NAME` finds the providers of a package that is installed beside krauth, by its entry points."""
 
 import json
+import os
+import subprocess
+import sys
 import tomllib
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -67,3 +70,35 @@ def test_help_and_mistakes(run):
     assert result.exit_code == 2
     assert "canary-name" not in result.output
     assert "upbit" in result.output
+
+
+@pytest.mark.process
+def test_an_installed_wheel(tmp_path):
+    """The package's wheel, installed by pip in a folder on the path, adds its providers to `krauth token`."""
+    pytest.importorskip("hatchling", reason="the build backend is not installed")
+    pytest.importorskip("pip", reason="pip is not installed")
+    wheels, site = tmp_path / "wheels", tmp_path / "site"
+    path = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
+    env = {**os.environ, "PYTHONPATH": path, "LANG": "en_US.UTF-8"}
+
+    def python(*arguments, **more):
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=Path(__file__).parents[1],
+            env={**env, **more},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    built = python("-m", "hatchling", "build", "-t", "wheel", "-d", str(wheels))
+    assert built.returncode == 0, built.stderr
+    (wheel,) = wheels.iterdir()
+    offline = ("--no-deps", "--no-index", "--no-compile", "--disable-pip-version-check")
+    installed = python("-m", "pip", "install", "-q", *offline, "--target", str(site), str(wheel))
+    assert installed.returncode == 0, installed.stderr
+    keys = {"COUPANG_ACCESS_KEY": "a", "COUPANG_SECRET_KEY": "canary-b"}
+    said = python("-m", "krauth_cli", "token", "coupang", **keys)
+    assert said.returncode == 2
+    assert "signs each request" in said.stderr
