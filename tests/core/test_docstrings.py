@@ -134,3 +134,15 @@ def test_no_imports_go_round_in_a_circle():
     for name in sorted(graph):
         visit(name, [])
     assert not circles
+
+
+@pytest.mark.parametrize("page", ["architecture.md", "architecture.ko.md"])
+def test_the_drawing_of_rooms_is_whole(page):
+    """`docs/architecture` names each module of the engine and of the auth classes, and no other in their tables."""
+    text = (SRC.parent / "docs" / page).read_text(encoding="utf-8")
+    for room in ("_engine", "_auth"):
+        part = re.split(rf"\n(?:Inside )?`{room}`", text)[1]
+        rows = part.partition("|---|---|\n")[2].partition("\n\n")[0].splitlines()
+        named = {name for row in rows for name in NAME.findall(row.split("|")[1])}
+        there = {path.stem for path in FILES if path.parent == SRC / "krauth" / room} - {"__init__"}
+        assert named == there
