@@ -3,7 +3,7 @@
 This package is the core; use it through `krauth_requests`, `krauth_httpx`, `krauth_httpx2` or `krauth_aiohttp`.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ._values.exceptions import (
     AccessDenied,
@@ -24,6 +24,7 @@ from ._values.exceptions import (
     TokenStoreError,
     TokenTransportError,
 )
+from ._values.lazy import lazy_names
 
 if TYPE_CHECKING:
     from ._engine.health import forget_failures, health
@@ -75,35 +76,24 @@ __all__ = [
 ]
 
 #: Imported when asked for: most processes need few of them, and pluggy only those that have plugins.
-_LAZY = {
-    "AuthorizationRequest": "_oauth.authorization",
-    "HTTPRequest": "_values.messages",
-    "HTTPResponse": "_values.messages",
-    "MemoryStore": "stores",
-    "RefreshPolicy": "_values.token",
-    "Token": "_values.token",
-    "TokenEvent": "_values.event",
-    "TokenInfo": "_oauth.endpoints",
-    "TokenState": "_values.token",
-    "TokenStore": "stores",
-    "forget_failures": "_engine.health",
-    "health": "_engine.health",
-    "hookimpl": "hookspecs",
-    "hookspec": "hookspecs",
-    "register_plugin": "_plugins",
-}
-
-
-def __getattr__(name: str) -> Any:
-    import importlib
-
-    if name == "stores":
-        return importlib.import_module("krauth.stores")
-    if name not in _LAZY:
-        raise AttributeError(f"module 'krauth' has no attribute {name!r}")
-    value = globals()[name] = getattr(importlib.import_module(f"krauth.{_LAZY[name]}"), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, "stores"})
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "AuthorizationRequest": "_oauth.authorization",
+        "HTTPRequest": "_values.messages",
+        "HTTPResponse": "_values.messages",
+        "MemoryStore": "stores",
+        "RefreshPolicy": "_values.token",
+        "Token": "_values.token",
+        "TokenEvent": "_values.event",
+        "TokenInfo": "_oauth.endpoints",
+        "TokenState": "_values.token",
+        "TokenStore": "stores",
+        "forget_failures": "_engine.health",
+        "health": "_engine.health",
+        "hookimpl": "hookspecs",
+        "hookspec": "hookspecs",
+        "register_plugin": "_plugins",
+        "stores": "",
+    },
+)

@@ -300,3 +300,7 @@ async def _read_start(response: ClientResponse, seconds: float) -> bytes | None:
 
 #: `catch_warnings` is not safe among threads, of which each may have an event loop.
 _quiet = threading.Lock()
+
+
+#: The public name, the same in each adapter.
+AdapterAuth = MiddlewareAuth

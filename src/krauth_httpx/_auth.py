@@ -33,3 +33,7 @@ class ClientAuth(HTTPXAuth, httpx.Auth):
     transport_class = TokenTransport
     plain = httpx.ByteStream
     resumed: ClassVar = resumed_stream(httpx.SyncByteStream, httpx.AsyncByteStream)
+
+
+#: The public name, the same in each adapter.
+AdapterAuth = ClientAuth

@@ -33,3 +33,7 @@ class ClientAuth(HTTPXAuth, httpx2.Auth):
     transport_class = TokenTransport
     plain = httpx2.ByteStream
     resumed: ClassVar = resumed_stream(httpx2.SyncByteStream, httpx2.AsyncByteStream)
+
+
+#: The public name, the same in each adapter.
+AdapterAuth = ClientAuth

@@ -1,26 +1,27 @@
 """krauth for requests: `session.auth = NaverAuth(…)`."""
 
-from krauth.meloming import MelomingAPIKeyBase, MelomingOAuthBase
-from krauth.naver import NaverAuthBase
-from krauth.oauth2 import OAuth2AuthBase
+from typing import TYPE_CHECKING
 
-from ._auth import RequestsAuth as AdapterAuth
-from ._transport import TokenTransport
+from krauth._values.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from ._auth import RequestsAuth as AdapterAuth
+    from ._meloming import MelomingAPIKey, MelomingOAuth
+    from ._naver import NaverAuth
+    from ._oauth2 import OAuth2Auth
+    from ._transport import TokenTransport
 
 __all__ = ["AdapterAuth", "MelomingAPIKey", "MelomingOAuth", "NaverAuth", "OAuth2Auth", "TokenTransport"]
 
-
-class NaverAuth(NaverAuthBase, AdapterAuth):
-    """Naver Commerce API authentication for requests."""
-
-
-class MelomingOAuth(MelomingOAuthBase, AdapterAuth):
-    """Meloming OpenAPI OAuth 2.0 for requests."""
-
-
-class MelomingAPIKey(MelomingAPIKeyBase, AdapterAuth):
-    """Meloming OpenAPI key for requests."""
-
-
-class OAuth2Auth(OAuth2AuthBase, AdapterAuth):
-    """OAuth 2.0 for any server, for requests."""
+#: A program that uses one provider does not load the others.
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "AdapterAuth": "_auth",
+        "MelomingAPIKey": "_meloming",
+        "MelomingOAuth": "_meloming",
+        "NaverAuth": "_naver",
+        "OAuth2Auth": "_oauth2",
+        "TokenTransport": "_transport",
+    },
+)

@@ -263,3 +263,7 @@ def _body(request: PreparedRequest) -> object:
     content = body.read()
     body.seek(_position(request))
     return content.encode() if isinstance(content, str) else content
+
+
+#: The public name, the same in each adapter.
+AdapterAuth = RequestsAuth

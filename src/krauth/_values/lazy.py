@@ -1,0 +1,33 @@
+"""Public names of a package that are imported when they are asked for, since most programs need one or two of them."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+def lazy_names(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return `__getattr__` and `__dir__` (PEP 562) for a package.
+
+    Args:
+        package: The name of the package.
+        modules: Public name → the module of the package that has it; `""`: the name is that of a module.
+    """
+
+    def find(name: str) -> Any:
+        module = modules.get(name)
+        if module is None:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        path = f"{package}.{module or name}"
+        __import__(path)
+        value = sys.modules[path] if module == "" else getattr(sys.modules[path], name)
+        setattr(sys.modules[package], name, value)
+        return value
+
+    def names() -> list[str]:
+        return sorted({*vars(sys.modules[package]), *modules})
+
+    return find, names
