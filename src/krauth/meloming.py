@@ -13,7 +13,6 @@ from ._auth.settings import REPLACING, Fixed
 from ._auth.user_auth import UserAuth
 from ._oauth.client import OAuth2Credentials
 from ._oauth.credentials import ErrorTable, Rule
-from ._oauth.grants import prepare_json_request
 from ._values import secret as secret_module
 from ._values.checks import read_env, refuse_quotes, require_env, require_text
 from ._values.exceptions import (
@@ -168,6 +167,8 @@ class MelomingCredentials(OAuth2Credentials):
         self, endpoint: str, fields: Mapping[str, str | None], now: float | None = None
     ) -> HTTPRequest:
         """Return a request to the revocation or introspection endpoint: JSON, and no client authentication is shown."""
+        from ._oauth.grants import prepare_json_request
+
         return prepare_json_request(endpoint, fields, self.token_headers)
 
     def _check_secret(self, value: object) -> Secret:

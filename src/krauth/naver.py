@@ -11,7 +11,6 @@ from ._auth.origin_auth import OriginAuth
 from ._auth.settings import REPLACING, Fixed
 from ._oauth.client_secret import SecretSource
 from ._oauth.credentials import ErrorTable, Rule, SecretCredentials, fingerprint, former_fingerprint, make_key
-from ._oauth.grants import prepare_form_request
 from ._values.checks import read_env, read_json_object, refuse_quotes, require_client_id, require_env, require_text
 from ._values.exceptions import (
     ConfigurationError,
@@ -229,6 +228,8 @@ class NaverCredentials(SecretCredentials):
 
         # A machine without a clock thinks it is 1970: the refusal brings the server's time, and is signed anew.
         timestamp = max(int((now - BACKDATING) * 1000), 10**12)
+        from ._oauth.grants import prepare_form_request
+
         return prepare_form_request(
             self.token_endpoint,
             {

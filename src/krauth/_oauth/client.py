@@ -14,7 +14,6 @@ from .._values.secret import Secret, hide
 from .client_auth import ASSERTING, CLIENT_AUTH, Assertion, authenticate_client, make_assertion
 from .client_secret import SecretSource
 from .credentials import ErrorTable, Rule, SecretCredentials, endpoint_parts, fingerprint, former_fingerprint, make_key
-from .grants import prepare_form_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -238,6 +237,8 @@ class OAuth2Credentials(SecretCredentials):
             now: See `authenticate`.
         """
         client, headers = self.authenticate(now)
+        from .grants import prepare_form_request
+
         return prepare_form_request(endpoint, {**fields, **client}, headers)
 
     def prepare_token_request(self, now: float, token: Token | None = None) -> HTTPRequest:
@@ -255,6 +256,8 @@ class OAuth2Credentials(SecretCredentials):
             if token.refresh_expires_at is not None and token.refresh_expires_at <= now:
                 raise self.authorization_required("the refresh token has expired")
             grant = {"grant_type": "refresh_token", "refresh_token": token.refresh_token}
+        from .grants import prepare_form_request
+
         return prepare_form_request(self.token_endpoint, {**self.token_parameters, **grant, **fields}, headers)
 
     def authorization_required(self, why: str) -> AuthorizationRequired:

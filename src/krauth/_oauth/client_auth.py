@@ -42,12 +42,14 @@ class Assertion(NamedTuple):
     algorithm: str | None = None
 
 
-class _Client(NamedTuple):
-    client_auth: str
-    client_id: str
-    secret: Secret
-    assertion: Assertion
-    now: float | None
+class _Client:
+    __slots__ = ("assertion", "client_auth", "client_id", "now", "secret")
+
+    def __init__(
+        self, client_auth: str, client_id: str, secret: Secret, assertion: Assertion, now: float | None
+    ) -> None:
+        self.client_auth, self.client_id, self.secret = client_auth, client_id, secret
+        self.assertion, self.now = assertion, now
 
 
 def authenticate_client(
@@ -103,7 +105,9 @@ def _jwt(client: _Client) -> Proof:
     return {
         "client_id": client.client_id,
         "client_assertion_type": _ASSERTION_TYPE,
-        "client_assertion": make_assertion(*client),
+        "client_assertion": make_assertion(
+            client.client_auth, client.client_id, client.secret, client.assertion, client.now
+        ),
     }, {}
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import hmac
 import os
 from typing import TYPE_CHECKING, ClassVar, NoReturn
 
@@ -16,7 +15,6 @@ from .._values.exceptions import AuthorizationRequired
 from .._values.guard import shown_key
 from .._values.origin import Origin, parse_origin
 from .error_table import ErrorTable, Rule, Verdict, judge_refusal
-from .grants import process_token_response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -199,6 +197,8 @@ class Credentials:
         Raises:
             TokenEndpointError: The server refused, or the response is not a token response.
         """
+        from .grants import process_token_response  # grants: needed by token requests alone
+
         return process_token_response(
             response,
             now,
@@ -318,6 +318,8 @@ def make_proof(secret: Secret | None, salt: str | None = None) -> str:
 
 def matches_proof(proof: str | None, secret: Secret | None) -> bool:
     """Whether a stored entry was made with this secret; true of an older krauth's, which has no proof (`None`)."""
+    import hmac
+
     return proof is None or hmac.compare_digest(proof.encode(), make_proof(secret, proof.partition(".")[0]).encode())
 
 

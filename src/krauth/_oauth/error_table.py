@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from .._values.checks import read_json_object
 from .._values.exceptions import (
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     FieldNames = Mapping[str, str | tuple[str, ...]]
 
 
-class Verdict(NamedTuple):
+class Verdict:
     """What a refused API call says about the credential that was sent.
 
     Attributes:
@@ -31,9 +31,10 @@ class Verdict(NamedTuple):
         remedy: What the operator can do, or `None`.
     """
 
-    refresh: bool
-    code: str | None = None
-    remedy: str | None = None
+    __slots__ = ("code", "refresh", "remedy")
+
+    def __init__(self, refresh: bool, code: str | None = None, remedy: str | None = None) -> None:
+        self.refresh, self.code, self.remedy = refresh, code, remedy
 
     @property
     def clock(self) -> bool:
@@ -52,7 +53,7 @@ class ClockVerdict(Verdict):
         return True
 
 
-class Rule(NamedTuple):
+class Rule:
     """A row of a provider's error table.
 
     Attributes:
@@ -67,15 +68,34 @@ class Rule(NamedTuple):
         by_header: A header field's name and other rows by its value (upper case); without a match this row holds.
     """
 
-    remedy: str = ""
-    refresh: bool = False
-    error: type[TokenEndpointError] | None = None
-    transient: bool | None = None
-    pause: float = 0.0
-    application_wide: bool = False
-    may_be_the_secret: bool = False
-    clock: bool = False
-    by_header: tuple[str, Mapping[str, Rule]] | None = None
+    # Not a `NamedTuple` or a dataclass: each takes as long to define as a whole module takes to load.
+    __slots__ = (
+        *("application_wide", "by_header", "clock", "error", "may_be_the_secret"),
+        *("pause", "refresh", "remedy", "transient"),
+    )
+
+    def __init__(
+        self,
+        remedy: str = "",
+        refresh: bool = False,
+        error: type[TokenEndpointError] | None = None,
+        transient: bool | None = None,
+        pause: float = 0.0,
+        application_wide: bool = False,
+        may_be_the_secret: bool = False,
+        clock: bool = False,
+        by_header: tuple[str, Mapping[str, Rule]] | None = None,
+    ) -> None:
+        self.remedy, self.refresh, self.error, self.transient, self.pause = remedy, refresh, error, transient, pause
+        self.application_wide, self.may_be_the_secret = application_wide, may_be_the_secret
+        self.clock, self.by_header = clock, by_header
+
+    def with_error(self, error: type[TokenEndpointError] | None) -> Rule:
+        """Return the same row with another exception."""
+        return Rule(
+            *(self.remedy, self.refresh, error, self.transient, self.pause, self.application_wide),
+            *(self.may_be_the_secret, self.clock, self.by_header),
+        )
 
     def for_headers(self, headers: Mapping[str, str]) -> Rule:
         """Return the row that holds for an answer with these header fields."""
@@ -146,7 +166,7 @@ def find_refusal(errors: ErrorTable, status: int, code: str | None, headers: Map
     is_passing = status == 429 or status >= 500
     named = errors.get((status, code)) if is_passing else find_rule(errors, status, code)
     rule = (named or errors.get((status, None)) or by_status).for_headers(headers)
-    return rule if rule.error is not None else rule._replace(error=by_status.error if is_passing else None)
+    return rule if rule.error is not None else rule.with_error(by_status.error if is_passing else None)
 
 
 def judge_refusal(

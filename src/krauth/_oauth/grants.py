@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from .._values.checks import MAX_TOKEN, is_access_token, is_line, printable, read_json_object
@@ -105,19 +105,30 @@ def process_token_response(
     return answer.read_token(answer.read_object())
 
 
-class _Answer(NamedTuple):
+class _Answer:
     """One answer of a token endpoint and how this server writes; the arguments of `process_token_response`."""
 
-    response: HTTPResponse
-    now: float
-    errors: ErrorTable
-    previous: Token | None
-    secrets: Sequence[Secret]
-    token_fields: FieldNames
-    time_zone: str | None
-    time_format: str | None
-    trace_header: str | None
-    carried: Sequence[str]
+    __slots__ = (
+        *("carried", "errors", "now", "previous", "response"),
+        *("secrets", "time_format", "time_zone", "token_fields", "trace_header"),
+    )
+
+    def __init__(
+        self,
+        response: HTTPResponse,
+        now: float,
+        errors: ErrorTable,
+        previous: Token | None,
+        secrets: Sequence[Secret],
+        token_fields: FieldNames,
+        time_zone: str | None,
+        time_format: str | None,
+        trace_header: str | None,
+        carried: Sequence[str],
+    ) -> None:
+        self.response, self.now, self.errors, self.previous, self.secrets = response, now, errors, previous, secrets
+        self.token_fields, self.time_zone, self.time_format = token_fields, time_zone, time_format
+        self.trace_header, self.carried = trace_header, carried
 
     def check_status(self) -> None:
         """Raise what any status but 2xx means."""

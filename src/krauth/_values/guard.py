@@ -36,8 +36,9 @@ _OUR_WORDS = {
     *("authorization", "authorization_code", "client_credentials", "invalid_client", "invalid_grant"),
 }
 
-_CODE = re.compile(r"[A-Za-z0-9._-]{1,64}|urn:[A-Za-z0-9:._-]{1,96}", re.ASCII)
-_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]*", re.ASCII)
+_CODE = r"[A-Za-z0-9._-]{1,64}|urn:[A-Za-z0-9:._-]{1,96}"
+#: RFC 3986 §2.3.
+_UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 
 
 class Known:
@@ -115,7 +116,7 @@ def _key(form: str) -> int:
 
 def _forms(secret: str) -> set[str]:
     """Return a secret in each form in which it is sent, or comes back: plain, in a form, JSON, HTML or a repr."""
-    if _UNRESERVED.fullmatch(secret):
+    if not secret.strip(_UNRESERVED):
         return {secret}  # most secrets: all forms are the same
     import html
     import json
@@ -228,7 +229,7 @@ def as_code(value: object) -> str | None:
 
     RFC 6749 §5.2, `GW.AUTHN`, or a URN as problem type (RFC 9457 §3.1.1): `urn:naver:api:problem:invalid-timestamp`.
     """
-    if not isinstance(value, str) or not _CODE.fullmatch(value) or blot(value) != value:
+    if not isinstance(value, str) or not re.fullmatch(_CODE, value) or blot(value) != value:
         return None
     return None if any((known := ref()) is not None and known.value == value for ref in _short) else value
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import functools
 import ipaddress
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from .exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from typing import Self
 
 DEFAULT_PORTS = {"https": 443, "http": 80, "wss": 443, "ws": 80}
 #: A websocket handshake is an HTTP request (RFC 6455 §1.3): same server, same credential.
@@ -20,12 +23,29 @@ _PRIVATE_ENDS = (".home.arpa", ".localdomain")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
-class Origin(NamedTuple):
+class Origin(tuple[str, str, int]):
     """Scheme, host and port, normalised so that equal origins compare equal."""
 
-    scheme: str
-    host: str
-    port: int
+    # Written out: `typing.NamedTuple` takes as long to define one as a whole module takes to load.
+    __slots__ = ()
+
+    def __new__(cls, scheme: str, host: str, port: int) -> Self:
+        return super().__new__(cls, (scheme, host, port))
+
+    @property
+    def scheme(self) -> str:
+        """`https` or `http`."""
+        return self[0]
+
+    @property
+    def host(self) -> str:
+        """A name in lower case, or an address without brackets."""
+        return self[1]
+
+    @property
+    def port(self) -> int:
+        """The port, also where the URL names none."""
+        return self[2]
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
