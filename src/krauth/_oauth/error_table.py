@@ -17,12 +17,13 @@ from .._values.guard import as_code
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Self
 
     #: Our name of a field → the server's name, a dotted path into nested objects, or several of them in order.
     FieldNames = Mapping[str, str | tuple[str, ...]]
 
 
-class Verdict:
+class Verdict(tuple[bool, str | None, str | None]):
     """What a refused API call says about the credential that was sent.
 
     Attributes:
@@ -31,10 +32,26 @@ class Verdict:
         remedy: What the operator can do, or `None`.
     """
 
-    __slots__ = ("code", "refresh", "remedy")
+    # Written out: `typing.NamedTuple` takes as long to define one as a whole module takes to load.
+    __slots__ = ()
 
-    def __init__(self, refresh: bool, code: str | None = None, remedy: str | None = None) -> None:
-        self.refresh, self.code, self.remedy = refresh, code, remedy
+    def __new__(cls, refresh: bool, code: str | None = None, remedy: str | None = None) -> Self:
+        return super().__new__(cls, (refresh, code, remedy))
+
+    @property
+    def refresh(self) -> bool:
+        """Whether a new token may cure it."""
+        return self[0]
+
+    @property
+    def code(self) -> str | None:
+        """The provider's code."""
+        return self[1]
+
+    @property
+    def remedy(self) -> str | None:
+        """What the operator can do."""
+        return self[2]
 
     @property
     def clock(self) -> bool:
