@@ -592,6 +592,23 @@ def test_numeric_codes():
     assert OAUTH2.judge("GET", 401, {}, b'{"code": 3}') == (True, None, None)
 
 
+@pytest.mark.parametrize(
+    ("told", "code"),
+    [
+        ({"said": "refused[8005:the token is over]", "return_code": 3}, "8005"),
+        ({"said": "no such share", "return_code": 3}, "3"),
+        ({"said": "8005"}, "8005"),
+        ({"said": "", "return_code": True}, None),
+        ({"said": ["[8005:"]}, None),
+        ({"said": "x" * 2000 + "[8005:"}, None),
+    ],
+)
+def test_codes_in_a_sentence(told, code):
+    """`error_pattern` finds the code within a sentence; without a match the next field is asked."""
+    names = {"error": ("said", "return_code"), "error_pattern": r"\[(\d{4}):"}
+    assert krauth.provider.error_code(told, names) == code
+
+
 @pytest.mark.parametrize("field", ["refresh_token_expires_in", "refresh_expires_in"])
 @pytest.mark.parametrize(("value", "end"), [(100, NOW + 100), ("100", NOW + 100), (0, None), (-1, None), ("x", None)])
 def test_end_of_a_refresh_token(field, value, end):

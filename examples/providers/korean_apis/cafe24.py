@@ -1,8 +1,15 @@
 """Cafe24 Admin API (카페24): OAuth 2.0 for each mall on a host of its own, with refresh tokens that rotate.
 
-Sources: https://developer.cafe24.com/guide/front/develop?guide_no=157 (a form with HTTP Basic; `expires_at` without a
-zone; a refresh token is good for two weeks and for one use), https://developers.cafe24.com/docs/api/admin/#oauth
-(scopes are separated by commas in the request, and a list in the answer).
+Confirmed by the vendor, https://developer.cafe24.com/guide/front/develop?guide_no=157: `/api/v2/oauth/token` on the
+mall's host, a form with HTTP Basic, `expires_at` without a zone ("2018-01-08T19:15:21.981"), `scopes` as a list, and a
+refresh token that is good for two weeks and for one use. An authorization code is good for one minute, and is asked for
+in a browser only: https://developers.cafe24.com/docs-new/docs/guide/oauth2-authentication.
+
+The vendor's texts differ about scopes in the request: guide_no=105 writes `mall.read_product,mall.write_product`, as do
+the users whose code we saw; the newer guide says that blanks separate them. Here a comma is sent.
+
+Reported by users: an access token is good for two hours, and an expired one is answered with 401 and "access_token time
+expired. (invalid_token)".
 
 Unverified, since we could not call the API: that the times are Korean time (users report it), and that the server takes
 the PKCE parameters which krauth always sends, at least by ignoring them (RFC 6749 §3.1 asks for that).

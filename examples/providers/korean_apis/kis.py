@@ -1,16 +1,23 @@
 """Korea Investment & Securities (한국투자증권 KIS Developers): tokens of a day, one token request a minute.
 
-Sources: https://apiportal.koreainvestment.com/apiservice-apiservice?/oauth2/tokenP (JSON request, the fields of the
-answer, "1분당 1회": EGW00133), https://apiportal.koreainvestment.com/apiservice-apiservice?/uapi/hashkey.
+Confirmed by the vendor's samples, https://github.com/koreainvestment/open-trading-api (`examples_llm/kis_auth.py`):
+`/oauth2/tokenP`, the JSON request, `access_token_token_expired` as "2022-08-30 08:10:10", the fields `appkey` and
+`appsecret` of each call, `rt_cd`, `msg_cd` and `msg1`; that a token asked for within 6 hours comes again, so that an
+early refresh is of no use, and that each token request sends the customer a message. Copies of the vendor's page,
+https://apiportal.koreainvestment.com/apiservice-apiservice?/oauth2/tokenP, name both hosts, `expires_in`, and the date
+as what to go by: it is read here, since it is not known whether `expires_in` counts down for a token that comes again.
 
 - `tr_id`, `custtype` and the like differ for each call: give them as header fields of the request.
-- `hashkey` is excluded: the API makes it from the body in a call of its own, and the document says that it is optional.
-  Who wants it posts the body to `/uapi/hashkey` and gives the answer as a header field `hashkey` of the request.
-- A token that is asked for within 6 hours comes again, so that an early refresh is of no use; the default window of
-  krauth begins much later.
+- `hashkey` is excluded: the API makes it from the body in a call of its own, and the vendor's sample says that it may
+  be left out. A program that wants it posts the body to `/uapi/hashkey` and gives `HASH` of the answer as the header
+  field `hashkey` of the request.
 
-Unverified, since we could not call the API: the status of EGW00123 (token expired). Users report 500, and also 200 with
-`rt_cd` 1. Both are judged, and so answers with status 200 are looked into, 64 KiB at most.
+Reported by several users, and not by the vendor's public texts: a second token request within a minute is answered with
+403 and EGW00133 ("접근토큰 발급 잠시 후 다시 시도하세요(1분당 1회)"), wrong keys with 403 and EGW00103 or EGW00105, a
+token that has expired or is not valid with EGW00123 or EGW00121 and status 500, by some accounts 200. All are judged,
+and so answers with status 200 are looked into, 64 KiB at most. The retry is of use only where another token comes.
+
+Unverified, since we could not call the API: that the date is Korean time, and EGW00122 ("token을 찾을 수 없음").
 """
 
 from __future__ import annotations
@@ -45,6 +52,7 @@ class KISCredentials(OAuth2Credentials):
     judged_statuses = frozenset({200, 401, 500})
     judged_json = True
     token_fields: ClassVar[Mapping[str, str | tuple[str, ...]]] = {
+        "expires_in": (),
         "expires_at": "access_token_token_expired",
         "error": ("msg_cd", "error_code"),
     }

@@ -1,19 +1,29 @@
 """Kiwoom Securities (키움증권 REST API): tokens with an absolute expiry in Korean time; refusals with status 200.
 
-Source: https://openapi.kiwoom.com/guide/apiguide (접근토큰 발급 au10001: JSON request; the answer holds `token`,
-`expires_dt` as 14 digits, `return_code` 0 and `return_msg`).
+Confirmed by the vendor's document, https://openapi.kiwoom.com/guide/apiguide (au10001): both hosts, `/oauth2/token`,
+the JSON request with `appkey` and `secretkey`, and the answer with `token`, `expires_dt` (14 digits), `return_code` 0
+and `return_msg`.
+
+Confirmed by the vendor's client, https://github.com/Kiwoom-Securities/Kiwoom-REST-API (`kiwoom/core`): `expires_dt` is
+Korean time; after 401, and after the codes 8005, 8031 and 8103 under any status, the client obtains a new token and
+repeats the request once; what the codes 8001, 8002, 8010–8012, 8030, 8040 and 8050 mean.
+
+Reported by several users with answers that they recorded: a refusal has status 200, and its code stands in
+`return_msg`: "인증에 실패했습니다[8005:Token이 유효하지 않습니다]". There `return_code` is 3, also where the keys do
+not match (8001) or the IP address is not registered (8050), so that 3 alone costs no token. The vendor's client looks
+for the code in `return_code`; both places are read. A new token ends the one before it: all processes have to share one
+store.
 
 `api-id`, `cont-yn` and `next-key` differ for each call: give them as header fields of the request.
 
-Unverified, since we could not call the API: users report that a token which is no longer valid is answered with status
-200 and `return_code` 3 ("인증에 실패했습니다[8005:Token이 유효하지 않습니다]"), by some calls with `return_code` 8005;
-that `expires_dt` is Korean time; and that a new token ends the one before, so that processes should share a store.
+Unverified, since we could not call the API: with which statuses other than 200 and 401 a token is refused.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from krauth import InvalidClientError
 from krauth.provider import (
     ErrorTable,
     OAuth2Credentials,
@@ -37,17 +47,29 @@ class KiwoomCredentials(OAuth2Credentials):
     """Client credentials of one application."""
 
     provider = "kiwoom"
-    judged_statuses = frozenset({200, 401})
+    judged_statuses = frozenset({200, 400, 401, 403, 500})
     judged_json = True
-    token_fields: ClassVar[Mapping[str, str]] = {
+    token_fields: ClassVar[Mapping[str, str | tuple[str, ...]]] = {
         "access_token": "token",
         "expires_at": "expires_dt",
-        "error": "return_code",
+        "error": ("return_msg", "return_code"),
+        "error_pattern": r"\[(\d{4}):",
         "error_description": "return_msg",
     }
     token_time_zone = "KST"
     errors: ClassVar[ErrorTable] = {
-        (200, code): Rule("the token is not valid, or has expired", refresh=True) for code in ("3", "8005")
+        **{(None, code): Rule("the token is not valid", refresh=True) for code in ("8005", "8031", "8103")},
+        **{
+            (None, code): Rule("check app_key and secret_key", error=InvalidClientError)
+            for code in ("8001", "8002", "8011", "8012")
+        },
+        (None, "8030"): Rule(
+            "keys of 모의투자 need its base_url, and the real API other keys", error=InvalidClientError
+        ),
+        **{
+            (None, code): Rule("register this machine's IP address with Kiwoom", error=InvalidClientError)
+            for code in ("8010", "8040", "8050")
+        },
     }
 
     def prepare_token_request(self, now: float, token: Token | None = None) -> HTTPRequest:

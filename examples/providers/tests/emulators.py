@@ -244,7 +244,9 @@ class Kiwoom(Issuer):
             "appkey": ACCESS_KEY,
             "secretkey": SECRET_KEY,
         }:
-            return Reply.json({"return_code": 3, "return_msg": "인증에 실패했습니다[8001:App Key 오류]"})
+            return Reply.json(
+                {"return_code": 3, "return_msg": "인증에 실패했습니다[8001:App Key와 Secret Key 검증에 실패했습니다]"}
+            )
         end = datetime.fromtimestamp(self.now() + 86400, KST).strftime("%Y%m%d%H%M%S")
         answer = {"expires_dt": end, "token_type": "bearer", "token": self.next_token()}
         return Reply.json({**answer, "return_code": 0, "return_msg": "정상적으로 처리되었습니다"})
@@ -304,7 +306,7 @@ class Kakao(Signed):
         return (fields.get("client_id"), fields.get("client_secret")) == ("app", "canary-5ecret")
 
     def token(self, is_new):
-        answer = {"token_type": "bearer", "access_token": self.next_token(), "expires_in": 43199}
+        answer = {"token_type": "bearer", "access_token": self.next_token(), "expires_in": 21599}
         return (
             {**answer, "refresh_token": self.refresh_token, "refresh_token_expires_in": 5184000} if is_new else answer
         )

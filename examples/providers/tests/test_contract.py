@@ -97,7 +97,8 @@ class TestKIS(Tokens):
     denied = (500, b'{"rt_cd": "1", "msg_cd": "EGW00201"}')
 
     def answer(self, token):
-        return {"access_token": token, "token_type": "Bearer", "expires_in": 86400}
+        end = self.ends("%Y-%m-%d %H:%M:%S")
+        return {"access_token": token, "token_type": "Bearer", "access_token_token_expired": end}
 
     def make_auth(self):
         return apis.KISAuth(*KEYS, **self.settings)
@@ -105,8 +106,8 @@ class TestKIS(Tokens):
 
 class TestKiwoom(Tokens):
     url = "https://api.kiwoom.com/api/dostk/acnt"
-    expired = (200, b'{"return_code": 3, "return_msg": "[8005]"}')
-    denied = (200, b'{"return_code": 5, "return_msg": "[1700]"}')
+    expired = (200, b'{"return_code": 3, "return_msg": "[8005:Token]"}')
+    denied = (200, b'{"return_code": 3, "return_msg": "[8050:IP]"}')
 
     def answer(self, token):
         return {"token": token, "token_type": "bearer", "expires_dt": self.ends("%Y%m%d%H%M%S"), "return_code": 0}
@@ -135,7 +136,7 @@ class TestKakao(Tokens):
     denied = (403, b'{"msg": "insufficient scopes.", "code": -402}')
 
     def answer(self, token):
-        return {"token_type": "bearer", "access_token": token, "expires_in": 43199}
+        return {"token_type": "bearer", "access_token": token, "expires_in": 21599}
 
     def make_auth(self):
         auth = OAuth2Auth("app", KEYS[1], **kakao.SETTINGS, user="u", **self.settings)

@@ -17,7 +17,6 @@ from krauth import (
     InvalidClientError,
     MemoryStore,
     RateLimitError,
-    TokenEndpointError,
 )
 from krauth.testing import FakeClock
 from loopback import Reply, Server
@@ -210,7 +209,7 @@ def test_expired(make, name):
 
 @one_client
 @pytest.mark.parametrize(
-    ("name", "lifetime"), [("KISAuth", 86400), ("KiwoomAuth", 86400), ("Cafe24Auth", 7200), ("OAuth2Auth", 43199)]
+    ("name", "lifetime"), [("KISAuth", 86400), ("KiwoomAuth", 86400), ("Cafe24Auth", 7200), ("OAuth2Auth", 21599)]
 )
 def test_lifetimes(make, name, lifetime):
     """The end of a token is read as the document writes it, in Korean time where it names no zone."""
@@ -258,7 +257,7 @@ def test_kis_header_fields_of_the_caller(make):
 
 @one_client
 @pytest.mark.parametrize(
-    ("name", "error", "code"), [("KISAuth", InvalidClientError, "EGW00105"), ("KiwoomAuth", TokenEndpointError, "3")]
+    ("name", "error", "code"), [("KISAuth", InvalidClientError, "EGW00105"), ("KiwoomAuth", InvalidClientError, "8001")]
 )
 def test_wrong_secret(make, name, error, code):
     """A token request with a wrong secret is an error with the vendor's code, and without the secret."""
@@ -268,6 +267,58 @@ def test_wrong_secret(make, name, error, code):
         provider.stack.token(wrong)
     assert caught.value.code == code
     assert "canary" not in str(caught.value)
+
+
+@one_client
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"return_code": 3, "return_msg": "인증에 실패했습니다[8050:지정단말기 인증에 실패했습니다]"},
+        {
+            "return_code": 2,
+            "return_msg": "입력 값 오류입니다[8030:투자구분(실전/모의)이 달라서 Appkey를 사용할수가 없습니다]",
+        },
+        {"return_code": 3, "return_msg": "존재하지 않는 종목코드입니다"},
+    ],
+)
+def test_kiwoom_refuses_for_another_reason(make, said):
+    """Kiwoom's `return_code` 3 alone costs no token: the code within the sentence says whether the token is at fault."""
+    provider = make("KiwoomAuth")
+    with provider.stack.client(provider.auth) as client:
+        assert client.get(f"{provider.server.url}/x").json()["said"] == "ok"
+        provider.emulator.expired = (200, said)
+        provider.emulator.good = "another"
+        assert client.get(f"{provider.server.url}/x").json() == said
+    assert len(provider.emulator.asked) == 1
+
+
+@one_client
+@pytest.mark.parametrize(
+    "refusal", [(200, {"return_code": 8005, "return_msg": ""}), (500, {"return_code": 8103}), (401, {})]
+)
+def test_kiwoom_refuses_as_the_vendors_client_expects(make, refusal):
+    """The codes that the vendor's own client looks for in `return_code`, and a bare 401, lead to one new token."""
+    provider = make("KiwoomAuth")
+    provider.emulator.expired = refusal
+    with provider.stack.client(provider.auth) as client:
+        for _ in range(2):
+            assert client.get(f"{provider.server.url}/x").json()["said"] == "ok"
+            provider.emulator.revoke()
+    assert len(provider.emulator.asked) == 2
+
+
+@one_client
+def test_kis_goes_by_the_date(make, monkeypatch):
+    """The end of a KIS token is the date in the answer, whatever `expires_in` says."""
+    provider = make("KISAuth")
+    issue = provider.emulator.issue
+
+    def count_wrong(seen):
+        reply = issue(seen)
+        return Reply.json({**json.loads(reply.body), "expires_in": 7776000})
+
+    monkeypatch.setattr(provider.emulator, "issue", count_wrong)
+    assert abs(provider.stack.token(provider.auth).expires_at - time.time() - 86400) < 5
 
 
 @one_client

@@ -234,6 +234,7 @@ def error_code(data: Mapping[str, object] | None, names: FieldNames | None = Non
     Args:
         data: The body, or `None`.
         names: Where else the code is, under `"error"`: a field's name or a dotted path. Numbers count there, too.
+            `"error_pattern"` is a regular expression whose first group is the code within that field's sentence.
     """
     return as_code(error_text(data, names))
 
@@ -243,13 +244,27 @@ def error_text(data: Mapping[str, object] | None, names: FieldNames | None = Non
     if data is None:
         return None
     if names and "error" in names:
-        value = pick(data, names, "error")
-        if isinstance(value, int) and not isinstance(value, bool):
-            return str(value) if abs(value) < 10**18 else None
-        return value if isinstance(value, str) and value else None
+        paths, pattern = names["error"], names.get("error_pattern")
+        for path in (paths,) if isinstance(paths, str) else paths:
+            text = _code_in(pick(data, {}, path), pattern if isinstance(pattern, str) else None)
+            if text is not None:
+                return text
+        return None
     error = data.get("error")
     nested = error.get("code") if isinstance(error, dict) else None
     return next((value for value in (data.get("code"), nested, error) if isinstance(value, str) and value), None)
+
+
+def _code_in(value: object, pattern: str | None) -> str | None:
+    """Return a field's code: a number, a text, or with a pattern the code that stands within a sentence."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value) if abs(value) < 10**18 else None
+    if not isinstance(value, str) or not value:
+        return None
+    if pattern is None:
+        return value
+    found = re.search(pattern, value[:1024])
+    return found[1] if found else as_code(value)
 
 
 def pick(data: Mapping[str, object], names: FieldNames, name: str) -> object:
