@@ -99,7 +99,7 @@ class AuthCore:
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         if "extra_headers" in vars(cls) and "fixed_headers" not in vars(cls):
-            cls.fixed_headers = False  # what a base class said was about its own method
+            cls.fixed_headers = False  # the setting of a base class is about the method of that class
 
     def __new__(cls, *args: object, **kwargs: object) -> Self:
         """Refuse a request: a client that was handed the class calls it as it would call an object of it."""

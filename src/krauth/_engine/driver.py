@@ -181,9 +181,10 @@ class Driver:
                 return store.load(other or key)
             case Acquire(seconds, other):
                 return store.acquire_and_load(other or key, seconds)
-            case Save(value, version, lease, expires_at, release, other):
-                save = store.save_and_release if release and lease is not None else store.save
-                return save(other or key, value, version=version, lease=lease, expires_at=expires_at)  # type: ignore[arg-type]
+            case Save(value, version, lease, expires_at, True, other) if lease is not None:
+                return store.save_and_release(other or key, value, version=version, lease=lease, expires_at=expires_at)
+            case Save(value, version, lease, expires_at, _, other):
+                return store.save(other or key, value, version=version, lease=lease, expires_at=expires_at)
             case Release(lease):
                 store.release(lease)
                 return None

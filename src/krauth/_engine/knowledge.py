@@ -291,11 +291,14 @@ def _is_kept(held: Held, record: Record | None) -> bool:
     """Whether a record says all that there is to be said: an earlier save failed only as it seemed."""
     if record is None or record.number != held.number or record.intent_at is not None:
         return False
-    return _is_same(record.token, held.token) and record.token.refresh_token == held.token.refresh_token  # type: ignore[union-attr]
+    ours, stored = held.token, record.token
+    if ours is None or stored is None:
+        return False
+    return _is_same(ours, stored) and ours.refresh_token == stored.refresh_token
 
 
 def _remembered(pause: Pause, left: float, credentials: Credentials) -> TokenError:
-    """Return the error that another process met, for one that is spared the same request."""
+    """Return the error that another process met, for a process that does not repeat its request."""
     kind = getattr(exceptions, pause.kind, None)
     text = f"{pause.why} (no token request is sent before that: {left:.0f} s)"
     if isinstance(kind, type) and issubclass(kind, TokenEndpointError):

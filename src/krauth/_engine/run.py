@@ -173,7 +173,7 @@ class Run(Generic[T]):
             return
         try:
             drive.begin()
-        except BaseException:  # KeyboardInterrupt: other callers would wait for this run in vain
+        except BaseException:  # KeyboardInterrupt: other callers would wait for this run until their deadline
             self.finish(TokenTransportError("the refresh was interrupted before it began; call again"))
             raise
 
