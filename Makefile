@@ -7,7 +7,7 @@
 # make runtimes  web servers, job queues, notebooks and packers, in an environment of their own
 # make changes  what the change fragments say of the next release
 # make check  everything CI runs
-# make bench  quick benchmarks; make bench-full, make soak: the long ones
+# make bench  benchmarks beside the peers, in ten minutes; make bench-full, make soak: the long ones
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -124,7 +124,7 @@ bench-full: $(BENCH_STAMP)
 $(BENCH_STAMP): pyproject.toml benchmarks/requirements.txt benchmarks/constraints.txt
 	$(PYTHON) -m venv $(BENCH_VENV)
 	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c benchmarks/constraints.txt \
-		-e '.[requests,httpx,httpx2,aiohttp,redis,encryption]' -r benchmarks/requirements.txt
+		-e '.[requests,httpx,httpx2,aiohttp,redis,sql]' -r benchmarks/requirements.txt
 	touch $@
 
 clean:

@@ -1,4 +1,4 @@
 """Benchmarks of krauth beside its peers: `make bench`, or `python -m benchmarks --help` in `.venv-bench`.
 
-Each module measures one part and returns plain data; `report` turns a result file into `docs/benchmarks.md`.
+Each module measures one part and returns plain data; `report` makes `docs/benchmarks.md` and `.ko.md` from a result file.
 """

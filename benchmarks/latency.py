@@ -1,68 +1,38 @@
-"""Part 4: latency under constant load while tokens expire and are renewed, and how many calls noticed.
+"""Latency under constant load while a token expires and is refreshed, with 200 stuck sellers next door. Over https.
 
-Each subject runs in a process of its own with a fast clock: what it takes for the wall clock runs `SPEED` times as
-fast, so that an hour's token lives seconds and every library keeps its own defaults. Calls begin on a schedule, and
-latency counts from when a call should have begun (no coordinated omission).
+Each subject runs in a process of its own with a fast wall clock, so that a token of 30 minutes lives for seconds and each
+library keeps its own margins. Calls begin on a schedule, and latency counts from the moment when a call was due.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import gc
 import json
+import logging
+import os
 import subprocess
 import sys
 import threading
 import time
 from typing import Any
 
-from . import server
-from .measure import percentiles, shuffled
+from . import server, subjects
+from .measure import child, percentiles, shuffled
 
-#: So that the token endpoint's delay is 24 s of the fast clock: less than the margin of every peer that has one
-#: (30 s and more), or its refused calls would be an artefact.
-SPEED = 240.0
-LIFETIME = 1800.0
-#: Real seconds that the token endpoint takes, and what counts as having waited for it.
-DELAY, WAITED = 0.1, 0.04
-THREADS, RATE = 8, 20.0
-#: the controls → their makers
-STATIC = {"requests: static bearer": "static", "httpx: static bearer": "static_httpx"}
-#: those whose callers are tasks on one event loop → their makers
-TASKS = {
-    "httpx, async: static bearer": "static_httpx_async",
-    "aiohttp: static bearer": "static_aiohttp",
-    "krauth httpx, async": "krauth httpx",
-    "krauth httpx2, async": "krauth httpx2",
-    "krauth aiohttp": "krauth aiohttp",
-    "Authlib (httpx2), async": "Authlib (httpx2)",
-    "httpx-auth, async": "httpx-auth",
-}
-NAMES = (
-    "requests: static bearer",
-    "httpx: static bearer",
-    "krauth requests",
-    "krauth httpx",
-    "Authlib (requests)",
-    "requests-oauthlib",
-    "httpx-auth",
-    "google-auth",
-    "google-auth, non-blocking",
-    "MSAL",
-    "botocore",
-    "httpx, async: static bearer",
-    "aiohttp: static bearer",
-    "krauth httpx, async",
-    "krauth httpx2, async",
-    "krauth aiohttp",
-    "Authlib (httpx2), async",
-    "httpx-auth, async",
-)
+#: The token endpoint's delay is 24 s of the fast clock: less than the 30 s that are the smallest margin of a peer.
+SPEED, LIFETIME, DELAY = 240.0, 1800.0, 0.1
+#: A call that took longer than these seconds has waited for the token endpoint.
+WAITED = 0.04
+THREADS, RATE, STUCK, LIFETIMES = 4, 6.0, 200, 1.2
+THREADED = {"requests: static bearer": subjects.static} | subjects.BLOCKING
+TASKS = {"aiohttp: static bearer": subjects.krauth_aiohttp} | subjects.ASYNC
 
 
 def accelerate() -> None:
-    """Let the wall clock of everything imported from now on run fast; monotonic clocks, which wait, stay."""
+    """Let the wall clock run fast for everything that is imported from now on. Monotonic clocks, which wait, stay."""
     real_time, started = time.time, time.time()
 
     def fast() -> float:
@@ -75,183 +45,137 @@ def accelerate() -> None:
         def now(cls, tz: Any = None) -> Any:
             return cls.fromtimestamp(fast(), tz)
 
-    import google.auth._helpers
-    import httpx_auth._oauth2.tokens as tokens
-
     class Module:
         datetime, timedelta, timezone = FastDatetime, datetime.timedelta, datetime.timezone
 
+    import httpx_auth._oauth2.tokens as tokens
+
     tokens.datetime = Module  # type: ignore[assignment]
-    google.auth._helpers.utcnow = lambda: FastDatetime.now(datetime.UTC).replace(tzinfo=None)
-
-    from krauth._values import clock as _clock
-
-    class FastClock(_clock.Clock):
-        time = staticmethod(fast)
-
-    _clock.install_clock(FastClock())
 
 
-def make(name: str, base: str) -> Any:
-    from . import subjects
+class Results:
+    def __init__(self) -> None:
+        self.latencies: dict[bool, list[float]] = {True: [], False: []}  # of the subject, of the control
+        self.failed = 0
 
-    if name in STATIC:
-        return getattr(subjects, STATIC[name])(base, subjects.CLIENT)
-    if name == "google-auth, non-blocking":
-        from google.auth import credentials
+    def add(self, is_subject: bool, seconds: float, status: Any) -> None:
+        self.latencies[is_subject].append(seconds)
+        self.failed += is_subject and status != 200
 
-        blocking = credentials.Credentials.__init__
-
-        def init(self: Any, *args: Any) -> None:
-            blocking(self, *args)
-            self.with_non_blocking_refresh()
-
-        credentials.Credentials.__init__ = init  # type: ignore[method-assign]
-        name = "google-auth"
-    maker, grants = subjects.BLOCKING[name]
-    return maker(base, grants[0])
+    def summary(self) -> dict[str, Any]:
+        found = {key: percentiles(self.latencies[which]) for key, which in (("own", True), ("control", False))}
+        waited = sum(one >= WAITED for one in self.latencies[True])
+        return found["own"] | {"control": found["control"]["max"], "waited": waited, "failed": self.failed}
 
 
-async def subject_of_tasks(name: str, base: str, seconds: float) -> dict[str, Any]:
-    """Load one async subject, on this process's only event loop; each call is a task that begins when it is due."""
-    from . import subjects
-
-    accelerate()
-    maker = getattr(subjects, TASKS[name], None) or subjects.ASYNC[TASKS[name]][0]
-    subject, control = maker(base, subjects.CLIENT, wire=True), subjects.static_aiohttp(base, subjects.CLIENT)
-    found: dict[Any, list[float]] = {subject: [], control: []}
-    statuses: dict[str, int] = {}
-
-    async def one(call: Any, due: float | None = None) -> None:
-        try:
-            status = str(await call())
-        except Exception as error:
-            status = type(error).__name__
-        if due is not None:
-            found[call].append(time.perf_counter() - due)
-            if call is subject:
-                statuses[status] = statuses.get(status, 0) + 1
-
-    for call in (subject, control) * 4:  # the first token, which every subject waits for
-        await one(call)
-    settle()
-    began, tasks, number = time.perf_counter() + 0.1, [], 0
-    while (due := began + number / RATE / THREADS) < began + seconds:
-        await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        tasks.append(asyncio.create_task(one(subject, due)))
-        if number % THREADS == 0:
-            tasks.append(asyncio.create_task(one(control, due)))
-        number += 1
-    await asyncio.gather(*tasks)
-    for call in (subject, control):
-        if hasattr(call, "aclose"):
-            await call.aclose()
-    return summary(found[subject], found[control], statuses)
+#: What must not be closed before the process ends.
+KEPT: list[Any] = []
 
 
-def settle() -> None:
-    """Let the collector leave alone what was imported: its full passes stop everybody for 10 to 20 ms otherwise."""
+def settle() -> Any:
+    """Yield until the sellers next door are stuck; keep the collector off the imported modules: it stops all for 20 ms."""
+    for _ in range(100):
+        before = time.process_time()
+        yield
+        if time.process_time() - before < 0.02:
+            break
     gc.collect()
     gc.freeze()
 
 
-def summary(latencies: list[float], controls: list[float], statuses: dict[str, int]) -> dict[str, Any]:
-    return {
-        **percentiles(latencies),
-        "waited": sum(latency >= WAITED for latency in latencies),
-        "control": {**percentiles(controls), "waited": sum(latency >= WAITED for latency in controls)},
-        "statuses": statuses,
-    }
+def quietly(call: Any) -> None:
+    with contextlib.suppress(Exception):
+        call()
 
 
-def subject(name: str, base: str, seconds: float) -> dict[str, Any]:
-    """Load one subject, in this process."""
-    accelerate()
-    call, control = make(name, base), make("requests: static bearer", base)
-    begun = threading.Barrier(THREADS + 2)
-    latencies: list[float] = []
-    controls: list[float] = []
-    statuses: dict[str, int] = {}
-    lock = threading.Lock()
-    began = 0.0
-
-    def one(call: Any = call) -> str:
-        try:
-            return str(call())
-        except Exception as error:
-            return type(error).__name__
-
-    one()  # the first token, which every subject waits for
+def in_threads(name: str, base: str, stuck: int) -> dict[str, Any]:
+    make, token, results = THREADED[name], subjects.old(subjects.CLIENT), Results()
+    call, control = make(base, subjects.CLIENT, token), subjects.static(base, "", None)
     for _ in range(3):
-        one()
-        one(control)
-
-    def watch() -> None:  # what the machine alone does to a call, in the same process at the same time
-        begun.wait()
-        at = began
-        while at < began + seconds:
-            time.sleep(max(0.0, at - time.perf_counter()))
-            one(control)
-            controls.append(time.perf_counter() - at)
-            at += 1 / RATE
+        call(), control()
+    for number in range(stuck):
+        hung = make(base, subjects.CLIENT, token, token_endpoint=f"{base}/stuck/{number}/token")
+        threading.Thread(target=quietly, args=(hung,), daemon=True).start()
+    for _ in settle():
+        time.sleep(0.2)
+    began = time.perf_counter() + 0.2
 
     def work(number: int) -> None:
-        mine, seen = [], []
-        begun.wait()
-        at = began + number / RATE / THREADS
-        while at < began + seconds:
-            time.sleep(max(0.0, at - time.perf_counter()))
-            status = one()
-            mine.append(time.perf_counter() - at)
-            seen.append(status)
-            at += 1 / RATE
-        with lock:
-            latencies.extend(mine)
-            for status in seen:
-                statuses[status] = statuses.get(status, 0) + 1
+        mine, due = (call, control)[number == THREADS], began + number / RATE / THREADS
+        while due < began + LIFETIME / SPEED * LIFETIMES:
+            time.sleep(max(0.0, due - time.perf_counter()))
+            try:
+                status: Any = mine()
+            except Exception as error:
+                status = error
+            results.add(number < THREADS, time.perf_counter() - due, status)
+            due += 1 / RATE
 
-    settle()
-    threads = [threading.Thread(target=watch)]
-    threads += [threading.Thread(target=work, args=(number,)) for number in range(THREADS)]
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(THREADS + 1)]
     for thread in threads:
         thread.start()
-    began = time.perf_counter() + 0.1
-    begun.wait()
     for thread in threads:
         thread.join()
-    return summary(latencies, controls, statuses)
+    return results.summary()
+
+
+async def in_tasks(name: str, base: str, stuck: int) -> dict[str, Any]:
+    results, token = Results(), subjects.old(subjects.CLIENT)
+    how: dict[str, Any] = {"auth": subjects.STATIC} if name not in subjects.ASYNC else {}
+    call = TASKS[name](base, subjects.CLIENT, token, wire=True, **how)
+    control = subjects.krauth_aiohttp(base, "", None, subjects.STATIC)
+
+    async def one(is_subject: bool, due: float) -> None:
+        try:
+            status: Any = await (call if is_subject else control)()
+        except Exception as error:
+            status = error
+        results.add(is_subject, time.perf_counter() - due, status)
+
+    for _ in range(3):
+        await call(), await control()
+    hung = []
+    for number in range(stuck if name in subjects.ASYNC else 0):
+        endpoint = f"{base}/stuck/{number}/token"
+        hung.append(TASKS[name](base, subjects.CLIENT, token, wire=True, token_endpoint=endpoint, **how))
+    waiting = [asyncio.ensure_future(hang()) for hang in hung]
+    KEPT.extend((hung, waiting, call, control))
+    for _ in settle():
+        await asyncio.sleep(0.2)
+    began, tasks, number = time.perf_counter() + 0.2, [], 0
+    while (due := began + number / RATE / THREADS) < began + LIFETIME / SPEED * LIFETIMES:
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        tasks += [asyncio.create_task(one(who, due)) for who in ((True, False) if number % THREADS == 0 else (True,))]
+        number += 1
+    await asyncio.gather(*tasks)
+    return results.summary()
 
 
 def run(*, full: bool) -> dict[str, Any]:
-    """Return `{subjects: {name: [one dict per run]}, settings}`."""
-    lifetimes, runs = 2.2, 3 if full else 1
-    seconds = LIFETIME / SPEED * lifetimes
-    found: dict[str, Any] = {name: [] for name in NAMES}
+    """Return `{subject: {p50, p99, …, waited, failed, token_requests, control}}`; with the stuck sellers `next door`."""
+    found: dict[str, Any] = {}
     with server.running() as handle:
-        for number in range(runs):
-            for name in shuffled(NAMES, number):
+        for stuck in (0, STUCK) if full else (STUCK,):
+            for name in shuffled([*THREADED, *(f"{one}, async" for one in TASKS)], stuck):
                 handle.reset(delay=DELAY, lifetime=LIFETIME, speed=SPEED)
-                command = [sys.executable, "-W", "ignore", "-m", "benchmarks.latency", name, handle.base, str(seconds)]
-                done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-                counts = handle.counts()
-                asked = {"token_requests": counts["token"], "refused": counts["refused_api"]}
-                found[name].append(json.loads(done.stdout) | asked)
-    settings = {
-        "seconds": seconds,
-        "lifetimes": lifetimes,
-        "runs": runs,
-        "calls_per_second": THREADS * RATE,
-        "threads": THREADS,
-        "token_delay": DELAY,
-        "waited_means": WAITED,
-        "speed": SPEED,
-    }
-    return {"settings": settings, "subjects": found}
+                try:
+                    one = child("latency", name, handle.https, stuck, env=handle.env, timeout=200)
+                    one |= {key: handle.counts()[key] for key in ("token", "refused")}
+                except subprocess.TimeoutExpired:  # one stuck seller holds the event loop
+                    one = {}
+                found.setdefault(name, {})["next door" if stuck else "alone"] = one
+    return found
 
 
 if __name__ == "__main__":
-    its_name, its_base, its_seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
-    if its_name in TASKS:
-        print(json.dumps(asyncio.run(subject_of_tasks(its_name, its_base, its_seconds))))
+    accelerate()
+    logging.disable()  # the stuck sellers' warnings
+    its_name, its_base, its_stuck = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    if its_name.endswith(", async"):
+        its_result = asyncio.new_event_loop().run_until_complete(
+            in_tasks(its_name.removesuffix(", async"), its_base, its_stuck)
+        )
     else:
-        print(json.dumps(subject(its_name, its_base, its_seconds)))
+        its_result = in_threads(its_name, its_base, its_stuck)
+    print(json.dumps(its_result), flush=True)
+    os._exit(0)  # the stuck sellers never end

@@ -1,18 +1,20 @@
-"""A token endpoint and an API on loopback, in a process of its own, that counts what it is asked.
+"""A token endpoint and an API on loopback, over http and over https, in a process of its own that counts its requests.
 
-`python -m benchmarks.server` prints its port. As little work per request as can be: it shares the machine with what
-is measured. Lifetimes are divided by `speed`; `delay` is real seconds.
+The server does as little work as possible, because it shares the machine with the program that is measured.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import json
+import os
+import ssl
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 from urllib.request import urlopen
@@ -20,49 +22,47 @@ from urllib.request import urlopen
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DEFAULTS = {"delay": 0.0, "lifetime": 3600.0, "speed": 1.0, "single_use": 0.0}
+#: delay: seconds that the token endpoint takes. lifetime: seconds, divided by speed. single_use: refresh tokens rotate.
+#: once: an access token is good for one request.
+DEFAULTS = {"delay": 0.0, "lifetime": 3600.0, "speed": 1.0, "single_use": 0.0, "once": 0.0}
 
 
 class State:
     def __init__(self) -> None:
-        self.numbers = itertools.count(1)
+        self.number = 0
         self.reset({})
 
     def reset(self, settings: dict[str, str]) -> None:
         self.settings = {**DEFAULTS, **{name: float(value) for name, value in settings.items()}}
         self.valid: dict[str, float] = {"at-forever": float("inf")}
         self.refresh = {"rt-0"}
-        self.counts = {"token": 0, "refused_token": 0, "api": 0, "refused_api": 0}
+        self.counts = {"token": 0, "api": 0, "refused": 0, "connections": 0}
 
     def token(self, body: bytes) -> tuple[int, dict[str, Any]]:
         self.counts["token"] += 1
+        self.number += 1
         fields = dict(parse_qsl(body.decode()))
-        rotated = None
+        access = f"at-{self.number}"
+        answer = {"access_token": access, "token_type": "Bearer", "expires_in": int(self.settings["lifetime"])}
         if fields.get("grant_type") == "refresh_token":
             spent = fields.get("refresh_token", "")
             if spent not in self.refresh:
-                self.counts["refused_token"] += 1
                 return 400, {"error": "invalid_grant"}
             if self.settings["single_use"]:
-                self.refresh.discard(spent)
-                rotated = f"rt-{next(self.numbers)}"
-                self.refresh.add(rotated)
-            else:
-                rotated = spent
-        access = f"at-{next(self.numbers)}"
+                self.refresh = {f"rt-{self.number}"}
+            (answer["refresh_token"],) = self.refresh
         self.valid[access] = time.monotonic() + self.settings["lifetime"] / self.settings["speed"]
-        answer = {"access_token": access, "token_type": "Bearer", "expires_in": int(self.settings["lifetime"])}
-        return 200, answer | ({"refresh_token": rotated} if rotated else {})
+        return 200, answer
 
     def api(self, head: bytes) -> int:
         self.counts["api"] += 1
-        lowered = head.lower()
-        at = lowered.find(b"\r\nauthorization: bearer ")
-        if at >= 0:
-            token = head[at + 24 : head.index(b"\r\n", at + 24)].decode("latin-1")
-            if self.valid.get(token, 0.0) > time.monotonic():
-                return 200
-        self.counts["refused_api"] += 1
+        _, found, rest = head.lower().partition(b"\r\nauthorization: bearer ")
+        token = rest.partition(b"\r\n")[0].decode()
+        if found and self.valid.get(token, 0.0) > time.monotonic():
+            if self.settings["once"] and token != "at-forever":
+                del self.valid[token]
+            return 200
+        self.counts["refused"] += 1
         return 401
 
 
@@ -71,81 +71,90 @@ class Server(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         self.transport, self.buffer = transport, b""
+        self.state.counts["connections"] += 1
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
         while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
             head = self.buffer[: end + 2]
-            length = 0
-            at = head.lower().find(b"\r\ncontent-length:")
-            if at >= 0:
-                length = int(head[at + 17 : head.index(b"\r\n", at + 17)])
+            _, found, rest = head.lower().partition(b"\r\ncontent-length:")
+            length = int(rest.partition(b"\r\n")[0]) if found else 0
             if len(self.buffer) < end + 4 + length:
                 return
-            body = self.buffer[end + 4 : end + 4 + length]
-            self.buffer = self.buffer[end + 4 + length :]
+            body, self.buffer = self.buffer[end + 4 : end + 4 + length], self.buffer[end + 4 + length :]
             self.answer(head, body)
 
     def answer(self, head: bytes, body: bytes) -> None:
-        state = self.state
         path, _, query = head.split(b" ", 2)[1].decode().partition("?")
         if path.startswith("/api"):
-            self.write(state.api(head), b'{"ok":true}')
-        elif path == "/token":
-            status, answer = state.token(body)
-            asyncio.get_running_loop().call_later(
-                state.settings["delay"], self.write, status, json.dumps(answer).encode()
-            )
+            self.write(self.state.api(head), b'{"code":"AUTHENTICATION_REQUIRED"}')
+        elif path.endswith("/token") and not path.startswith("/stuck"):  # a stuck one never answers
+            status, answer = self.state.token(body)
+            delay = self.state.settings["delay"]
+            asyncio.get_running_loop().call_later(delay, self.write, status, json.dumps(answer).encode())
         elif path == "/_reset":
-            state.reset(dict(parse_qsl(query)))
+            self.state.reset(dict(parse_qsl(query)))
             self.write(200, b"{}")
-        else:
-            self.write(200, json.dumps(state.counts).encode())
+        elif path == "/_counts":
+            self.write(200, json.dumps(self.state.counts).encode())
 
     def write(self, status: int, body: bytes) -> None:
-        self.transport.write(
-            b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
-            % (status, len(body), body)
-        )
+        head = b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+        self.transport.write(head % (status, len(body)) + body)
 
 
-async def main() -> None:
-    server = await asyncio.get_running_loop().create_server(Server, "127.0.0.1", 0, backlog=2048)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
+async def main(folder: str) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(Path(folder, "server.pem"))
+    make = asyncio.get_running_loop().create_server
+    servers = [await make(Server, "127.0.0.1", 0, backlog=2048, ssl=how) for how in (None, context)]
+    print(*(one.sockets[0].getsockname()[1] for one in servers), flush=True)
+    await asyncio.gather(*(one.serve_forever() for one in servers))
 
 
 class Handle:
-    """The running server, seen from whoever measures."""
+    """The running server: `http` and `https` are its addresses, `env` makes a child process trust it."""
 
-    def __init__(self, base: str) -> None:
-        self.base = base
+    def __init__(self, http: int, https: int, bundle: Path) -> None:
+        self.http, self.https = f"http://127.0.0.1:{http}", f"https://127.0.0.1:{https}"
+        allowed = {"OAUTHLIB_INSECURE_TRANSPORT": "1", "AUTHLIB_INSECURE_TRANSPORT": "1", "NO_PROXY": "*"}
+        kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        self.env = kept | allowed | {"REQUESTS_CA_BUNDLE": str(bundle), "SSL_CERT_FILE": str(bundle)}
 
     def reset(self, **settings: float) -> None:
         """Forget tokens and counts, and set `DEFAULTS` anew."""
         self._get("/_reset?" + "&".join(f"{name}={value}" for name, value in settings.items()))
 
     def counts(self) -> dict[str, int]:
-        """Return what was asked since the last reset."""
+        """Return the requests since the last reset."""
         return json.loads(self._get("/_counts"))
 
     def _get(self, path: str) -> bytes:
-        with urlopen(self.base + path, timeout=10) as response:
+        with urlopen(self.http + path, timeout=60) as response:
             return response.read()
 
 
 @contextlib.contextmanager
 def running() -> Iterator[Handle]:
-    """Run the server in a process of its own."""
-    process = subprocess.Popen([sys.executable, "-m", "benchmarks.server"], stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        yield Handle(f"http://127.0.0.1:{int(process.stdout.readline())}")
-    finally:
-        process.terminate()
-        process.wait()
+    """Run the server; its CA stands at the end of a CA bundle of the usual size, as a company's own CA does."""
+    import certifi
+    import trustme
+
+    authority = trustme.CA()
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = Path(folder, "bundle.pem")
+        bundle.write_bytes(Path(certifi.where()).read_bytes() + b"\n" + authority.cert_pem.bytes())
+        authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(Path(folder, "server.pem"))
+        command = [sys.executable, "-m", "benchmarks.server", folder]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]) as process:
+            assert process.stdout is not None
+            http, https = map(int, process.stdout.readline().split())
+            try:
+                yield Handle(http, https, bundle)
+            finally:
+                process.terminate()
 
 
 if __name__ == "__main__":
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(main())
+        asyncio.run(main(sys.argv[1]))

@@ -16,9 +16,9 @@ ROOT = Path(__file__).parents[1]
 OURS, STATIC, FLOOR, HOOKED = "krauth", "static bearer", "same duties, by hand", ", its response hook included"
 #: (stack, what, over what) → a quarter more than docs/benchmarks.md has, for noise.
 LIMITS = {
-    ("requests", OURS, STATIC): 2.6,
-    ("requests", OURS, FLOOR): 1.5,
-    ("requests", OURS + HOOKED, FLOOR + HOOKED): 1.4,
+    ("requests", OURS, STATIC): 2.1,
+    ("requests", OURS, FLOOR): 1.25,
+    ("requests", OURS + HOOKED, FLOOR + HOOKED): 1.25,
     ("httpx sync", OURS, STATIC): 1.3,
     ("httpx sync", OURS, FLOOR): 1.25,
     ("httpx async", OURS, STATIC): 1.3,
@@ -27,8 +27,8 @@ LIMITS = {
     ("httpx2 sync", OURS, FLOOR): 1.3,
     ("httpx2 async", OURS, STATIC): 1.3,
     ("httpx2 async", OURS, FLOOR): 1.25,
-    ("aiohttp", OURS, STATIC): 2.5,
-    ("aiohttp", OURS, FLOOR): 1.75,
+    ("aiohttp", OURS, STATIC): 2.35,
+    ("aiohttp", OURS, FLOOR): 1.25,
 }
 
 

@@ -12,7 +12,6 @@ can't say anything else than the code does.
 from __future__ import annotations
 
 import ast
-import json
 import re
 import shutil
 import sys
@@ -20,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-sys.path.insert(0, str(ROOT / "src"))
+sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
 
 from krauth import meloming, naver  # noqa: E402
 from krauth._oauth import authorization  # noqa: E402
@@ -226,33 +225,13 @@ def events(say: dict[str, str], korean: bool) -> str:
     return "\n".join(lines)
 
 
-def figures() -> tuple[str, str]:
-    """Return the tables of the Korean page of benchmarks."""
-    english = (DOCS / "benchmarks.md").read_text(encoding="utf-8")
-    name = re.search(r"\((benchmarks/[\w-]+\.json)\)", english)
+def figures() -> dict[Path, str]:
+    """Return the pages of benchmarks, made from the result file that the English one names."""
+    from benchmarks import report
+
+    name = re.search(r"\((benchmarks/[\w-]+\.json)\)", (DOCS / "benchmarks.md").read_text(encoding="utf-8"))
     assert name is not None
-    data = json.loads((DOCS / name[1]).read_text(encoding="utf-8"))
-    hot = data["parts"]["hot_path"]["data"]["token"]
-    lines = [rule("| 라이브러리 | 직접 작성, µs | krauth, µs | 배수 |")]
-    for stack, subjects in hot.items():
-        mine = subjects.get("krauth, its response hook included", subjects["krauth"])
-        bare = subjects["static bearer"]["seconds"]["median"] * 1e6
-        ratio = mine["ratio"]["median"]
-        lines.append(f"| {stack} | {bare:.2f} | {mine['seconds']['median'] * 1e6:.2f} | {ratio:.2f}× |")
-    imports = data["parts"]["startup"]["data"]["imports"]
-    extra = [
-        one["seconds"]["median"] * 1e3 for key, one in imports.items() if key.startswith("krauth_") and "," not in key
-    ]
-    sizes = [one["bytes_each_with_token"] for one in data["parts"]["scale"]["data"] if one["count"] >= 1000]
-    machine = data["machine"]
-    rest = [
-        rule("| 무엇 | 값 |"),
-        f"| 어댑터를 import하는 데 더 드는 시간 | {min(extra):.1f}~{max(extra):.1f} ms |",
-        f"| 판매자별 인증 객체 하나의 메모리(토큰 포함) | {max(sizes) / 1024:.1f} KiB |",
-        f"| 측정한 컴퓨터 | {machine['cpu']}, {machine['python']} |",
-        f"| 측정한 날 | {data['parts']['hot_path']['at'][:10]} |",
-    ]
-    return "\n".join(lines), "\n".join(rest)
+    return report.pages(DOCS / name[1])
 
 
 def llms() -> str:
@@ -290,10 +269,7 @@ def made() -> dict[Path, str]:
     found = {DOCS / "errors.md": errors(ENGLISH, False), DOCS / "errors.ko.md": errors(KOREAN, True)}
     for name, say, korean in (("observability.md", ENGLISH, False), ("observability.ko.md", KOREAN, True)):
         found[DOCS / name] = between((DOCS / name).read_text(encoding="utf-8"), "events", events(say, korean))
-    hot, rest = figures()
-    page = between((DOCS / "benchmarks.ko.md").read_text(encoding="utf-8"), "hot path", hot)
-    found[DOCS / "benchmarks.ko.md"] = between(page, "rest", rest)
-    return found
+    return found | figures()
 
 
 def stage(target: Path) -> None:

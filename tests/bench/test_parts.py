@@ -1,0 +1,78 @@
+"""The parts of the benchmarks that can be wrong in silence: how times are compared, how system calls are counted, the server."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import ssl
+import sys
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.append(str(ROOT))
+
+from benchmarks import hot_path, measure, server, stores  # noqa: E402
+
+
+def test_a_ratio_is_of_the_same_round():
+    """A machine that gets slower in each round changes no ratio."""
+    seconds = {name: itertools.count(1).__next__ for name in ("ours", "static")}
+    subjects = {"ours": lambda: 3.0 * seconds["ours"](), "static": lambda: 2.0 * seconds["static"]()}
+    found = measure.compare(subjects, baseline="static", rounds=8)
+    assert found["ours"]["ratio"] == dict.fromkeys(("median", "q1", "q3", "min", "max"), 1.5)
+    assert found["static"]["seconds"]["max"] > found["static"]["seconds"]["min"]
+
+
+def test_percentiles():
+    """The slowest of a thousand is the maximum, and the tenth slowest is p99."""
+    found = measure.percentiles(float(number) for number in range(1000))
+    assert (found["n"], found["p50"], found["p99"], found["max"]) == (1000, 500.0, 990.0, 999.0)
+
+
+def test_system_calls_are_counted_between_the_marks():
+    """What comes before an operation and after its end is not counted to it."""
+    trace = """
+    10 fsync(3) = 0
+    10 rmdir("/krauth-mark/refresh") = -1 ENOENT
+    11 sendto(4, "EVALSHA"...) = 7
+    12 fdatasync(3) = 0
+    11 sendto(4, "EVALSHA"...) = 7
+    10 rmdir("/krauth-mark/end") = -1 ENOENT
+    11 sendto(4, "PING"...) = 7
+    10 rmdir("/krauth-mark/look") = -1 ENOENT
+    """
+    found = stores.count(trace)
+    assert found["refresh"] == {"sent": 2, "fsyncs": 1}
+    assert found["look"] == {"sent": 0, "fsyncs": 0}
+
+
+def test_the_server_counts_and_refuses():
+    """A token is good until its end, over https too; each request and each refusal is counted."""
+    pytest.importorskip("trustme")
+    with server.running() as handle:
+        context = ssl.create_default_context(cafile=handle.env["SSL_CERT_FILE"])
+        handle.reset(once=1)
+        form = Request(f"{handle.https}/token", b"grant_type=client_credentials")
+        token = json.loads(urlopen(form, context=context, timeout=10).read())["access_token"]
+        call = Request(f"{handle.https}/api", headers={"Authorization": f"Bearer {token}"})
+        assert urlopen(call, context=context, timeout=10).status == 200
+        with pytest.raises(HTTPError, match="401") as caught:
+            urlopen(call, context=context, timeout=10)
+        caught.value.close()
+        assert handle.counts() | {"connections": 0} == {"token": 1, "api": 2, "refused": 1, "connections": 0}
+
+
+@pytest.mark.parametrize("stack", ["requests", "httpx async", "aiohttp"])
+@pytest.mark.parametrize("kind", hot_path.KINDS)
+def test_all_contestants_of_the_hot_path_send_the_same_fields(stack, kind):
+    """A comparison with a subject that sends nothing would be void."""
+    fields = dict.fromkeys(hot_path.KINDS[kind], "value")
+    prepare, subjects, drives = hot_path.STACKS[stack](kind, fields, peers=False)
+    for name, subject in subjects.items():
+        (request,) = batch = prepare(1)
+        drives[name](subject, batch)
+        assert all(request.headers.get(field) for field in fields), name
