@@ -44,9 +44,9 @@ What a subclass of `OriginAuth` may set or define:
 - `anonymous_methods`: methods that are sent without a token unless the server wants one.
 
 What a subclass of `Credentials` may set, as data, to read another server's token answers: `token_fields` (our name of a
-field → the server's, a dotted path, or several), `token_time_zone` and `token_time_format` (of an absolute expiry),
-`trace_header`, `errors`, `min_interval` (seconds between two token requests); see `Credentials`. `SecretCredentials`
-brings a client secret that may be replaced while the process runs.
+field → the server's, a dotted path, or several; `error_pattern` finds a code within a sentence), `token_time_zone` and
+`token_time_format` (of an absolute expiry), `trace_header`, `errors`, `min_interval` (seconds between two token
+requests); see `Credentials`. `SecretCredentials` brings a client secret that may be replaced while the process runs.
 
 `krauth.testing.ProviderContract` holds what every provider must do, as tests.
 

@@ -1,10 +1,13 @@
 """Coupang Wing Open API (쿠팡): each request is signed with HMAC-SHA256 in `Authorization`.
 
-Source: https://developers.coupangcorp.com/hc/ko/articles/360033461914 (HMAC Signature 생성).
+Confirmed by the vendor, https://developers.coupangcorp.com/hc/ko/articles/360033461914 (HMAC Signature 생성): the
+algorithm, and the host. The vendor's sample in Python, as users copied it, writes the date with two digits for the
+year, in UTC. The vendor's answers to frequent questions, as users copied them: 401 with "Specified signature is
+expired." means that the signature is wrong or too old; 403 with "Not allowed IP" means that the IP address is not
+registered.
 
-Unverified, since we could not call the API: an expired signature is answered with 401 and the sentence "Specified
-signature is expired." (reported by users), and the document does not name the span in which a signature is good. So any
-401 may be the clock: it is repeated once, where the `Date` of the answer shows another time than was signed.
+Unverified, since we could not call the API: the span in which a signature is good, which no document names. So any 401
+may be the clock: it is repeated once, where the `Date` of the answer shows another time than was signed.
 """
 
 from __future__ import annotations
