@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import statistics
+from email.utils import formatdate
 
 import pytest
 
-from krauth import (
-    RefreshPolicy,
-)
+from krauth import RefreshPolicy
+from krauth._engine import process
+from krauth._engine.source import TokenSource
 
 from ._rig import Rig, answer, naver
 
@@ -152,6 +153,25 @@ def test_naver_is_asked_in_the_last_thirty_minutes_never_before(lifetime):
     assert min(boundaries) >= 1800 * 0.95
     assert len(set(boundaries)) == 50
     assert statistics.mean(boundaries) == pytest.approx(1755, abs=25)
+
+
+def test_a_clock_that_may_be_wrong_waits_for_the_others():
+    """A process that adopted its token and never compared its clock leaves the refresh to the others for 15 minutes."""
+    rig = Rig(naver(), policy=RefreshPolicy(), lifetime=10_800.0)
+    rig.get()
+    token = rig.source.current
+    for policy, is_adopted, date, early, late in (
+        (RefreshPolicy(), True, None, 810, 900),
+        (RefreshPolicy(), False, None, 1710, 1800),
+        (RefreshPolicy(jitter=0.0), True, None, 1800, 1800),
+        (RefreshPolicy(), True, rig.clock.time(), 1710, 1800),
+    ):
+        process.skew.clear()
+        if date is not None:
+            process.skew.measure(rig.credentials.token_endpoint, formatdate(date, usegmt=True), date, date, 0.0)
+        source = TokenSource(rig.credentials, rig.store, policy, clock=rig.clock)
+        made = source._make_snapshot(token, 1, is_adopted=is_adopted)
+        assert early - 0.1 <= made.good_mono - made.fresh_mono <= late + 0.1
 
 
 def test_a_naver_day_costs_as_few_requests_as_the_document_allows():

@@ -18,9 +18,9 @@ def test_a_calm_fleet_sends_one_request_for_each_token(kind, size):
     assert (found.waited, found.failed, found.sign_outs, found.twice) == (0, 0, 0, 0)
 
 
-@pytest.mark.parametrize(("kind", "most"), [("reuse", 1.25), ("naver", 3.0)])
+@pytest.mark.parametrize(("kind", "most"), [("reuse", 1.25), ("naver", 1.0)])
 def test_clocks_that_differ_cost_little(kind, most):
-    """With clocks up to ten minutes wrong no call fails. Each process that is fast asks too early once: its clock is measured then."""
+    """With clocks up to ten minutes wrong no call fails; in a long window a process that does not know its clock waits for the others."""
     found = Fleet(100, Scenario(kind, 24.0, clocks=600.0)).run()
     assert found.requests <= found.needed * most
     assert (found.failed, found.sign_outs, found.twice) == (0, 0, 0)

@@ -38,6 +38,10 @@ MAX_REFUSAL_PAUSE = 60.0
 MAX_ASKED = 3600.0
 
 
+#: Seconds by which a clock that was never compared with the server's may be wrong, with something to spare.
+CLOCK_DOUBT = 900.0
+
+
 class Held(NamedTuple):
     """A token and its number, as one process knows them.
 
@@ -92,6 +96,15 @@ def decide(ours: TokenState, stored: TokenState) -> Decision:
 def window_of(token: Token, credentials: Credentials, policy: RefreshPolicy) -> float:
     """Return the seconds before expiry at which this token is refreshed."""
     return policy.window_for(token.expires_in(token.obtained_at), credentials.window)
+
+
+def grace_of(window: float, is_clock_known: bool) -> float:
+    """Return the seconds that a refresh may wait inside its window, for a process that does not know its clock's error.
+
+    A process that knows it refreshes at the boundary, and all others find the new token in the store. A clock that is
+    fast would otherwise ask too early. As much of the window is left as a slow clock needs: short ones leave nothing.
+    """
+    return 0.0 if is_clock_known else max(0.0, window - CLOCK_DOUBT)
 
 
 def useless_at(record: Record, now: float) -> float | None:

@@ -23,7 +23,7 @@ from .backoff import NO_MEMORY, Failure, Hopeless, Memory
 from .driver import Driver
 from .knowledge import Outcome, Start
 from .refresh import refresh
-from .rules import LEASE_MARGIN, NOTHING, Held, is_about_the_way, number_of, window_of
+from .rules import LEASE_MARGIN, NOTHING, Held, grace_of, is_about_the_way, number_of, window_of
 from .run import Run, deliver
 from .snapshot import Snapshot
 from .steps import Emit
@@ -311,7 +311,7 @@ class TokenSource:
 
     def _succeed(self, run: Run[Snapshot], held: Held) -> Snapshot:
         assert held.token is not None
-        made = self._make_snapshot(held.token, held.number)
+        made = self._make_snapshot(held.token, held.number, is_adopted=run.request.attempt is None)
         with process.lock:
             is_current = self._run is run
             newest = self.snapshot.held.number if self.snapshot is not None else self._memory.number
@@ -415,10 +415,13 @@ class TokenSource:
         failure = self.failure_of(transport.way)
         return failure is None or failure.retry_at <= self.monotonic()
 
-    def _make_snapshot(self, token: Token, number: int) -> Snapshot:
+    def _make_snapshot(self, token: Token, number: int, *, is_adopted: bool = False) -> Snapshot:
         window = window_of(token, self.credentials, self.policy)
-        jitter = window / 20 if self.policy.jitter is None else self.policy.jitter
-        return Snapshot.of(token, number, window, jitter * random.random(), self.clock)  # noqa: S311
+        jitter, grace = self.policy.jitter, 0.0
+        if jitter is None:
+            jitter = window / 20
+            grace = grace_of(window, not is_adopted or process.skew.knows(self.credentials.token_endpoint))
+        return Snapshot.of(token, number, window, grace + jitter * random.random(), self.clock)  # noqa: S311
 
     def _load_now(self) -> None:
         try:
@@ -430,7 +433,7 @@ class TokenSource:
             return
         token = record.token.shifted(-self._server_ahead())
         if token.expires_in(self.time()) > 0 and self.credentials.is_bound_to(record.proof, record.audience):
-            self.snapshot = self._make_snapshot(token, number_of(record, NOTHING))
+            self.snapshot = self._make_snapshot(token, number_of(record, NOTHING), is_adopted=True)
 
     def _server_ahead(self) -> float:
         return process.skew.settled(self.credentials.token_endpoint)

@@ -125,6 +125,10 @@ class Skews:
         """Forget everything."""
         self._known.clear()
 
+    def knows(self, server: str) -> bool:
+        """Whether the clock of a server was ever compared with ours."""
+        return server in self._known
+
     def ahead(self, server: str, now: float) -> float:
         """Return how many seconds a server's clock is ahead of ours.
 
