@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+from inspect import iscoroutinefunction
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError
 
+from krauth import ConfigurationError
 from krauth._auth.judged_body import Watch, decode_body, is_too_long
 from krauth._auth.settings import MAX_JUDGED_BODY
 
@@ -28,6 +30,11 @@ def read_start(response: Response, seconds: float) -> bytes | None:
         content = response.content
         return content if len(content) <= MAX_JUDGED_BODY else None
     raw = response.raw
+    if iscoroutinefunction(getattr(raw, "read", None)):
+        raise ConfigurationError(
+            "an auth object of krauth_requests was handed to a client that awaits its answers, as niquests.AsyncSession"
+            " does: take the header fields with `await auth.aheaders(method, url)` there"
+        )
     if not isinstance(raw, HTTPResponse) or state._content_consumed:
         return None if state._content_consumed else _start_in_memory(response)
     if is_too_long(response.headers.get("Content-Length")):

@@ -117,3 +117,16 @@ def test_a_blocking_call_on_an_event_loop(stack, naver, sandbox, monkeypatch, na
     assert f"await auth.a{name}()" in text
     monkeypatch.setattr(origin_auth, "_warned_blocking", False)
     assert getattr(first, name)(*arguments)  # on no event loop: nothing to warn of
+
+
+def test_a_requests_auth_in_a_client_that_awaits():
+    """An asynchronous session of niquests calls the auth of requests, and can't wait for it: that is said, with the cure."""
+    from krauth_requests._judged import read_start
+
+    class Raw:
+        async def read(self):
+            return b""
+
+    answer = type("AsyncResponse", (), {"_content": False, "raw": Raw()})()
+    with pytest.raises(ConfigurationError, match=r"niquests\.AsyncSession.*aheaders\(method, url\)"):
+        read_start(answer, 1.0)
