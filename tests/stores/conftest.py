@@ -10,6 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from pathlib import Path
 
 import pytest
 import redis
@@ -19,6 +20,8 @@ from krauth.testing import TokenStoreContract
 
 PASSWORD = "p4ss:w@rd/of?redis#1"
 QUOTED = "p4ss%3Aw%40rd%2Fof%3Fredis%231"
+#: A file system in memory, where there is one: how often a store waits for its disk is counted, not waited for.
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 def eventually(probe, seconds=10.0, pause=0.01):
@@ -100,10 +103,17 @@ class RedisServer:
             self.process.wait(10)
 
 
+@pytest.fixture
+def tmp_path():
+    """A folder, in memory where that can be had."""
+    with tempfile.TemporaryDirectory(prefix="krauth-", dir=MEMORY) as folder:
+        yield Path(folder).resolve()
+
+
 @pytest.fixture(scope="session")
 def redis_server():
     needed("redis-server", "redis-server")
-    with tempfile.TemporaryDirectory(prefix="krauth-redis-") as folder:
+    with tempfile.TemporaryDirectory(prefix="krauth-redis-", dir=MEMORY) as folder:
         server = RedisServer(folder)
         yield server
         server.stop()
@@ -249,7 +259,7 @@ def postgres_program(name):
 def _database(kind, account):
     if os.geteuid() == 0 and account not in {user.pw_name for user in pwd.getpwall()}:
         account = "nobody"
-    with tempfile.TemporaryDirectory(prefix="krauth-sql-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="krauth-sql-", dir=MEMORY, ignore_cleanup_errors=True) as folder:
         server = kind(folder, account)
         yield server
         server.stop()

@@ -27,8 +27,8 @@ from .conftest import eventually
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
-PROCESSES, THREADS = 16, 8
-KILLS = int(os.environ.get("KRAUTH_SOAK_KILLS", "30"))
+PROCESSES, THREADS = 16, 3
+KILLS = int(os.environ.get("KRAUTH_SOAK_KILLS", "10"))
 REDIRECT_URI = "http://127.0.0.1:43210/callback"
 
 
@@ -151,7 +151,7 @@ def expire(store):
 
 
 def test_a_missing_token_costs_one_request(fleet, sandbox, place):
-    """16 processes with 8 threads each, and auth objects of their own, start with an empty store at the same moment."""
+    """16 processes with 3 threads each, and auth objects of their own, start with an empty store at the same moment."""
     fleet.order(**naver(sandbox, place, task="token", processes=PROCESSES, threads=THREADS))
     results = fleet.answer()
     assert len(results) == PROCESSES * THREADS
@@ -210,7 +210,7 @@ def test_killed_at_any_moment(fleet, sandbox, place, opened):
     random.seed(20260101)
     outcomes = collections.Counter()
     watched = opened()
-    for number in range(KILLS if "sql+" not in place.url else KILLS // 3):
+    for number in range(KILLS):
         fleet.order(**meloming(sandbox, place, task="rotate"))
         pid, said = fleet.answer()
         assert said == ".", "the process could not use what is in the store"

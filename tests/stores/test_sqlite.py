@@ -782,8 +782,13 @@ def test_a_folder_in_its_place(tmp_path):
 def fill(path, count=200):
     store = SQLiteStore(path)
     texts = {f"provider|https://api.example|client-{number:04}": f"{number}-" + "v" * 700 for number in range(count)}
-    for key, text in texts.items():
-        store.save(key, text)
+    store.save("first", "makes the tables")
+    with connected(path) as db:
+        db.execute("BEGIN")
+        rows = [(key, f"version-{key}", None, sqlite.checksum(key, text), text) for key, text in texts.items()]
+        db.executemany(sqlite.INSERT, rows)
+        db.execute("DELETE FROM krauth_tokens WHERE key = 'first'")
+        db.execute("COMMIT")
     return store, texts
 
 
