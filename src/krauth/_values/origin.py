@@ -95,8 +95,10 @@ def make_origin(scheme: str, host: str, port: int | None) -> Origin | None:
 
 @functools.lru_cache(maxsize=256)
 def normalise_host(host: str) -> str:
-    """Return a host in lower case, in its ASCII (IDNA) form, without brackets or the dot of the DNS root."""
+    """Return a host in lower case, in its ASCII (IDNA) form, without brackets or the dot of the DNS root; or `""`."""
     host = (host[1:-1] if host[:1] + host[-1:] == "[]" else host).removesuffix(".").lower()
+    if "[" in host or "]" in host:  # brackets stand around an address and nowhere else (RFC 3986 §3.2.2)
+        return ""
     if not host.isascii():
         try:
             import idna
