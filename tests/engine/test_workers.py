@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import logging
 import re
+import sys
 import threading
 import time
 import weakref
@@ -226,3 +228,20 @@ def test_what_gevent_replaces_is_looked_up_when_it_is_used():
     ours = [path for path in source.glob("*krauth*/**/*.py") if path.parts[len(source.parts)] != "krauth_sandbox"]
     assert len(ours) > 60
     assert [path.name for path in ours if bound.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_a_task_is_taken_once(caplog):
+    """Short tasks of one lane, taken by many threads at once: each runs once, and no thread looks for one in vain."""
+    workers, done, size = Workers(), [], 3000
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for number in range(size):
+            workers.submit(functools.partial(done.append, number), "lane")
+        deadline = time.monotonic() + 20
+        while len(done) < size and time.monotonic() < deadline:
+            time.sleep(0.01)
+    finally:
+        sys.setswitchinterval(interval)
+    assert sorted(done) == list(range(size))
+    assert not caplog.records

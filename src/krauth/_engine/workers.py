@@ -129,23 +129,32 @@ class Workers:
 
     def _work(self) -> None:
         try:
-            while (found := self._next_lane()) is not None:
-                try:
-                    found.tasks.popleft()()
-                except _Stopped:
-                    return
-                except BaseException as error:  # noqa: BLE001  an observer, store or transport may raise SystemExit
-                    # As text: a handler that renders the frames of an exception would show a request, or a record.
-                    logger.error("krauth: a task failed unexpectedly; please report this: %s", trace_of(error))
-                finally:
-                    self._end_of_task(found)
+            while self._run_next_task():
+                pass
         finally:
             with self._wakeup:
                 self._threads -= 1
                 self._wakeup.notify_all()
 
-    def _next_lane(self) -> _Lane | None:
-        """Wait for a task that may begin, and return its lane; `None`: the thread is to end."""
+    def _run_next_task(self) -> bool:
+        """Wait for a task and run it; false: the thread is to end. A thread that waits keeps no task alive."""
+        taken = self._next_task()
+        if taken is None:
+            return False
+        found, task = taken
+        try:
+            task()
+        except _Stopped:
+            return False
+        except BaseException as error:  # noqa: BLE001  an observer, store or transport may raise SystemExit
+            # As text: a handler that renders the frames of an exception would show a request, or a record.
+            logger.error("krauth: a task failed unexpectedly; please report this: %s", trace_of(error))
+        finally:
+            self._end_of_task(found)
+        return True
+
+    def _next_task(self) -> tuple[_Lane, Task] | None:
+        """Wait for a task that may begin, and return its lane and itself; `None`: the thread is to end."""
         with self._wakeup:
             while not self._queue:
                 if self._stopping:
@@ -162,7 +171,7 @@ class Workers:
             found = self._queue.popleft()
             found.tickets -= 1
             found.running += 1
-            return found
+            return found, found.tasks.popleft()
 
     def _end_of_task(self, found: _Lane) -> None:
         with self._wakeup:
