@@ -103,10 +103,12 @@ class HTTPXTokenTransport(AsyncTransport):
         settings = (os.getpid(), _environment() if scheme == "https" else None)  # sockets are not for a forked child
         made_for, client = cls._own.get((cls.library, scheme), (None, None))
         if made_for != settings:
+            # No limit of connections: by default the 101st request would wait until an endpoint that hangs lets go.
+            limits = cls.library.Limits(max_connections=None, max_keepalive_connections=0)
             if scheme == "https":
-                client = cls.library.Client(verify=cls._tls_context())
+                client = cls.library.Client(verify=cls._tls_context(), limits=limits)
             else:  # plain http goes to this machine only, so that no proxy may be on the way
-                client = cls.library.Client(verify=False, trust_env=False)
+                client = cls.library.Client(verify=False, trust_env=False, limits=limits)
             cls._own[cls.library, scheme] = settings, client
         return client
 

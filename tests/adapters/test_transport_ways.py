@@ -1,5 +1,6 @@
 """Ways that token requests take: no proxy to this machine, proxies that refuse or hang, mocks, clients that repeat requests."""
 
+import contextlib
 import json
 import sys
 import threading
@@ -251,3 +252,26 @@ def test_a_module_that_is_being_imported(name, monkeypatch):
     """A module in `sys.modules` that another thread is still importing counts as no event loop."""
     monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
     assert AsyncHome.current() is None
+
+
+@pytest.mark.parametrize("name", [*SYNC, "aiohttp"])
+def test_endpoints_that_hang_leave_the_own_transport_free(name):
+    """Beside 120 token requests that hang, one to a healthy endpoint is answered: no pool of connections is shared."""
+    transport = __import__(f"krauth_{name}").TokenTransport()
+    begun = threading.Barrier(121)
+    with Faulty(lambda peer, reply: (begun.wait(8), peer.wait()), TOKEN) as silent, Faulty(answer, TOKEN) as healthy:
+
+        def hang(number):
+            with contextlib.suppress(TokenTransportError):
+                transport.send(HTTPRequest("POST", f"{silent.url}/{number}/token", {}, b"x=1", timeout=15.0))
+
+        threads = [threading.Thread(target=hang, args=(number,), daemon=True) for number in range(120)]
+        for thread in threads:
+            thread.start()
+        begun.wait(8)  # all are on their way
+        started = time.monotonic()
+        response = transport.send(HTTPRequest("POST", f"{healthy.url}/token", {}, b"x=1", timeout=10.0))
+        assert response.status == 200
+        assert time.monotonic() - started < 2
+    for thread in threads:
+        thread.join(20)
