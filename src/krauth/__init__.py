@@ -24,7 +24,7 @@ from ._values.exceptions import (
     TokenStoreError,
     TokenTransportError,
 )
-from ._values.lazy import lazy_names
+from ._values.lazy import lazy_names as _lazy_names
 
 if TYPE_CHECKING:
     from ._engine.health import forget_failures, health
@@ -76,7 +76,7 @@ __all__ = [
 ]
 
 #: Imported when asked for: most processes need few of them, and pluggy only those that have plugins.
-__getattr__, __dir__ = lazy_names(
+__getattr__, __dir__ = _lazy_names(
     __name__,
     {
         "AuthorizationRequest": "_oauth.authorization",

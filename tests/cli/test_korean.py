@@ -127,7 +127,7 @@ def test_every_remedy_of_the_library_is_korean(remedy):
 @pytest.fixture(scope="module")
 def messages():
     """Every message in the source of the library, as the page of errors lists them: class and text."""
-    spec = importlib.util.spec_from_file_location("make_docs", ROOT.parents[1] / "tools" / "make_docs.py")
+    spec = importlib.util.spec_from_file_location("make_docs", Path(__file__).parents[2] / "tools" / "make_docs.py")
     make_docs = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(make_docs)
     return make_docs.messages()

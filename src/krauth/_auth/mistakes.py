@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from types import FunctionType, MethodType, ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._values.exceptions import ConfigurationError
-
-if TYPE_CHECKING:
-    from .transport import Transport
 
 #: The libraries whose objects are told from callables that are meant, and the adapter of each that has one.
 _LIBRARIES = {
@@ -24,8 +21,13 @@ _PARTS = {
 }
 
 
-def find_mistake(value: object, cls: type[Transport]) -> str | None:
-    """Return what a wrong `token_transport` is, and what to hand over instead; `None` where that is unknown."""
+def find_mistake(value: object, cls: Any) -> str | None:
+    """Return what a wrong `token_transport` is, and what to hand over instead; `None` where that is unknown.
+
+    Args:
+        value: What was handed over.
+        cls: The subclass of `transport.Transport` that was to be made.
+    """
     wanted, own = cls.wanted(), getattr(cls.library, "__name__", None)
     if isinstance(value, ModuleType):
         return f"the module {value.__name__}; hand over {wanted}"

@@ -10,7 +10,6 @@ both. `OriginAuth` adds nothing to `AuthCore`: it exists so that a class may nam
 
 from __future__ import annotations
 
-import atexit
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
@@ -21,7 +20,7 @@ from .._values.secret import Secret, hide
 from .settings import Fixed, FixedFields, FixedURL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, MutableMapping
+    from collections.abc import Callable, Mapping, MutableMapping
     from typing import TypeVar
 
     from .._engine.run import Run
@@ -33,12 +32,10 @@ if TYPE_CHECKING:
     from .._values.token import RefreshPolicy, Token
     from ..stores import TokenStore
     from .refusal import Refusal
+    from .settings import Asking
     from .transport import Transport
 
     T = TypeVar("T")
-    #: A decision that asks for a token where it needs one, once at most: it yields the access token that was refused,
-    #: or `None`, and is sent another token. The blocking method and the async one of a pair both carry it out.
-    Asking = Generator[Secret | None, Snapshot, T]
 
 #: Seconds that reading this much may take, for a credential without a `RefreshPolicy`.
 JUDGING_TIME = 10.0
@@ -589,14 +586,6 @@ def reset() -> None:
     global _warned_blocking
     api_clock.reset()
     _warned_blocking = False
-
-
-@atexit.register
-def _at_exit() -> None:
-    # Registered with this import and not with that of the engine, which comes later: handlers that were registered in
-    # between run before it, and may still want a token.
-    if (process := sys.modules.get("krauth._engine.process")) is not None:
-        process.at_exit()
 
 
 def is_seekable(file: object) -> bool:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .._engine.snapshot import Snapshot
-    from .origin_auth import Asking, AuthCore
+    from .settings import Asking
 
 
 class SentFields(dict[str, str]):
@@ -47,7 +47,7 @@ class AnyCase(dict[str, str]):
         return f"<header fields {', '.join(self)}>"
 
 
-def fields_of(auth: AuthCore, method: str, url: str, body: bytes | str | None) -> Asking[dict[str, str]]:
+def fields_of(auth: Any, method: str, url: str, body: bytes | str | None) -> Asking[dict[str, str]]:
     """Return the header fields of a request; see `AuthCore.headers`."""
     method, url = method.upper(), str(url)
     if not auth.covers_url(url):
@@ -57,7 +57,7 @@ def fields_of(auth: AuthCore, method: str, url: str, body: bytes | str | None) -
 
 
 def fields_again(
-    auth: AuthCore,
+    auth: Any,
     method: str,
     url: str,
     status: int,
@@ -96,7 +96,7 @@ def fields_again(
     return fields
 
 
-def _made(auth: AuthCore, method: str, url: str, content: bytes, found: Snapshot | bool) -> SentFields:
+def _made(auth: Any, method: str, url: str, content: bytes, found: Snapshot | bool) -> SentFields:
     fields = SentFields()
     if not isinstance(found, bool):
         auth.put_token(fields, found)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .._values.exceptions import AuthorizationRequired, TokenError, TokenStoreError
 from .._values.secret import Secret, hide
-from . import api_clock
+from . import api_clock, telling  # noqa: F401  a 401 is told of: not to be imported on an event loop
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .._engine.snapshot import Snapshot
-    from .origin_auth import Asking, AuthCore
+    from .._oauth.credentials import Verdict
+    from .settings import Asking
 
 
 class Refusal:
@@ -43,7 +44,7 @@ class Refusal:
         self.carried, self.replayable = carried, replayable
 
 
-def retry_of(auth: AuthCore, refusal: Refusal) -> Asking[Snapshot | bool]:
+def retry_of(auth: Any, refusal: Refusal) -> Asking[Snapshot | bool]:
     """Judge a refusal, and return what its request is repeated with; see `AuthCore.find_retry`."""
     verdict = auth.judge(refusal.method, refusal.status, refusal.headers, refusal.body)
     if refusal.status >= 300 or verdict.refresh or verdict.clock:
@@ -67,13 +68,13 @@ def retry_of(auth: AuthCore, refusal: Refusal) -> Asking[Snapshot | bool]:
     return found
 
 
-def is_refusal(auth: AuthCore, refusal: Refusal) -> bool:
+def is_refusal(auth: Any, refusal: Refusal) -> bool:
     """Whether an answer to a repeated request is a refusal once more."""
-    verdict = auth.judge(refusal.method, refusal.status, refusal.headers, refusal.body)
+    verdict: Verdict = auth.judge(refusal.method, refusal.status, refusal.headers, refusal.body)
     return verdict.refresh or verdict.clock
 
 
-def _carried_token(auth: AuthCore, refusal: Refusal) -> Secret | None:
+def _carried_token(auth: Any, refusal: Refusal) -> Secret | None:
     """Return the access token that a refused request carried, or `None`."""
     scheme = f"{auth.token_scheme} ".lstrip()
     if refusal.carried is None or not refusal.carried.reveal().startswith(scheme):

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, MutableMapping
+    from collections.abc import Callable, Generator, Mapping, MutableMapping
+    from typing import TypeVar
+
+    from .._engine.snapshot import Snapshot
+    from .._values.secret import Secret
+
+    T = TypeVar("T")
+    #: A decision that asks for a token where it needs one, once at most: it yields the access token that was refused,
+    #: or `None`, and is sent another token. The blocking method and the async one of a pair both carry it out.
+    Asking = Generator[Secret | None, Snapshot, T]
 
 #: Bytes of a refusal's body that are read at most, before and after decoding, to find the provider's code.
 MAX_JUDGED_BODY = 65536

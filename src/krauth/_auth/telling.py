@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .._values.origin import parse_origin
 
 if TYPE_CHECKING:
     from .._values.event import Kind
-    from .origin_auth import AuthCore
 
 
-def emit(auth: AuthCore, kind: Kind, detail: str) -> None:
+def emit(auth: Any, kind: Kind, detail: str) -> None:
     """Tell what happened to a request, also for a credential without tokens."""
     if auth._source is not None:
         auth._source.tell(kind, detail)
@@ -27,7 +26,7 @@ def emit(auth: AuthCore, kind: Kind, detail: str) -> None:
     call(functools.partial(notify, event))
 
 
-def warn_withheld(auth: AuthCore, url: str) -> None:
+def warn_withheld(auth: Any, url: str) -> None:
     """Say, once per origin, that a 401 came from an origin that the credential is not for."""
     origin = parse_origin(url)
     if origin in auth._warned or len(auth._warned) > 100:
@@ -43,6 +42,6 @@ def warn_withheld(auth: AuthCore, url: str) -> None:
     auth.emit("withheld", f"{origin or 'a URL that can be read in two ways'} answered 401, {why}")
 
 
-def belongs(auth: AuthCore) -> str:
+def belongs(auth: Any) -> str:
     """Return the class of an auth object, and the origins that it is for."""
     return f"{type(auth).__name__} for {', '.join(map(str, auth._origins))}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._values.token import TokenState
 from . import process
@@ -12,7 +12,6 @@ from .workers import NoThread
 
 if TYPE_CHECKING:
     from .run import Transport
-    from .source import TokenSource
 
 
 class Warmth(NamedTuple):
@@ -22,7 +21,7 @@ class Warmth(NamedTuple):
     is_scheduled: bool
 
 
-def begin(source: TokenSource, transport: Transport) -> None:
+def begin(source: Any, transport: Transport) -> None:
     """Refresh without traffic from now on, with this transport."""
     with process.lock:
         before = source.warmth
@@ -30,7 +29,7 @@ def begin(source: TokenSource, transport: Transport) -> None:
     schedule(source)
 
 
-def refresh_when_due(source: TokenSource) -> None:
+def refresh_when_due(source: Any) -> None:
     """Begin a refresh if the token needs one; called by the timer."""
     with process.lock:
         if (warmth := source.warmth) is None:
@@ -49,7 +48,7 @@ def refresh_when_due(source: TokenSource) -> None:
     return None
 
 
-def schedule(source: TokenSource) -> None:
+def schedule(source: Any) -> None:
     """Set the timer for the end of the refresh window, or for the end of a pause; nothing where it runs."""
     with process.lock:
         snapshot, warmth = source.snapshot, source.warmth
@@ -65,7 +64,7 @@ def schedule(source: TokenSource) -> None:
             source.warmth = warmth
 
 
-def after_fork(source: TokenSource) -> None:
+def after_fork(source: Any) -> None:
     """Set the timer again: the parent's threads are not in the child."""
     if source.warmth is not None:
         source.warmth = source.warmth._replace(is_scheduled=False)
@@ -77,7 +76,7 @@ class _Timer:
 
     __slots__ = ("_source",)
 
-    def __init__(self, source: TokenSource) -> None:
+    def __init__(self, source: Any) -> None:
         self._source = weakref.ref(source)
 
     def __call__(self) -> None:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from .._oauth.credentials import Credentials
     from .snapshot import Snapshot
-    from .source import TokenSource
     from .steps import Emit
 
     T = TypeVar("T")
@@ -45,7 +44,7 @@ lock = threading.RLock()  # a signal handler may make a request, too
 workers = Workers()
 tellers = _make_tellers()
 #: The sources that are alive, by what they were made of.
-registry: weakref.WeakValueDictionary[object, TokenSource] = weakref.WeakValueDictionary()
+registry: weakref.WeakValueDictionary[object, Any] = weakref.WeakValueDictionary()
 #: How far the clocks of token endpoints are ahead of ours.
 skew = Skews()
 #: Application → until when it counts as free of penalties, monotonic seconds.
@@ -61,12 +60,12 @@ class Everyone:
 EVERYONE = Everyone()
 
 
-def static_snapshot(source: TokenSource) -> Snapshot | None:
+def static_snapshot(source: Any) -> Snapshot | None:
     """Return the snapshot that a test set for a source, or `None`."""
     return static.get(source) or static.get(EVERYONE)
 
 
-def set_static(target: TokenSource | Everyone, snapshot: Snapshot | None) -> None:
+def set_static(target: Any, snapshot: Snapshot | None) -> None:
     """Let a source, or `EVERYONE`, give out a snapshot that never ends; `None`: its own token again."""
     with lock:
         if snapshot is None:
@@ -77,7 +76,7 @@ def set_static(target: TokenSource | Everyone, snapshot: Snapshot | None) -> Non
             source.begin_with(static_snapshot(source))
 
 
-def sources() -> list[TokenSource]:
+def sources() -> list[Any]:
     """Return the sources that are alive."""
     return list(registry.values())
 
@@ -149,7 +148,7 @@ def _after_fork() -> None:
 
 
 def at_exit() -> None:
-    """Begin nothing more; called by `_auth` after the exit handlers of modules that imported krauth first."""
+    """Begin nothing more; called by `_values.lazy` after the exit handlers registered since krauth was imported."""
     workers.drain()
 
 

@@ -19,6 +19,7 @@ from .._values.exceptions import (
     InvalidGrantError,
     IPNotAllowedError,
     KrauthError,
+    StoreConflict,
     TokenEndpointError,
     TokenError,
     TokenStoreError,
@@ -280,5 +281,7 @@ class _Refresh(Knowledge):
         try:
             if entry.has_lease or (yield from entry.acquire()):
                 yield from entry.save(replace(before, pause=pause, intent_at=intent_at), release=True)
+        except StoreConflict as conflict:  # another process has learnt something newer
+            yield Emit("conflict", detail=str(conflict))
         except TokenStoreError as failure:
             yield Emit("store_failed", None, failure)

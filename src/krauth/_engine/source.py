@@ -108,7 +108,9 @@ class TokenSource:
         """
         clock = current_clock()
         name = (id(store), id(clock), credentials.identity, policy or DEFAULT_POLICY)
-        source = process.registry.get(name)  # refers to its store, so that the id can't be another's
+        source: TokenSource | None = process.registry.get(
+            name
+        )  # refers to its store, so that the id can't be another's
         if source is None:
             made = cls(credentials, store, policy, clock=clock)
             with process.lock:

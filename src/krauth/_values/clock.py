@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time as _time
+from typing import NamedTuple
 
 #: Seconds that a server's clock is believed to be ahead of ours, or behind it, at most: a day covers each time zone.
 MAX_SKEW = 86400.0
@@ -94,7 +95,7 @@ def measure_skew(date: str | None, sent_at: float, received_at: float) -> float 
     return 0.0
 
 
-class _Skew:
+class _Skew(NamedTuple):
     """The measurements of one server's clock, in seconds ahead of ours.
 
     Attributes:
@@ -103,10 +104,9 @@ class _Skew:
         until: When that ends to count if no other confirms it, monotonic seconds.
     """
 
-    __slots__ = ("confirmed", "newest", "until")
-
-    def __init__(self, confirmed: float | None, newest: float, until: float) -> None:
-        self.confirmed, self.newest, self.until = confirmed, newest, until
+    confirmed: float | None
+    newest: float
+    until: float
 
 
 class Skews:

@@ -36,6 +36,7 @@ REMEDIES: Final[dict[str, str]] = {
     "Meloming names no code for this; check each thing that the request carried: ": "멜로밍이 이유를 알려 주지 않았습니다. 요청에 담은 값을 하나씩 확인하십시오.",
     "too many requests; the free plan allows 60 a minute and 10,000 a month, the pro plan 300 a minute and 100,000 a month: wait, share one token store between processes, or change the plan": "요청이 너무 많습니다. 무료 요금제는 분당 60건·월 10,000건, 프로 요금제는 분당 300건·월 100,000건입니다. 기다리거나, 프로세스끼리 토큰 저장소를 공유하거나, 요금제를 바꾸십시오.",
     "the server failed, which Meloming also answers to an application that is not active and to a stale client_secret: this is tried again by itself; if it stays, check both in the developer center": "서버 오류입니다. 멜로밍은 비활성 애플리케이션이나 오래된 시크릿에도 이렇게 응답합니다. 자동으로 다시 시도하며, 계속되면 개발자 센터에서 두 가지를 확인하십시오.",
+    "was handed to a client that awaits its answers": "응답을 await하는 클라이언트(niquests.AsyncSession 등)에서는 이 인증 객체를 쓸 수 없습니다. 그 클라이언트에서는 `await auth.aheaders(method, url)`로 헤더를 받아 보내십시오.",
     # RFC 6749 §4.1.2.1: the errors of a sign-in
     "the user, or the server, said no": "사용자나 서버가 거절했습니다. 사용자가 다시 시작하게 하십시오.",
     "the server found the request malformed; check redirect_uri and scope": "서버가 요청을 이해하지 못했습니다. redirect_uri와 scope를 확인하십시오.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -31,3 +32,11 @@ def lazy_names(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str]
         return sorted({*vars(sys.modules[package]), *modules})
 
     return find, names
+
+
+@atexit.register
+def _at_exit() -> None:
+    # Registered with the first import of krauth, and not with that of the engine, which comes late: handlers that were
+    # registered in between run before it, and may still want a token.
+    if (process := sys.modules.get("krauth._engine.process")) is not None:
+        process.at_exit()
