@@ -15,7 +15,13 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 #: What each process runs; all that is not named here comes last. Each takes about the same time.
 PARTS = [
-    ["tests/conformance/test_faults.py", "tests/conformance/test_suspended.py", "tests/security", "tests/docs"],
+    [
+        "tests/conformance/test_faults.py",
+        "tests/conformance/test_suspended.py",
+        "tests/security",
+        "tests/docs",
+        "tests/cli",
+    ],
     ["tests/conformance", "tests/model", "tests/fleet"],
     ["tests/stores", "tests/oauth", "tests/interop"],
 ]
