@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -11,6 +12,7 @@ import time
 import pytest
 import redis
 import redis.sentinel
+import trustme
 
 from krauth import ConfigurationError, TokenStoreError
 from krauth.stores import Stored
@@ -318,3 +320,65 @@ def test_nobody_there(url, says, opened):
     assert time.monotonic() - began < 10
     assert f"127.0.0.1:{port}" in str(caught.value)
     assert PASSWORD not in str(caught.value) + repr(store)
+
+
+# Over TLS.
+
+
+def over_tls(folder, port, *options, **more):
+    """A redis-server, or a sentinel, that speaks TLS alone; its certificate is in the folder."""
+    settings = {
+        "port": "0",
+        "tls-port": str(port),
+        "bind": "127.0.0.1",
+        "tls-cert-file": f"{folder}/server.pem",
+        "tls-key-file": f"{folder}/server.pem",
+        "tls-ca-cert-file": f"{folder}/ca.pem",
+        "tls-auth-clients": "no",
+        "tls-replication": "yes",
+        "dir": str(folder),
+    } | more
+    path = folder / f"{port}.conf"
+    path.write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
+    return subprocess.Popen(["redis-server", str(path), *options], stdout=subprocess.DEVNULL, cwd=folder)
+
+
+def test_cluster_and_sentinel_over_tls(tmp_path, opened):
+    """`rediss+cluster://` and `rediss+sentinel://` speak TLS to every node and sentinel, and only to those they trust."""
+    needed("redis-server", "redis-server")
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
+    trustme.CA().cert_pem.write_to_path(tmp_path / "another.pem")
+    node, bus, primary, sentinel = free_ports(4)
+    cluster = {"cluster-enabled": "yes", "tls-cluster": "yes", "cluster-port": bus, "cluster-config-file": "nodes"}
+    watched = {"sentinel monitor mine 127.0.0.1": f"{primary} 1"}
+    servers = [
+        over_tls(tmp_path, node, **cluster),
+        over_tls(tmp_path, primary),
+        over_tls(tmp_path, sentinel, "--sentinel", **watched),
+    ]
+    try:
+        with redis.Redis("127.0.0.1", node, ssl=True, ssl_ca_certs=str(tmp_path / "ca.pem")) as client:
+            eventually(lambda: quietly(client.ping))
+            client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+            eventually(lambda: re.search(r"cluster_state\W+ok", str(client.execute_command("CLUSTER", "INFO"))))
+        for place in (f"rediss+cluster://127.0.0.1:{node}", f"rediss+sentinel://127.0.0.1:{sentinel}/mine"):
+            store = opened(f"{place}?ssl_ca_certs={tmp_path}/ca.pem")
+            version = eventually(lambda store=store: quietly(lambda: store.save("key", "value")))
+            lease, found = store.acquire_and_load("key", 5.0)
+            assert found == Stored("value", version)
+            store.save_and_release("key", "newer", version=version, lease=lease)
+            assert store.load("key").value == "newer"
+            with pytest.raises(TokenStoreError):
+                opened(f"{place}?ssl_ca_certs={tmp_path}/another.pem").load("key")
+    finally:
+        for server in servers:
+            server.kill()
+            server.wait(10)
+
+
+def quietly(function):
+    """Return what a function returns, or `None` while the server is not there yet."""
+    with contextlib.suppress(redis.RedisError, TokenStoreError):
+        return function()
