@@ -245,3 +245,22 @@ def test_a_task_is_taken_once(caplog):
         sys.setswitchinterval(interval)
     assert sorted(done) == list(range(size))
     assert not caplog.records
+
+
+def test_locks_that_were_replaced(monkeypatch):
+    """eventlet, patched in after the first refresh, leaves a lock that can't wake a thread: the caller does the work."""
+    workers, ran = Workers(), threading.Event()
+    workers.submit(ran.set)
+    assert ran.wait(PATIENCE)
+    while not workers._idle:
+        time.sleep(0.001)
+
+    def notify():
+        raise RuntimeError("cannot notify on un-acquired lock")
+
+    monkeypatch.setattr(workers._wakeup, "notify", notify)
+    done = []
+    with pytest.raises(NoThread, match="eventlet"):
+        workers.submit(lambda: done.append(1), "lane")
+    assert workers.waiting("lane") == 0
+    assert not done

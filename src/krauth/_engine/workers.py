@@ -97,7 +97,13 @@ class Workers:
             found.tickets += 1
             self._queue.append(found)
             if self._idle >= len(self._queue):
-                self._wakeup.notify()
+                try:
+                    self._wakeup.notify()
+                except (
+                    RuntimeError
+                ) as error:  # eventlet replaces locks that exist; the idle threads wait on the old one
+                    self._take_back(task, lane, found)
+                    raise NoThread("eventlet was patched in after the first refresh; patch first") from error
                 return
             if self._threads >= self._limit and found.running + found.tickets > 1:
                 return
@@ -113,19 +119,19 @@ class Workers:
                 raise
             with self._wakeup:
                 self._threads -= 1
-                found = self._lanes[lane]
-                if task in found.tasks:
-                    found.tasks.remove(task)
-                    found.tickets -= 1
-                    self._queue.remove(found)
-                    self._forget_if_empty(lane, found)
+                self._take_back(task, lane, self._lanes[lane])
             if isinstance(error, Exception):
                 raise NoThread(f"no thread could be started: {type(error).__name__}") from error
             raise
 
-    def _forget_if_empty(self, lane: Hashable, found: _Lane) -> None:
-        if not (found.tasks or found.tickets or found.running):
-            self._lanes.pop(lane, None)
+    def _take_back(self, task: Task, lane: Hashable, found: _Lane) -> None:
+        """Undo a submission, unless a thread has taken the task already."""
+        if task in found.tasks:
+            found.tasks.remove(task)
+            found.tickets -= 1
+            self._queue.remove(found)
+            if not (found.tasks or found.tickets or found.running):
+                self._lanes.pop(lane, None)
 
     def _work(self) -> None:
         try:
