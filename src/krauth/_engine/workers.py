@@ -101,7 +101,7 @@ class Workers:
                     self._wakeup.notify()
                 except (
                     RuntimeError
-                ) as error:  # eventlet replaces locks that exist; the idle threads wait on the old one
+                ) as error:  # eventlet replaced the lock that the threads wait on
                     self._take_back(task, lane, found)
                     raise NoThread("eventlet was patched in after the first refresh; patch first") from error
                 return
