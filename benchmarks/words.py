@@ -9,8 +9,10 @@ HEAD = (
     """# Benchmarks
 
 Made by `python -m benchmarks` from [`{file}`](benchmarks/{file}); do not edit. `make bench` measures anew: about ten minutes
-on an idle machine with two cores; this run took {minutes} minutes on a machine that other programs used too. So figures
-are CPU time, and two things that are compared took turns in the same run. *×* is the ratio within a round, brackets hold its
+on an idle machine with two cores. These parts were measured one after another ({minutes} minutes in all), on a machine with
+much other load, while the library was still changed: read them as orders of magnitude, and measure before you quote. Beside
+stuck sellers, the rows of httpx-auth come from a run with a higher load, and those of krauth with httpx are older than the
+mend that took the limit of connections from its own client. Figures are CPU time, and two things that are compared took turns in the same run. *×* is the ratio within a round, brackets hold its
 quartiles. Seconds of wall time tell more about the machine than about the code. Requests go over https, with a CA bundle of
 the usual size; http stands beside it where it differs. The modules of `benchmarks/` say how each figure was taken.
 
@@ -20,7 +22,8 @@ the usual size; http stands beside it where it differs. The modules of `benchmar
     """# 벤치마크
 
 `python -m benchmarks`가 [`{file}`](benchmarks/{file})에서 만든 문서이므로 직접 고치지 마십시오. `make bench`로 다시 측정할 수 있고, 다른 작업이 없는 2코어
-컴퓨터에서 10분쯤 걸립니다. 이번 측정은 다른 프로그램도 쓰는 컴퓨터에서 {minutes}분 걸렸습니다. 그래서 CPU 시간을 재고, 비교하는 두 대상은 같은 실행에서
+컴퓨터에서 10분쯤 걸립니다. 이 수치는 다른 작업이 많은 컴퓨터에서, 라이브러리를 고치는 동안 항목별로 차례로 잰 것입니다(모두 {minutes}분). 대략적인 크기로만 보고, 인용하기 전에
+다시 측정하십시오. 멈춘 판매자 옆에서 잰 표에서 httpx-auth 행은 부하가 더 높은 실행의 값이고, krauth의 httpx 행은 자체 클라이언트의 연결 수 제한을 없애기 전의 값입니다. CPU 시간을 재고, 비교하는 두 대상은 같은 실행에서
 번갈아 측정합니다. *×*는 같은 회차에서 잰 두 값의 비율이고, 괄호 안은 사분위수입니다. 실제 경과 시간(초)은 코드보다 컴퓨터를 더 많이 반영합니다. 요청은 보통
 크기의 CA 번들을 사용해 HTTPS로 보내며, 차이가 있는 곳에는 HTTP 값도 적었습니다.
 

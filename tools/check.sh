@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# All tests on the built wheel, on 3.11 and on the newest other Python that is here (with coverage, which costs least
-# there); then those of the core, the adapters and the pages on the Pythons between. Ends with the line that counts all.
+# All tests on the built wheel, with coverage; then those of the core, the adapters and the pages on the other Pythons
+# that are here. Ends with the line that counts all.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=$PWD/.venv/bin
@@ -14,7 +14,7 @@ python_of() { # python_of VERSION: where it is, if it is here
 
 install() { # install PYTHON VENV: the wheel and what the tests need, without the tools for lint, types and the site
     "$1" -m venv "$2"
-    grep -v -E '^(#|mkdocs|mypy|pyright|ruff|types-)' requirements-dev.txt >build/requirements-tests.txt
+    grep -v -E '^(#|mkdocs|mypy|pyright|ruff|selenium|types-)' requirements-dev.txt >build/requirements-tests.txt
     "$2/bin/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt \
         "$(echo dist/*.whl)[all]" -r build/requirements-tests.txt
     # Again, since pip takes a wheel of the same version for the same wheel.
@@ -28,23 +28,19 @@ rm -rf build/wheel dist
 # those that threads import: CPython before 3.11.8 fails when two threads parse at once (gh-106905).
 rm -r build/wheel/*.dist-info
 
-PYTHONPATH=$PWD/build/wheel "$bin/python" tools/test.py "$bin/python" -m pytest -q -p no:cacheprovider | tee build/pytest.log
+"$bin/coverage" erase
+PYTHONPATH=$PWD/build/wheel "$bin/python" tools/test.py "$bin/coverage" run -m pytest -q -p no:cacheprovider | tee build/pytest.log
+"$bin/coverage" combine -q
+"$bin/coverage" report
 
-if newest=$(python_of 3.13) && [ -n "$newest" ]; then
-    install "$newest" .venv-3.13
-    echo "$("$newest" --version), all tests, with coverage"
-    .venv-3.13/bin/coverage erase
-    .venv-3.13/bin/python tools/test.py "$PWD/.venv-3.13/bin/coverage" run -m pytest -q -p no:cacheprovider
-    .venv-3.13/bin/coverage combine -q
-    .venv-3.13/bin/coverage report
-fi
-
-if between=$(python_of 3.12) && [ -n "$between" ]; then
-    install "$between" .venv-3.12
-    echo "$("$between" --version): core, adapters and pages"
-    .venv-3.12/bin/python -m pytest -q -p no:cacheprovider -m "not slow and not process and not browser and not interop" \
-        tests/core tests/adapters tests/docs | tail -n 1
-fi
+for version in 3.12 3.13; do
+    if other=$(python_of "$version") && [ -n "$other" ]; then
+        install "$other" ".venv-$version"
+        echo "$("$other" --version): core, adapters and pages"
+        ".venv-$version/bin/python" -m pytest -q -p no:cacheprovider \
+            -m "not slow and not process and not browser and not interop" tests/core tests/adapters tests/docs | tail -n 1
+    fi
+done
 
 "$bin/python" -m pytest -q benchmarks/test_ratios.py
 

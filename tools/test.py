@@ -23,7 +23,7 @@ PARTS = [
         "tests/cli",
     ],
     ["tests/conformance", "tests/model", "tests/fleet"],
-    ["tests/stores", "tests/oauth", "tests/interop"],
+    ["tests/stores", "tests/oauth", "tests/interop", "tests/docs"],
 ]
 PROGRESS = re.compile(r"[.sxFE]+( +\[ *\d+%\])?")
 

@@ -24,4 +24,5 @@ __getattr__, __dir__ = lazy_names(
         "OAuth2Auth": "_oauth2",
         "TokenTransport": "_transport",
     },
+    library="aiohttp",
 )

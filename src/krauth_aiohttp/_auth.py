@@ -12,12 +12,7 @@ from time import monotonic
 from time import time as wall_clock
 from typing import TYPE_CHECKING, Any, Self
 
-try:
-    from aiohttp import ClientError, MultipartWriter
-except ModuleNotFoundError as error:
-    from krauth._values.extras import not_installed
-
-    raise not_installed(error, "aiohttp") from None
+from aiohttp import ClientError, MultipartWriter
 from aiohttp.hdrs import AUTHORIZATION
 from aiohttp.helpers import basicauth_from_netrc, netrc_from_env
 from aiohttp.payload import AsyncIterablePayload, IOBasePayload

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-try:
-    import httpx2
-except ModuleNotFoundError as error:
-    from krauth._values.extras import not_installed
-
-    raise not_installed(error, "httpx2") from None
+import httpx2
 
 from _krauth_httpx.auth import HTTPXAuth, resumed_stream
 from _krauth_httpx.transport import HTTPXTokenTransport

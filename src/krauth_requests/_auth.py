@@ -11,12 +11,7 @@ from time import time as wall_clock
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urljoin, urlparse
 
-try:
-    from requests.auth import AuthBase
-except ModuleNotFoundError as error:
-    from krauth._values.extras import not_installed
-
-    raise not_installed(error, "requests") from None
+from requests.auth import AuthBase
 from requests.cookies import extract_cookies_to_jar
 from requests.structures import CaseInsensitiveDict
 from requests.utils import requote_uri, rewind_body

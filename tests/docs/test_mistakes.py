@@ -482,17 +482,18 @@ MISSING = {
 }
 
 
+@pytest.mark.parametrize("name", ["NaverAuth", "TokenTransport"])
 @pytest.mark.parametrize("package", MISSING)
-def test_a_package_without_its_library(package, monkeypatch):
+def test_a_package_without_its_library(package, name, monkeypatch):
     """The message names the extra: of the adapters, and of the emulator, which the fixture `krauth_sandbox` starts."""
     library, command = MISSING[package]
-    for name in [*sys.modules]:
-        if name.partition(".")[0] == package:
-            monkeypatch.delitem(sys.modules, name)
-        elif name.partition(".")[0] == library:
-            monkeypatch.setitem(sys.modules, name, None)
+    for module in [*sys.modules]:
+        if module.partition(".")[0] == package:
+            monkeypatch.delitem(sys.modules, module)
+        elif module.partition(".")[0] == library:
+            monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ModuleNotFoundError) as caught:
-        importlib.import_module(package).Sandbox  # noqa: B018  an adapter is not even imported
+        getattr(importlib.import_module(package), "Sandbox" if package == "krauth_sandbox" else name)
     tells(caught.value, [f"{package} needs {library}, which is not installed", command])
 
 

@@ -99,9 +99,7 @@ class Workers:
             if self._idle >= len(self._queue):
                 try:
                     self._wakeup.notify()
-                except (
-                    RuntimeError
-                ) as error:  # eventlet replaced the lock that the threads wait on
+                except RuntimeError as error:  # eventlet replaced the lock that the threads wait on
                     self._take_back(task, lane, found)
                     raise NoThread("eventlet was patched in after the first refresh; patch first") from error
                 return

@@ -10,12 +10,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-def lazy_names(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+def lazy_names(
+    package: str, modules: Mapping[str, str], library: str | None = None
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Return `__getattr__` and `__dir__` (PEP 562) for a package.
 
     Args:
         package: The name of the package.
         modules: Public name → the module of the package that has it; `""`: the name is that of a module.
+        library: The library of an adapter, which is also the name of its extra.
     """
 
     def find(name: str) -> Any:
@@ -23,7 +26,14 @@ def lazy_names(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str]
         if module is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         path = f"{package}.{module or name}"
-        __import__(path)
+        try:
+            __import__(path)
+        except ModuleNotFoundError as error:
+            if library is None or (error.name or "").partition(".")[0] != library:  # one that the library needs
+                raise
+            command = f"pip install 'krauth[{library}]'"
+            text = f"{package} needs {library}, which is not installed: {command}"
+            raise ModuleNotFoundError(text, name=library) from None
         value = sys.modules[path] if module == "" else getattr(sys.modules[path], name)
         setattr(sys.modules[package], name, value)
         return value
