@@ -307,8 +307,8 @@ DRIPS: dict[str, Fault] = {
     ),
     "drip in chunk": _drips(lambda reply: _chunked(reply) + b"ffff\r\n", b"  "),
     "drip in chunk size": _drips(_chunked, b"1;a=bbbb"),
-    "storm of 100": lambda peer, reply: _storm(peer, _interim(100) * 50, 0.004),
-    "storm of 103": lambda peer, reply: _storm(peer, _interim(103) * 50, 0.004),
+    "storm of 100": lambda peer, reply: _storm(peer, _interim(100) * 50, 0.02),
+    "storm of 103": lambda peer, reply: _storm(peer, _interim(103) * 50, 0.02),
     "slow storm of 102": lambda peer, reply: _storm(peer, _interim(102), PAUSE),
 }
 
@@ -379,7 +379,7 @@ _STATUS_200 = b"\x00\x00\x01\x01\x04\x00\x00\x00\x01\x88"
 
 def _ping_storm(peer: Peer, reply: Reply) -> None:
     peer.send(_SETTINGS)
-    _storm(peer, _PING * 20, 0.004)
+    _storm(peer, _PING * 20, 0.02)
 
 
 #: The same in HTTP/2 frames (RFC 9113 §4.1), for a server with `asks=False` and TLS that offers "h2".
