@@ -57,7 +57,10 @@ def main() -> int:
     for log, _ in running:
         lines = log.read_text(errors="replace").splitlines()
         print("\n".join(line for line in lines if not PROGRESS.fullmatch(line)))
-        for number, word in re.findall(r"(\d+) (passed|failed|error|skipped)", lines[-1] if lines else ""):
+        summary = next(
+            (line for line in reversed(lines) if re.search(r"\d+ (passed|failed|error).* in [\d.]+s", line)), ""
+        )
+        for number, word in re.findall(r"(\d+) (passed|failed|error|skipped)", summary):
             counts[word] += int(number)
     failed, seconds = counts["failed"] + counts["error"], time.monotonic() - started
     print(f"{counts['passed']} passed, {failed} failed, {counts['skipped']} skipped in {seconds:.0f} s")
