@@ -23,7 +23,7 @@ PARTS = [
         "tests/cli",
     ],
     ["tests/conformance", "tests/model", "tests/fleet"],
-    ["tests/stores", "tests/oauth", "tests/interop", "tests/docs"],
+    ["tests/stores", "tests/oauth", "tests/interop", "tests/docs", "tests/sandbox"],
 ]
 PROGRESS = re.compile(r"[.sxFE]+( +\[ *\d+%\])?")
 
