@@ -3,6 +3,7 @@
 # make test   install and run the tests
 # make docs   build the documentation site
 # make wheel  build wheel and source distribution
+# make coverage  the tests again, and what they cover
 # make floors the tests with the lowest versions of the dependencies
 # make runtimes  web servers, job queues, notebooks and packers, in an environment of their own
 # make changes  what the change fragments say of the next release
@@ -21,7 +22,7 @@ DEMO_INSTALL := install --quiet --disable-pip-version-check --no-compile -c cons
 # Without compiled modules each of the processes that the tests start compiles the library anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo quick test ratios check lint types imports docs wheel floors runtimes bench bench-full soak clean
+.PHONY: demo quick test coverage ratios check lint types imports docs wheel floors runtimes bench bench-full soak clean
 
 demo: $(DEMO_STAMP)
 	$(BIN)/krauth demo
@@ -37,7 +38,7 @@ quick: $(STAMP)
 ratios: $(STAMP)
 	$(BIN)/python -m pytest -q benchmarks/test_ratios.py
 
-# The tests again, on the built wheel, with coverage, and on the other Pythons that are here; then the ratios.
+# The tests again, on the built wheel, and on the other Pythons that are here; then the ratios.
 check: $(STAMP) lint types imports docs
 	bash tools/check.sh
 
@@ -47,6 +48,13 @@ soak: $(STAMP)
 	KRAUTH_MODEL_FULL=1 $(BIN)/python -m pytest tests/model
 	KRAUTH_MODEL_EXAMPLES=2000 KRAUTH_MODEL_STEPS=80 $(BIN)/python -m pytest tests/engine/test_model.py
 	KRAUTH_SOAK_SECONDS=600 $(BIN)/python -m pytest -s tests/engine/test_soak.py
+
+# What the tests cover, 90 % at least. Tracing makes each test slower, so that it is a run of its own.
+coverage: $(STAMP)
+	$(BIN)/coverage erase
+	$(BIN)/python tools/test.py $(BIN)/coverage run -m pytest -q -p no:cacheprovider
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report
 
 # The documentation site, into build/site: Korean first, English beside it. A warning is an error.
 docs: $(STAMP)

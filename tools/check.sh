@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All tests on the built wheel, with coverage; then those of the core, the adapters and the pages on the other Pythons
+# All tests on the built wheel; then those of the core, the adapters and the pages on the other Pythons
 # that are here. Ends with the line that counts all.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -28,10 +28,7 @@ rm -rf build/wheel dist
 # those that threads import: CPython before 3.11.8 fails when two threads parse at once (gh-106905).
 rm -r build/wheel/*.dist-info
 
-"$bin/coverage" erase
-PYTHONPATH=$PWD/build/wheel "$bin/python" tools/test.py "$bin/coverage" run -m pytest -q -p no:cacheprovider | tee build/pytest.log
-"$bin/coverage" combine -q
-"$bin/coverage" report
+PYTHONPATH=$PWD/build/wheel "$bin/python" tools/test.py "$bin/python" -m pytest -q -p no:cacheprovider | tee build/pytest.log
 
 for version in 3.12 3.13; do
     if other=$(python_of "$version") && [ -n "$other" ]; then
