@@ -18,7 +18,8 @@ from krauth import InvalidTokenResponse, KrauthError, MemoryStore, RefreshPolicy
 from world import CANARY, CLIENT_SECRET
 
 #: Seconds of one attempt, and what a machine that is busy with all of them at once adds.
-ATTEMPT, BUSY = 1.0, 0.7
+#: Seconds of an attempt, and what the machine itself may add: more where more programs run than it has cores.
+ATTEMPT, BUSY = 1.0, 0.7 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 ONCE = RefreshPolicy(attempts=1, timeout=8, attempt_timeout=ATTEMPT)
 PATIENT = RefreshPolicy(attempts=1, timeout=8, attempt_timeout=5)
 TOKEN = Reply(json.dumps({"access_token": f"{CANARY}-token", "token_type": "Bearer", "expires_in": 3600}).encode())
