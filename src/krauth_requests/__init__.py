@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from krauth._values.lazy import lazy_names
+from krauth._values.lazy import adapter_names
 
 if TYPE_CHECKING:
     from ._auth import RequestsAuth as AdapterAuth
@@ -13,16 +13,4 @@ if TYPE_CHECKING:
 
 __all__ = ["AdapterAuth", "MelomingAPIKey", "MelomingOAuth", "NaverAuth", "OAuth2Auth", "TokenTransport"]
 
-#: A program that uses one provider does not load the others.
-__getattr__, __dir__ = lazy_names(
-    __name__,
-    {
-        "AdapterAuth": "_auth",
-        "MelomingAPIKey": "_meloming",
-        "MelomingOAuth": "_meloming",
-        "NaverAuth": "_naver",
-        "OAuth2Auth": "_oauth2",
-        "TokenTransport": "_transport",
-    },
-    library="requests",
-)
+__getattr__, __dir__ = adapter_names(__name__, "requests")

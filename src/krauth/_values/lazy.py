@@ -44,6 +44,22 @@ def lazy_names(
     return find, names
 
 
+#: The public names of every adapter. A program that uses one provider does not load the others.
+_ADAPTER_NAMES = {
+    "AdapterAuth": "_auth",
+    "MelomingAPIKey": "_meloming",
+    "MelomingOAuth": "_meloming",
+    "NaverAuth": "_naver",
+    "OAuth2Auth": "_oauth2",
+    "TokenTransport": "_auth",
+}
+
+
+def adapter_names(package: str, library: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return `__getattr__` and `__dir__` for the adapter of a library: all adapters have the same names."""
+    return lazy_names(package, _ADAPTER_NAMES, library)
+
+
 @atexit.register
 def _at_exit() -> None:
     # Registered with the first import of krauth, and not with that of the engine, which comes late: handlers that were
