@@ -108,7 +108,7 @@ def test_a_body_that_can_be_read_once_is_sent_once(stack, world, client, kind, c
 
 def test_a_one_shot_body_is_not_risked_on_a_stale_token(stack, world):
     """A token about to be refreshed is good enough for a call that can be repeated, not for a stream."""
-    auth = world.auth(stack, refresh=RefreshPolicy(window=3599.999, jitter=0, keep_warm=False))
+    auth = world.auth(stack, refresh=RefreshPolicy(window=1800, jitter=0, keep_warm=False))
     stack.token(auth)
     snapshot = auth._tokens.snapshot
     snapshot.fresh_mono = snapshot.fresh_wall = 0.0  # stale from now on
