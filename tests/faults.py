@@ -263,6 +263,14 @@ def _drips(before: Callable[[Reply], bytes], data: bytes) -> Fault:
     return fault
 
 
+def _falls_silent(before: Callable[[Reply], bytes]) -> Fault:
+    def fault(peer: Peer, reply: Reply) -> None:
+        peer.send(before(reply))
+        peer.wait()
+
+    return fault
+
+
 def _pours(before: Callable[[Reply], bytes], data: bytes) -> Fault:
     def fault(peer: Peer, reply: Reply) -> None:
         peer.send(before(reply))
@@ -295,16 +303,20 @@ def _interim(status: int) -> bytes:
     return b"HTTP/1.1 %d Soon\r\nLink: </x>; rel=preload\r\n\r\n" % status
 
 
-#: These never end by themselves, and are never silent for long (but for the silent one).
+def _until_close(reply: Reply) -> bytes:
+    return b"HTTP/1.0 %d Fine\r\nContent-Type: application/json\r\n\r\n" % reply.status
+
+
+#: These never end by themselves, and are never silent for long (but for the silent ones).
 DRIPS: dict[str, Fault] = {
     "half-open": lambda peer, reply: peer.wait(),
     "drip in status line": _drips(_nothing, b"HTTP/1.1 200 Fiiiii"),
     "drip in header": _drips(lambda reply: b"HTTP/1.1 200 Fine\r\n", b"X-Slow: aaaa"),
     "drip of headers": _drips(lambda reply: b"HTTP/1.1 200 Fine\r\n", b"A: b\r\n" * 4 + b"X: a"),
     "drip in body": _drips(lambda reply: reply.head(length=100_000), b"  "),
-    "drip in body until close": _drips(
-        lambda reply: b"HTTP/1.0 200 Fine\r\nContent-Type: application/json\r\n\r\n", b"  "
-    ),
+    "drip in body until close": _drips(_until_close, b"  "),
+    "silence in body": _falls_silent(lambda reply: reply.head(length=100_000)),
+    "silence until close": _falls_silent(_until_close),
     "drip in chunk": _drips(lambda reply: _chunked(reply) + b"ffff\r\n", b"  "),
     "drip in chunk size": _drips(_chunked, b"1;a=bbbb"),
     "storm of 100": lambda peer, reply: _storm(peer, _interim(100) * 50, 0.02),

@@ -208,6 +208,8 @@ class HTTPXAuth(AuthCore):
             start.error = error
         finally:
             watch.end()
+        if watch.broke_off and start.error is None:  # where no length is announced, that looks like the body's end
+            start.is_whole, start.error = False, self.library.ReadTimeout("the answer did not end in time")
         return self._decode(response, start)
 
     async def _aread_start(self, response: Response) -> bytes | None:
@@ -253,9 +255,9 @@ class HTTPXAuth(AuthCore):
 
 
 def _socket_of(response: Response) -> Any:
-    """Return the socket of a response in chunks: its lines may come byte by byte, and never give a chunk to look at."""
+    """Return the socket that a body is read from; `None` for a mock's, and for HTTP/2, where other calls share it."""
     stream = response.extensions.get("network_stream")
-    if stream is None or "transfer-encoding" not in response.headers:
+    if stream is None or response.http_version == "HTTP/2":
         return None
     return stream.get_extra_info("socket")
 

@@ -39,6 +39,7 @@ class Response(Protocol):
     extensions: MutableMapping[str, Any]
     stream: Any
     is_closed: bool
+    http_version: str
     is_stream_consumed: bool
 
     @property

@@ -169,15 +169,16 @@ def _discovery_policy() -> RefreshPolicy:
 def fetch_metadata(send: Sender, issuer: str, given: dict[str, Any]) -> dict[str, Any]:
     """Return the settings in a server's metadata that the user did not give."""
     from ._oauth.metadata import is_metadata, metadata_urls, process_metadata
-    from ._values.messages import HTTPRequest
+    from ._values.messages import HTTPRequest, require_response
+    from ._values.reasons import safe_reason
 
     for url in metadata_urls(issuer):
         try:
-            response = send(HTTPRequest("GET", url, {"Accept": "application/json"}))
+            response = require_response(send(HTTPRequest("GET", url, {"Accept": "application/json"})))
         except KrauthError:
             raise
         except Exception as error:
-            raise TokenTransportError(f"no answer from {url}: {type(error).__name__}") from error
+            raise TokenTransportError(f"no answer from {url}: {safe_reason(error)}") from error
         if is_metadata(response):
             break
     return process_metadata(issuer, response, given)

@@ -41,7 +41,7 @@ def read_start(response: Response, seconds: float) -> bytes | None:
         return None
     start, is_whole = Source(raw), False
     until = monotonic() + seconds
-    watch = Watch(getattr(raw.connection, "sock", None) if raw.chunked else None, seconds)
+    watch = Watch(_socket_of(raw), seconds)
     try:
         while start.size <= MAX_JUDGED_BODY and not (is_whole := not start.read_ahead()) and monotonic() < until:
             pass
@@ -49,6 +49,8 @@ def read_start(response: Response, seconds: float) -> bytes | None:
         start.error = error
     finally:
         watch.end()
+    if watch.broke_off:  # where no length is announced, that looks like the end of the body
+        is_whole, start.error = False, start.error or TimeoutError("the body of the answer did not end in time")
     response.raw = HTTPResponse(
         body=start,
         headers=raw.headers,
@@ -61,6 +63,15 @@ def read_start(response: Response, seconds: float) -> bytes | None:
         enforce_content_length=False,  # it was enforced, or will be, where the bytes come from
     )
     return decode_body(response.headers.get("Content-Encoding"), start.seen) if is_whole else None
+
+
+def _socket_of(raw: Any) -> Any:
+    """Return the socket that a body is read from, or `None` where there is none, as with a mock."""
+    if (found := getattr(raw.connection, "sock", None)) is not None:
+        return found
+    for name in ("_fp", "fp", "raw", "_sock"):  # the connection let go of it: the body ends with it
+        raw = getattr(raw, name, None)
+    return raw if hasattr(raw, "shutdown") else None
 
 
 def _start_in_memory(response: Response) -> bytes | None:

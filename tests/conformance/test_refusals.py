@@ -3,8 +3,10 @@
 import functools
 import gc
 import json
+import os
 import time
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -16,6 +18,8 @@ from world import CANARY
 REFUSAL = Whole(b'{"code": "AUTHENTICATION_REQUIRED"}', 401)
 #: Seconds for reading a refusal's body.
 SECONDS = 0.5
+#: Seconds that the machine itself may add, where more programs run than it has cores.
+BUSY = 0.7 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def make(stack, server, issued):
@@ -79,12 +83,14 @@ READ_IN_PART = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExcept
 
 
 @READ_IN_PART
-@pytest.mark.parametrize("fault", ["drip in body", "drip in chunk", "drip in chunk size"])
-def test_drips_do_not_hold_a_caller(tried, fault):
-    """A refusal whose body comes byte by byte is handed back unread, in time; no token is obtained for it."""
-    status, seconds, issued, requests = tried(DRIPS[fault])
-    assert (status, issued, requests) == (401, 1, 1)
-    assert seconds < SECONDS + 1
+def test_drips_do_not_hold_a_caller(tried):
+    """A refusal whose body comes byte by byte, or not at all, is handed back in time; no token is obtained for it."""
+    faults = [name for name in DRIPS if "body" in name or "chunk" in name or name == "silence until close"]
+    with ThreadPoolExecutor(len(faults)) as pool:  # all at once: each waits most of the time
+        found = dict(zip(faults, pool.map(lambda name: tried(DRIPS[name]), faults), strict=True))
+    for name, (status, seconds, issued, requests) in found.items():
+        assert (status, issued, requests) == (401, 1, 1), name
+        assert seconds < SECONDS + 1 + BUSY, name
 
 
 @READ_IN_PART

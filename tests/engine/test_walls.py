@@ -166,9 +166,30 @@ def test_no_thread_to_be_had_is_said_on_an_event_loop(monkeypatch):
             begun = time.monotonic()
             with pytest.raises(TokenTransportError, match="limit of threads"):
                 await auth.atoken()
+            with pytest.raises(TokenTransportError, match="limit of threads"):
+                await krauth_httpx.OAuth2Auth.adiscover("https://login.example", "client", "s3cret-of-it")
             return time.monotonic() - begun
 
     assert asyncio.run(main()) < 2
+
+
+def test_no_thread_to_be_had_is_no_matter_to_a_refusal(monkeypatch):
+    """Observers are left out where no thread can be had; the answer of the API is handed back all the same."""
+    import krauth_requests
+    from krauth.provider import Rule
+
+    class Key(krauth_requests.MelomingAPIKey):
+        errors = {(401, "INVALID_API_KEY"): Rule("make another key")}  # noqa: RUF012  as providers write it
+
+    def start(thread):
+        raise RuntimeError("can't start new thread")
+
+    auth = Key("mlm_test_0123456789", base_url="https://api.example")
+    monkeypatch.setattr("krauth._engine.process.tellers", Workers())
+    monkeypatch.setattr(threading.Thread, "start", start)
+    body = '{"code": "INVALID_API_KEY"}'
+    call = ("GET", "https://api.example/v1")
+    assert auth.refused(*call, 401, {}, body, auth.headers(*call)) is None
 
 
 ORDER = contextvars.ContextVar("order", default="nobody's")

@@ -7,6 +7,7 @@ import pytest
 from krauth import ConfigurationError, HTTPResponse
 from krauth._oauth.metadata import process_metadata
 from krauth._values.origin import parse_origin
+from krauth.oauth2 import fetch_metadata
 
 ISSUER = "https://login.example.com"
 
@@ -128,3 +129,9 @@ def test_pkce_that_is_denied(methods):
     assert process_metadata(ISSUER, answer)
     for says in ({}, {"code_challenge_methods_supported": ["plain", "S256"]}):
         assert process_metadata(ISSUER, document(**says), {"user": "mina"})
+
+
+def test_an_answer_that_is_none():
+    """A `token_transport` that returns no `HTTPResponse` is named, as it is for token requests."""
+    with pytest.raises(ConfigurationError, match="token_transport returned NoneType"):
+        fetch_metadata(lambda request: None, ISSUER, {})

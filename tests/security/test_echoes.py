@@ -123,6 +123,15 @@ def test_echoes(exchange, echo, place, status):
         assert status == 200
 
 
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+def test_a_short_code(place):
+    """A code too short to be blotted out takes the server's whole text with it."""
+    request, process = token_errors(POST, prepare_code_request(POST, "qx7Zk", SIGN_IN))
+    with pytest.raises(KrauthError) as failure:
+        process(HTTPResponse(400, {}, json.dumps(place(joined(request))).encode()))
+    assert "qx7Zk" not in f"{failure.value} {vars(failure.value)!r}"
+
+
 @pytest.mark.parametrize(
     "body",
     [

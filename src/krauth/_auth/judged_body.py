@@ -16,34 +16,40 @@ MAX_CODINGS = 4
 
 
 class Watch:
-    """Breaks a connection off where reading goes on for too long: no timeout ends a line that comes byte by byte.
+    """Breaks a connection off where reading goes on for too long.
+
+    The timeout of a library counts from byte to byte, and a user may have set none.
 
     Args:
         connection: The socket, or `None` where there is nothing to watch.
         seconds: After which it is broken off, unless `end` was called.
+
+    Attributes:
+        broke_off: Whether it broke the connection off: what was read is not the whole body.
     """
 
-    __slots__ = ("_connection", "_lock", "_timer")
+    __slots__ = ("_connection", "_lock", "broke_off")
 
     def __init__(self, connection: Any, seconds: float) -> None:
         self._connection = connection
         self._lock = threading.Lock()
-        self._timer: threading.Timer | None = None
+        self.broke_off = False
         if connection is not None:
-            self._timer = threading.Timer(seconds, self._break_off)
-            self._timer.daemon = True
-            self._timer.start()
+            from .._engine.process import workers
+            from .._engine.workers import NoThread
+
+            with contextlib.suppress(NoThread):  # no thread to be had: then the timeout of the user's client counts
+                workers.after(seconds, self._break_off, "refusals")
 
     def end(self) -> None:
         """Let the connection live."""
         with self._lock:
             self._connection = None
-        if self._timer is not None:
-            self._timer.cancel()
 
     def _break_off(self) -> None:
         with self._lock:
             if self._connection is not None:
+                self.broke_off = True
                 with contextlib.suppress(OSError):
                     self._connection.shutdown(2)  # socket.SHUT_RDWR
 

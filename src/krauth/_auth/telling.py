@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any
 
 from .._values.origin import parse_origin
@@ -16,14 +15,11 @@ def emit(auth: Any, kind: Kind, detail: str) -> None:
     if auth._source is not None:
         auth._source.tell(kind, detail)
         return
-    from .._engine.process import call
-    from .._plugins import notify
+    from .._engine.process import publish
     from .._values.clock import current_clock
-    from .._values.event import TokenEvent, write
+    from .._values.event import TokenEvent
 
-    event = TokenEvent(kind, type(auth).__name__, belongs(auth), current_clock().time(), detail=detail)
-    write(event)
-    call(functools.partial(notify, event))
+    publish(TokenEvent(kind, type(auth).__name__, belongs(auth), current_clock().time(), detail=detail))
 
 
 def warn_withheld(auth: Any, url: str) -> None:

@@ -18,7 +18,7 @@ from .._values.exceptions import (
     without_frames,
 )
 from .._values.loops import running_loop, running_trio
-from .._values.messages import HTTPRequest, HTTPResponse
+from .._values.messages import HTTPRequest, HTTPResponse, require_response
 from .._values.reasons import safe_reason
 from .run import SentRequest
 from .steps import Acquire, Emit, Load, Release, Save, Send, Sleep, Step
@@ -83,12 +83,7 @@ class Driver:
             self._owner.threads.submit(self._resume_in_context, self._lane)
         except NoThread as error:
             if running_trio() is not None or running_loop() is not None:
-                self._end(
-                    TokenTransportError(
-                        f"the token could not be refreshed: {error}; the process has reached its limit of threads"
-                        " (ulimit -u, or the limit of the container), or is about to end"
-                    )
-                )
+                self._end(error.as_transport_error())
             else:
                 self._resume_in_context()
 
@@ -225,12 +220,7 @@ class Driver:
             raise TokenTransportError(f"the token request to {endpoint} failed: {safe_reason(error)}") from (
                 without_frames(error)
             )
-        if not isinstance(response, HTTPResponse):
-            raise ConfigurationError(
-                f"token_transport returned {type(response).__name__}, not a krauth.HTTPResponse"
-                " (a coroutine function can't be one: it is called in a worker thread)"
-            )
-        return response
+        return require_response(response)
 
 
 def _note(store: TokenStore, error: TokenStoreError | None) -> None:

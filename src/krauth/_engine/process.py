@@ -17,6 +17,7 @@ from .._plugins import notify
 from .._values.clock import Skews
 from .._values.event import TokenEvent, write
 from .._values.exceptions import without_frames
+from .._values.loops import running_loop, running_trio
 from .run import Run
 from .workers import NoThread, Workers
 
@@ -91,7 +92,10 @@ def reset() -> None:
 
 
 def call(function: Callable[[], T], way: object = None) -> Run[T]:
-    """Call a blocking function in a worker thread; the run ends with its result or its error."""
+    """Call a blocking function in a worker thread; the run ends with its result or its error.
+
+    Where no thread can be had, the function is called in this one, or on an event loop not at all.
+    """
     run: Run[T] = Run(way)
 
     def work() -> None:
@@ -101,7 +105,13 @@ def call(function: Callable[[], T], way: object = None) -> Run[T]:
         except BaseException as error:  # noqa: BLE001  callers must not be left waiting
             run.finish(without_frames(error))
 
-    workers.submit(functools.partial(run.context.run, work), ("call", id(way)))
+    try:
+        workers.submit(functools.partial(run.context.run, work), ("call", id(way)))
+    except NoThread as error:
+        if running_trio() is not None or running_loop() is not None:
+            run.finish(error.as_transport_error())
+        else:
+            run.context.run(work)
     return run
 
 
@@ -132,6 +142,11 @@ def tell(step: Emit, credentials: Credentials, now: float, run: Run[Any] | None,
         status,
         run.cause if run is not None else None,
     )
+    publish(event, own)
+
+
+def publish(event: TokenEvent, own: Workers | None = None) -> None:
+    """Write an event to the log now, and hand it to the thread of the observers."""
     write(event)
     if own is None and tellers.waiting("observers") >= MAX_EVENTS:
         return  # an observer hangs; the log has the event

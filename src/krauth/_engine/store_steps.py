@@ -60,6 +60,7 @@ class StoreSteps:
         *,
         key: str | None = None,
         requests: int = 1,
+        required: bool = False,
     ) -> None:
         """Begin with nothing read.
 
@@ -70,10 +71,12 @@ class StoreSteps:
             ahead: Returns the seconds that the token endpoint's clock is ahead of ours, as last measured.
             key: The entry; `None`: the entry of the credentials. Any other can be done without.
             requests: How many requests are sent under one lease.
+            required: Whether a store that fails is an error in every case.
         """
         self._clock, self._key, self._ahead = clock, key, ahead
         # A refresh token that was spent is lost if its successor is not saved. All other tokens can be had again.
-        self._may_do_without = key is not None or not (credentials.uses_refresh_token or policy.require_store)
+        required = required or credentials.uses_refresh_token or policy.require_store
+        self._may_do_without = key is not None or not required
         self._seconds = requests * policy.attempt_timeout + LEASE_MARGIN
         self._former_keys = credentials.former_keys if key is None else ()
         self._version: str | None = None

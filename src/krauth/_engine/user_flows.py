@@ -34,8 +34,9 @@ class UserFlows:
     def __init__(self, credentials: Credentials, policy: RefreshPolicy, clock: Clock, skew: Skews, held: Held) -> None:
         self._credentials, self._policy, self._clock, self._skew = credentials, policy, clock, skew
         self.held = held
+        # A caller who sets, revokes or forgets a token means the entry in the store, so that its failure is told.
         self._store = StoreSteps(
-            credentials, policy, clock, lambda: skew.settled(credentials.token_endpoint), requests=2
+            credentials, policy, clock, lambda: skew.settled(credentials.token_endpoint), requests=2, required=True
         )
 
     def exchange(self, client: OAuth2Credentials, code: str, request: AuthorizationRequest) -> Flow[Held]:
@@ -43,6 +44,7 @@ class UserFlows:
 
         Raises:
             TokenError: The server refused, failed or could not be reached; the user has to start again.
+            AuthorizationRequired: Another process revoked the user's token meanwhile; the new one is revoked, too.
             TokenStoreError: The token could not be saved. It is revoked, where the server can, and never used.
         """
         yield from self._lease()
@@ -63,9 +65,11 @@ class UserFlows:
             token = Token("none", now, now, refresh_token=successor.reveal())
         try:
             held = yield from self._put(Record(token))
-        except TokenStoreError as error:
+        except KrauthError as error:
             yield from self._store.release()
             yield from discard(client, self._clock, self._skew, self._policy, token)
+            if not isinstance(error, TokenStoreError):
+                raise
             raise TokenStoreError(
                 f"the user authorized, but the token could not be saved ({error}); once the store works again,"
                 " let the user start again: the code is spent"
@@ -99,13 +103,8 @@ class UserFlows:
             KrauthError: It failed; the store still holds the token, so that it can be repeated.
         """
         yield from self._lease()
-        record = self._store.record
-        stored = Held(record.token if record is not None else None, number_of(record, self.held))
-        newest = stored if stored.token is not None and stored.number >= self.held.number else self.held
         try:
-            if newest.token is not None:
-                yield from revoke_token(client, self._clock, self._skew, self._policy, newest.token)
-            held = yield from self._put(Record(revoked_at=self._clock.time()))
+            held = yield from self._put(Record(revoked_at=self._clock.time()), client)
         except KrauthError:
             yield from self._store.release()
             raise
@@ -132,9 +131,19 @@ class UserFlows:
                 raise TokenStoreError("another process has held the lease of this token all the while; call again")
             yield Sleep(MAX_POLL)
 
-    def _put(self, record: Record) -> Flow[Held]:
-        """Save a record with the next number: the user has just said that it replaces the stored one."""
+    def _put(self, record: Record, revoking: OAuth2Credentials | None = None) -> Flow[Held]:
+        """Save a record with the next number: the user has just said that it replaces the stored one.
+
+        Args:
+            record: What to save.
+            revoking: Whose newest token is revoked before that; `None`: none is.
+        """
+        begun_at, revoked = number_of(self._store.record, self.held), None
         for attempt in range(self._policy.attempts):
+            # Again after a conflict: the lease ended, and another process obtained a token meanwhile.
+            if revoking is not None and (newest := self._newest().token) is not None and newest != revoked:
+                yield from revoke_token(revoking, self._clock, self._skew, self._policy, newest)
+                revoked = newest
             number = max(self.held.number, number_of(self._store.record, self.held)) + 1
             proof, audience = self._credentials.binding()
             try:
@@ -144,6 +153,8 @@ class UserFlows:
             except StoreConflict as error:
                 yield Emit("conflict", detail=str(error))
                 yield from self._lease()
+                if record.token is not None and self._was_revoked(begun_at):
+                    raise self._credentials.authorization_required("the token was revoked meanwhile") from None
             except TokenStoreError:
                 if attempt + 1 == self._policy.attempts:
                     raise
@@ -151,6 +162,16 @@ class UserFlows:
             else:
                 return Held(record.token, number)
         raise TokenStoreError("other processes changed the entry again and again, so the token was not saved")
+
+    def _newest(self) -> Held:
+        record = self._store.record
+        stored = Held(record.token if record is not None else None, number_of(record, self.held))
+        return stored if stored.token is not None and stored.number >= self.held.number else self.held
+
+    def _was_revoked(self, since: int) -> bool:
+        """Whether a token was revoked after the entry had the number `since`. A revocation wins."""
+        record = self._store.record
+        return record is not None and record.revoked_at is not None and number_of(record, self.held) > since
 
 
 def introspect(

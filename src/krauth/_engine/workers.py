@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from .._values.clock import Stopwatch
 from .._values.event import logger
-from .._values.exceptions import trace_of
+from .._values.exceptions import TokenTransportError, trace_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 
 class NoThread(RuntimeError):
     """The system has no thread left, or the interpreter is shutting down."""
+
+    def as_transport_error(self) -> TokenTransportError:
+        """Return the error for callers on an event loop, which can't do the work in their own thread."""
+        return TokenTransportError(
+            f"the request could not be sent: {self}; the process has reached its limit of threads (ulimit -u, or the"
+            " limit of the container), or is about to end"
+        )
 
 
 class _Stopped(BaseException):

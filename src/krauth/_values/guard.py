@@ -60,8 +60,8 @@ class Holder:
 
     _known: object
 
-    def _hold(self, *secrets: str | None) -> None:
-        object.__setattr__(self, "_known", tuple(know(secret) for secret in secrets if secret))
+    def _hold(self, *secrets: str | None, short: bool = False) -> None:
+        object.__setattr__(self, "_known", tuple(know(secret, short=short) for secret in secrets if secret))
 
 
 _Refs = tuple["weakref.ref[Known]", ...]

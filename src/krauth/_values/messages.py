@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import parse_qsl
 
+from .exceptions import ConfigurationError
 from .guard import Holder
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ class HTTPRequest(Holder):
     timeout: float = 10.0
 
     def __post_init__(self) -> None:
-        self._hold(*_secrets_in(self.headers, self.body))
+        # `short`: a code of six letters can't be blotted out, so that a server's text with it is left out.
+        self._hold(*_secrets_in(self.headers, self.body), short=True)
 
     def within(self, seconds: float) -> HTTPRequest:
         """Return the same request with another timeout."""
@@ -114,6 +116,16 @@ class HTTPResponse:
 
     def __deepcopy__(self, memo: object) -> HTTPResponse:
         return self
+
+
+def require_response(value: object) -> HTTPResponse:
+    """Return what a token transport returned, or raise `ConfigurationError` where it is no answer."""
+    if isinstance(value, HTTPResponse):
+        return value
+    raise ConfigurationError(
+        f"token_transport returned {type(value).__name__}, not a krauth.HTTPResponse"
+        " (a coroutine function can't be one: it is called in a worker thread)"
+    )
 
 
 def _secrets_in(headers: Mapping[str, str], body: bytes) -> Iterator[str]:
