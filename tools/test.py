@@ -20,7 +20,6 @@ PARTS = [
         "tests/conformance/test_suspended.py",
         "tests/security",
         "tests/cli",
-        "tests/adapters",
     ],
     ["tests/conformance", "tests/model", "tests/fleet"],
     ["tests/stores", "tests/oauth", "tests/interop", "tests/docs", "tests/sandbox"],

@@ -103,6 +103,23 @@ def test_a_body_that_can_be_sent_once_waits_for_the_new_token_in_the_window():
     assert rig.server.count == 2
 
 
+def test_a_body_that_can_be_sent_once_waits_also_if_the_refresh_is_over_at_once(monkeypatch):
+    """The background refresh ends between two looks at the token: the call is not given the old one."""
+    rig, peek = Rig(), TokenSource.peek
+
+    def slow_peek(source, transport):
+        found = peek(source, transport)
+        rig.workers.run()
+        return found
+
+    rig.get()
+    rig.clock.advance(3600 - WINDOW)
+    monkeypatch.setattr(TokenSource, "peek", slow_peek)
+    assert rig.source.peek_with_life_left(rig) is None
+    assert rig.workers.finish(rig.start()).token.access_token == "access-2"
+    assert rig.server.count == 2
+
+
 def test_a_body_that_can_be_sent_once_gets_the_old_token_when_there_is_no_new_one():
     """A failed refresh in the window bothers nobody, not even the call that waited for it."""
     rig = Rig()

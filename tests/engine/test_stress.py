@@ -28,6 +28,7 @@ import krauth_httpx
 import krauth_httpx2
 import krauth_requests
 from krauth import MemoryStore, RefreshPolicy, TokenTransportError
+from krauth._engine.backoff import MEMORY
 
 ADAPTERS = {
     "requests": krauth_requests,
@@ -305,10 +306,12 @@ def test_a_thousand_callers_with_a_wrong_secret_cost_a_handful_of_requests(sandb
     async def main():
         return await asyncio.gather(*(auth.atoken() for _ in range(1000)), return_exceptions=True)
 
+    started = time.monotonic()
     errors = asyncio.run(main())
+    seconds = time.monotonic() - started
     assert {type(error).__name__ for error in errors} == {"InvalidClientError"}
     assert len({id(error) for error in errors}) == 1000
-    assert sandbox.meloming.token_requests == 1
+    assert sandbox.meloming.token_requests <= 1 + seconds / MEMORY
 
 
 # ---- callers that go away ------------------------------------------------------------------------------------------

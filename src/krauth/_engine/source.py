@@ -136,14 +136,13 @@ class TokenSource:
     def peek_with_life_left(self, transport: Transport) -> Snapshot | None:
         """Return the token unless it is about to be refreshed: for a request whose body can be sent only once."""
         snapshot = self.peek(transport)
-        if self._usable() is TokenState.STALE and self._may_refresh_in_background(transport):
-            return None
-        return snapshot
+        is_stale = snapshot is not None and snapshot.state(self.monotonic(), self.time()) is not TokenState.FRESH
+        return None if is_stale and self._may_refresh_in_background(transport) else snapshot
 
     @property
     def current(self) -> Token | None:
         """The newest token in memory, even if it has expired."""
-        return self.snapshot.held.token if self.snapshot is not None else None
+        return self._held.token
 
     # Waiting.
 
@@ -241,14 +240,13 @@ class TokenSource:
     ) -> Run[Snapshot]:
         snapshot = self.snapshot
         run: Run[Snapshot] = Run(transport.way, refused, self.monotonic(), forced=forced, cause=cause)
-        held = snapshot.held if snapshot is not None else Held(None, self._memory.number)
         start = Start(
             self.credentials,
             self.policy,
             self.clock,
             process.skew,
             process.proven,
-            held,
+            self._held,
             self._usable(),
             refused=refused,
             forced=forced,
@@ -270,8 +268,7 @@ class TokenSource:
     ) -> Run[Token | None]:
         """Drive a flow that replaces the token; the run ends with the new token, or with the flow's error."""
         run: Run[Token | None] = Run(transport.way, requests_beyond=2)
-        held = self.snapshot.held if self.snapshot is not None else Held(None, self._memory.number)
-        steps = flow(UserFlows(self.credentials, self.policy, self.clock, process.skew, held))
+        steps = flow(UserFlows(self.credentials, self.policy, self.clock, process.skew, self._held))
 
         def finish(outcome: Held | BaseException) -> None:
             if isinstance(outcome, BaseException):
@@ -316,8 +313,7 @@ class TokenSource:
         made = self._make_snapshot(held.token, held.number, is_adopted=run.request.attempt is None)
         with process.lock:
             is_current = self._run is run
-            newest = self.snapshot.held.number if self.snapshot is not None else self._memory.number
-            if is_current or held.number > newest:
+            if is_current or held.number > self._held.number:
                 self.snapshot = made
                 self._memory = Memory(self._memory.number, hopeless=self._memory.hopeless)
                 if run.refused == held.token.access_token:
@@ -389,6 +385,12 @@ class TokenSource:
             self._memory = Memory(self._memory.number)
 
     # Rules about now.
+
+    @property
+    def _held(self) -> Held:
+        """The newest token known, with its number."""
+        snapshot = self.snapshot
+        return Held(None, self._memory.number) if snapshot is None else snapshot.held
 
     def _running(self) -> Run[Snapshot] | None:
         run = self._run
