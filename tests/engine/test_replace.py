@@ -9,7 +9,7 @@ import pytest
 from krauth import AuthorizationRequired, TokenStoreError
 from krauth._engine.rules import Held
 from krauth._oauth.authorization import AuthorizationRequest
-from krauth._values.record import Record
+from krauth._values.record import MAX_NUMBER, Record
 from krauth._values.token import Token
 
 from ._rig import NOW, Rig, answer, machine, person
@@ -113,3 +113,16 @@ def test_a_store_that_fails_is_told_also_of_a_clients_own_token(flow):
     assert isinstance(rig.workers.finish(run), TokenStoreError)
     assert rig.peek() == "access-1"
     assert not revoked(rig.server.requests)
+
+
+@pytest.mark.parametrize("make", [person, machine])
+def test_a_forged_number_keeps_no_later_record_from_being_read(make):
+    """After the last number the numbers begin anew."""
+    rig = Rig(make(**ENDPOINTS))
+    old = Token("old", NOW - 1, NOW - 9, refresh_token="refresh-old")
+    rig.server.refresh_tokens["refresh-old"] = "good"
+    rig.store.put(rig.credentials.key, old, number=MAX_NUMBER - 1)
+    assert rig.get() == "access-1"
+    assert rig.store.record(rig.credentials.key).number == 1
+    assert rig.get(refused="access-1") == "access-2"
+    assert rig.store.record(rig.credentials.key).number == 2

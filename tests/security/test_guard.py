@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import krauth
-from krauth import HTTPRequest, HTTPResponse, KrauthError, Token, TokenEndpointError, TokenEvent
+from krauth import HTTPRequest, HTTPResponse, KrauthError, Token, TokenEndpointError, TokenEvent, TokenStoreError
 from krauth._oauth.grants import prepare_form_request, prepare_json_request
 from krauth._values import event as events
 from krauth._values import guard
@@ -363,6 +363,14 @@ def test_keys_are_shown_without_what_tells_secrets():
     key = "naver|https://a.example|client_id=%242a%2404%24abcdefghijklmnopqrstuu|type=SELF|secret=0123456789abcdef"
     event = TokenEvent("obtained", "naver", key, 0.0)
     assert event.key == "naver|https://a.example|client_id=%242a%…uu|type=SELF"
+    key = "oauth2|https://a.example|client_id=a|path=t|parameters=0123456789abcdef|headers=0123456789abcdef"
+    assert TokenEvent("obtained", "oauth2", key, 0.0).key == "oauth2|https://a.example|client_id=a|path=t"
+
+
+def test_a_key_in_a_message_is_shown_like_any_other():
+    """A store that quotes a key tells no fingerprint with it."""
+    error = TokenStoreError("the entry oauth2|https://a.example|client_id=a|secret=0123456789abcdef in x; 'k|secret=0f'.")
+    assert str(error) == "the entry oauth2|https://a.example|client_id=a in x; 'k'."
 
 
 # Objects.

@@ -33,6 +33,7 @@ from .rules import (
     Decision,
     Held,
     decide,
+    next_number,
     number_of,
     window_of,
 )
@@ -206,7 +207,7 @@ class Knowledge:
         return token.expires_in(start.clock.time()) > 0
 
     def _successor(self, token: Token) -> Held:
-        return Held(token, max(self.held.number, number_of(self._store.record, self.held)) + 1)
+        return Held(token, next_number(max(self.held.number, number_of(self._store.record, self.held))))
 
     # The token is made durable.
 

@@ -13,6 +13,7 @@ from .._values.exceptions import (
     TokenStoreError,
     TokenTransportError,
 )
+from .._values.record import MAX_NUMBER
 from .._values.token import TokenState
 
 if TYPE_CHECKING:
@@ -77,6 +78,15 @@ def number_of(record: Record | None, held: Held) -> int:
     if record.token.access_token == held.token.access_token:
         return held.number
     return held.number + 1 if record.token.obtained_at >= held.token.obtained_at else max(0, held.number - 1)
+
+
+def next_number(number: int) -> int:
+    """Return the number of the token after the one with this number.
+
+    No token comes by right to the end of the numbers. A record that says so is forged, and must not keep every later
+    record from being read: then the numbers begin anew.
+    """
+    return number + 1 if number + 1 < MAX_NUMBER else 1
 
 
 def decide(ours: TokenState, stored: TokenState) -> Decision:

@@ -13,7 +13,7 @@ from .._values.record import Record
 from .._values.token import Token
 from .asking import ask, server_time
 from .revoking import discard, revoke_token
-from .rules import BACKOFF, MAX_POLL, Held, number_of
+from .rules import BACKOFF, MAX_POLL, Held, next_number, number_of
 from .steps import Emit, Sleep
 from .store_steps import StoreSteps
 
@@ -144,7 +144,7 @@ class UserFlows:
             if revoking is not None and (newest := self._newest().token) is not None and newest != revoked:
                 yield from revoke_token(revoking, self._clock, self._skew, self._policy, newest)
                 revoked = newest
-            number = max(self.held.number, number_of(self._store.record, self.held)) + 1
+            number = next_number(max(self.held.number, number_of(self._store.record, self.held)))
             proof, audience = self._credentials.binding()
             try:
                 yield from self._store.save(

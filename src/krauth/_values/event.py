@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from .exceptions import bare
-from .guard import clean, shown_key
+from .guard import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -117,7 +117,7 @@ class TokenEvent(_Fields):
             cls,
             kind,
             provider,
-            clean(shown_key(key)),
+            clean(key),
             at,
             expires_in,
             None if detail is None else clean(detail),

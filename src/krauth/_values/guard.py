@@ -37,6 +37,9 @@ _OUR_WORDS = {
 }
 
 _CODE = r"[A-Za-z0-9._-]{1,64}|urn:[A-Za-z0-9:._-]{1,96}"
+#: Parts of a store key: what tells secrets apart, and the values of ids. A store's message may quote a key.
+_KEY_FINGERPRINT = re.compile(r"\|(?:secret|proof|headers|parameters|sha256)=[^|\s,;:'\")\]]*")
+_KEY_ID = re.compile(r"(?<=\|client_id=)[^|\s,;:'\")\]]+|(?<=\|application=)[^|\s,;:'\")\]]+")
 #: RFC 3986 §2.3.
 _UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 
@@ -187,7 +190,7 @@ def clean(text: str, limit: int = MAX_TEXT) -> str:
     if type(text) is _Clean and len(text) <= limit:
         return text
     is_cut = len(text) > _MAX_READ
-    text = blot(str(text[:_MAX_READ]))
+    text = shown_key(blot(str(text[:_MAX_READ])))
     text = visible(text[:-_MAX_CUT] if is_cut else text)
     return _Clean(text if len(text) <= limit and not is_cut else text[: limit - 1] + "…")
 
@@ -240,9 +243,8 @@ def shorten_id(value: str) -> str:
 
 
 def shown_key(key: str) -> str:
-    """Return a store key as it is shown: ids shortened, and without what tells secrets apart."""
-    parts = [part for part in key.split("|") if not part.startswith(("secret=", "proof=", "sha256="))]
-    return "|".join(f"client_id={shorten_id(part[10:])}" if part.startswith("client_id=") else part for part in parts)
+    """Return a store key as it is shown: ids shortened, and without what tells secrets apart. A text may hold keys."""
+    return _KEY_ID.sub(lambda found: shorten_id(found[0]), _KEY_FINGERPRINT.sub("", key))
 
 
 def _after_fork() -> None:

@@ -10,6 +10,8 @@ from .exceptions import TokenStoreError
 from .token import Token
 
 FORMAT = 1
+#: Numbers of tokens are smaller: a larger one is not read alike by every program (RFC 8259 §6).
+MAX_NUMBER = 1 << 53
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ def _known(kind: type, data: dict[str, Any]) -> dict[str, Any]:
     found = {name: data[name] for name in kind.__dataclass_fields__ if data.get(name) is not None}  # type: ignore[attr-defined]
     for name, value in found.items():
         if name in _WHOLE:
-            fits = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53
+            fits = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MAX_NUMBER
         elif name in _NUMBERS:
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
             fits = is_number and abs(value) < 1e11  # false for NaN, too
