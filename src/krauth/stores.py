@@ -205,7 +205,7 @@ class MemoryStore(TokenStore):
         self._entries: dict[str, tuple[Stored, float | None]] = {}
         self._leases: dict[str, tuple[Lease, float]] = {}
         self._counter = itertools.count(1)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may refresh where it interrupted a refresh
         self._sweep_at = 1024
         _in_memory.add(self)
 
@@ -293,7 +293,7 @@ def clear_memory() -> None:
 
 def _after_fork() -> None:
     for store in _in_memory:
-        store._lock = threading.Lock()
+        store._lock = threading.RLock()
         store._leases.clear()  # the threads that held them stayed in the parent
 
 

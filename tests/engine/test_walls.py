@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextvars
-import signal
+import sys
 import threading
 import time
 
@@ -210,33 +210,38 @@ def test_a_token_request_lands_in_the_context_of_the_call_that_began_it():
     assert seen == ["order 1", "order 2", "order 3"]
 
 
-@pytest.mark.skipif(threading.current_thread() is not threading.main_thread(), reason="signals reach the main thread")
-def test_a_signal_handler_may_want_a_token_at_any_moment():
-    """Also between announcing a refresh and beginning it: the handler begins it, and both get the token."""
-    auth = make("client", lambda request: GOOD)
-    source, found, raised = auth._source, [], []
-    publish = type(source)._publish
+def interrupted_at(number, call, handler):
+    """Call, run the handler in the thread of the call before its line with this number, and return whether it has one."""
+    count = 0
 
-    def handler(number, frame):
-        found.append(auth.token().access_token)
+    def trace(frame, event, argument):
+        nonlocal count
+        if event == "line":
+            count += 1
+            if count == number:
+                handler()
+        return trace
 
-    def interrupted(self, *args):
-        run = publish(self, *args)
-        if not raised:
-            raised.append(True)
-            signal.raise_signal(signal.SIGUSR1)
-        return run
-
-    before = signal.signal(signal.SIGUSR1, handler)
+    before = sys.gettrace()
+    sys.settrace(lambda frame, *_: trace if "/krauth/_engine/" in frame.f_code.co_filename else None)
     try:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(type(source), "_publish", interrupted)
-            begun = time.monotonic()
-            assert auth.token().access_token == "good"
-            assert time.monotonic() - begun < 5
+        call()
     finally:
-        signal.signal(signal.SIGUSR1, before)
-    assert found == ["good"]
+        sys.settrace(before)
+    return count >= number
+
+
+@pytest.mark.parametrize("call", ["token", "forget"])
+def test_a_signal_handler_may_want_a_token_at_any_moment(call):
+    """Wherever a handler, or a `__del__`, interrupts a call, it waits for no lock that this very thread holds."""
+    number, goes_on = 0, True
+    while goes_on:
+        number += 1
+        auth = make("client", lambda request: GOOD, refresh=RefreshPolicy(timeout=3, queue_timeout=3))
+        begun = time.monotonic()
+        goes_on = interrupted_at(number, getattr(auth, call), auth.token)
+        assert time.monotonic() - begun < 3, f"line {number}"
+    assert number > 50
 
 
 def test_an_outcome_counts_once():

@@ -35,11 +35,9 @@ class Watch:
         self._lock = threading.Lock()
         self.broke_off = False
         if connection is not None:
-            from .._engine.process import workers
-            from .._engine.workers import NoThread
+            from .._engine.process import after
 
-            with contextlib.suppress(NoThread):  # no thread to be had: then the timeout of the user's client counts
-                workers.after(seconds, self._break_off, "refusals")
+            after(seconds, self._break_off, "refusals")  # no thread to be had: the timeout of the user's client counts
 
     def end(self) -> None:
         """Let the connection live."""

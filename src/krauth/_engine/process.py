@@ -14,6 +14,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from .._plugins import notify
+from .._values import guard
 from .._values.clock import Skews
 from .._values.event import TokenEvent, write
 from .._values.exceptions import without_frames
@@ -22,7 +23,7 @@ from .run import Run
 from .workers import NoThread, Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable, Iterator
     from typing import TypeVar
 
     from .._oauth.credentials import Credentials
@@ -42,6 +43,8 @@ def _make_tellers() -> Workers:
 
 #: Guards the state of every source; held for microseconds, never across I/O. One lock for all keeps a source small.
 lock = threading.RLock()  # a signal handler may make a request, too
+#: Threads that are about to begin or to announce something; see `is_busy`.
+_busy: set[int] = set()
 workers = Workers()
 tellers = _make_tellers()
 #: The sources that are alive, by what they were made of.
@@ -52,6 +55,35 @@ skew = Skews()
 proven: dict[str, float] = {}
 #: What sources give out in tests instead of their tokens (`krauth.testing.static_token`).
 static: weakref.WeakKeyDictionary[object, Snapshot] = weakref.WeakKeyDictionary()
+
+
+@contextlib.contextmanager
+def busy() -> Iterator[None]:
+    """Mark code that begins or announces something: this thread may hold a lock that other threads need for it."""
+    me = threading.get_ident()
+    if me in _busy:
+        yield
+        return
+    _busy.add(me)
+    try:
+        yield
+    finally:
+        _busy.discard(me)
+
+
+def is_busy() -> bool:
+    """Whether this thread was interrupted in such code: by a signal handler, or by a `__del__`.
+
+    It must not wait for another thread then, which may wait for a lock of this one.
+    """
+    # `_is_owned`: as `threading.Condition` asks it.
+    return threading.get_ident() in _busy or lock._is_owned() or guard._lock._is_owned()  # type: ignore[attr-defined]
+
+
+def after(seconds: float, task: Callable[[], None], lane: Hashable = None) -> None:
+    """Run `task` in a worker thread after `seconds`; never, where no thread can be had."""
+    with contextlib.suppress(NoThread), busy():
+        workers.after(seconds, task, lane)
 
 
 class Everyone:
@@ -105,8 +137,12 @@ def call(function: Callable[[], T], way: object = None) -> Run[T]:
         except BaseException as error:  # noqa: BLE001  callers must not be left waiting
             run.finish(without_frames(error))
 
+    if is_busy():
+        run.context.run(work)
+        return run
     try:
-        workers.submit(functools.partial(run.context.run, work), ("call", id(way)))
+        with busy():
+            workers.submit(functools.partial(run.context.run, work), ("call", id(way)))
     except NoThread as error:
         if running_trio() is not None or running_loop() is not None:
             run.finish(error.as_transport_error())
@@ -150,7 +186,7 @@ def publish(event: TokenEvent, own: Workers | None = None) -> None:
     write(event)
     if own is None and tellers.waiting("observers") >= MAX_EVENTS:
         return  # an observer hangs; the log has the event
-    with contextlib.suppress(NoThread):
+    with contextlib.suppress(NoThread), busy():
         (own or tellers).submit(functools.partial(contextvars.copy_context().run, notify, event), "observers")
 
 

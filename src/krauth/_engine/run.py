@@ -28,6 +28,8 @@ U = TypeVar("U")
 
 #: Seconds that a caller waits beyond the flow's deadline, so that the flow's error comes first: it says more.
 GRACE = 1.0
+#: Seconds that a blocking caller waits at once at most.
+SLICE = 1.0
 
 
 class Transport(Protocol):
@@ -212,7 +214,8 @@ class Run(Generic[T]):
         while True:
             left = self.overdue_at(policy) - Stopwatch.now()
             try:
-                return self.future.result(max(0.0, left))
+                # Slices: a signal handler that waits for the same run takes the call that would wake this thread.
+                return self.future.result(min(max(0.0, left), SLICE))
             except TimeoutError:
                 if self.overdue_at(policy) <= Stopwatch.now():
                     return self._too_late(policy)

@@ -196,17 +196,17 @@ class TokenSource:
             cause: For events, where nothing was refused.
         """
         sender: Sender | None = None
-        if process.lock._is_owned():  # type: ignore[attr-defined]  # as `threading.Condition` asks it
-            # A signal handler, or a `__del__`, interrupted this very code: the end of a refresh waits for the lock.
+        if process.is_busy():
             return self._refresh_here(transport, refused, forced)
         while True:
-            with process.lock:
-                run = self._answer(transport.way, refused, forced)
-                if run is None and sender is not None:
-                    run = self._publish(transport, sender, refused, forced, cause)
-            if run is not None:
-                run.ensure_begun()
-                return run
+            with process.busy():
+                with process.lock:
+                    run = self._answer(transport.way, refused, forced)
+                    if run is None and sender is not None:
+                        run = self._publish(transport, sender, refused, forced, cause)
+                if run is not None:
+                    run.ensure_begun()
+                    return run
             sender = transport.open()  # not under the lock: it is the user's
 
     def _answer(self, way: object, refused: str | None, forced: bool) -> Run[Snapshot] | None:
@@ -230,6 +230,8 @@ class TokenSource:
     def _refresh_here(self, transport: Transport, refused: str | None, forced: bool) -> Run[Snapshot]:
         """Refresh in this thread, and tell no other caller of it before it is over."""
         before = self._run
+        if (found := self._answer(transport.way, refused, forced)) is not None and found.future.done():
+            return found
         run = self._publish(transport, transport.open(), refused, forced, None)
         self._run = before
         run.drive_here()
@@ -276,15 +278,20 @@ class TokenSource:
             self.replace(outcome)
             return run.finish(outcome.token)
 
-        run.begin_with(Driver(self, run, transport.open(), steps, finish))
-        run.ensure_begun()
-        return run
+        return self._begin(run, Driver(self, run, transport.open(), steps, finish))
 
     def ask(self, transport: Transport, steps: Flow[T]) -> Run[T]:
         """Drive a flow that changes nothing; the run ends with its result or its error."""
         run: Run[T] = Run(transport.way, requests_beyond=2)
-        run.begin_with(Driver(self, run, transport.open(), steps, run.finish))
-        run.ensure_begun()
+        return self._begin(run, Driver(self, run, transport.open(), steps, run.finish))
+
+    def _begin(self, run: Run[T], driver: Driver) -> Run[T]:
+        run.begin_with(driver)
+        if process.is_busy():
+            run.drive_here()
+            return run
+        with process.busy():
+            run.ensure_begun()
         return run
 
     # The end of a refresh.
@@ -448,7 +455,7 @@ class TokenSource:
         An app that builds one auth object per request would otherwise lose the remembered failure with it.
         """
         if seconds > 0:
-            with contextlib.suppress(NoThread):  # no thread to be had: then the failure is forgotten
+            with contextlib.suppress(NoThread), process.busy():  # no thread to be had: then the failure is forgotten
                 self.threads.after(seconds, functools.partial(_let_go, self))
 
     def keep_warm(self, transport: Transport) -> None:

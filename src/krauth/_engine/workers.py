@@ -72,6 +72,7 @@ class Workers:
         #: Lanes with a task that may begin now; a lane stands here once for each of them.
         self._queue: deque[_Lane] = deque()
         self._threads = self._idle = self._computing = 0
+        self._computed = threading.Condition()
         self._stopping = False
         self._timers: list[tuple[float, int, Task, Hashable]] = []
         self._order = itertools.count()
@@ -260,17 +261,17 @@ class Workers:
     @contextmanager
     def computing(self) -> Iterator[None]:
         """Mark code that must not be cut off: a signature, which is native code, would abort the whole process."""
-        with self._wakeup:
+        with self._computed:
             if self._stopping and threading.current_thread().daemon:
                 raise _Stopped
             self._computing += 1
         try:
             yield
         finally:
-            with self._wakeup:
+            with self._computed:
                 self._computing -= 1
                 if self._stopping:
-                    self._wakeup.notify_all()
+                    self._computed.notify_all()
 
     def drain(self) -> None:
         """Begin nothing more, and wait for the signatures that are being made: the interpreter is about to end.
@@ -281,5 +282,6 @@ class Workers:
         with self._wakeup:
             self._stopping = True
             self._wakeup.notify_all()
+        with self._computed:
             while self._computing:
-                self._wakeup.wait()
+                self._computed.wait()
