@@ -157,7 +157,7 @@ class OAuth2AuthBase(UserAuth):
         transport = cls.transport_class.over(given.get("token_transport"))
         if blocking:
             transport.check_blocking()
-        return call(functools.partial(fetch_metadata, transport.open(), issuer, given), transport.way)
+        return call(functools.partial(fetch_metadata, transport.open(), issuer, given), transport.way, str(issuer))
 
 
 def _discovery_policy() -> RefreshPolicy:

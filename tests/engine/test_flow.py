@@ -20,7 +20,7 @@ from krauth import (
 from krauth._engine.knowledge import Start
 from krauth._engine.refresh import refresh
 from krauth._engine.rules import LEASE_MARGIN, MAX_POLL, MAX_SHARED_PAUSE, POLL, SHARED_PAUSE, Decision, Held, decide
-from krauth._engine.steps import Acquire, Emit, Load, Release, Save, Send, Sleep
+from krauth._engine.steps import Acquire, Emit, Load, Release, Reread, Save, Send, Sleep
 from krauth._values.clock import Skews
 from krauth._values.exceptions import (
     ConfigurationError,
@@ -72,6 +72,8 @@ def play(known, script):
             if callable(reply):
                 reply = reply(step)
             step = flow.throw(reply) if isinstance(reply, BaseException) else flow.send(reply)
+            if isinstance(step, Reread):
+                step = flow.send(False)
     except StopIteration as end:
         assert len(steps) == len(script), f"it ended early, after {steps}"
         return steps, end.value.error or end.value.held.token

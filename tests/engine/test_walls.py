@@ -99,6 +99,26 @@ def test_four_thousand_cold_sellers_of_a_slow_endpoint_are_served(monkeypatch):
     assert not [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
 
 
+def test_a_silent_issuer_holds_up_its_own_discovery_alone(monkeypatch):
+    """However many callers wait for the metadata of one server, those of another server are fetched at once."""
+    go = threading.Event()
+
+    def send(request):
+        if "silent" in request.url:
+            go.wait(PATIENCE)
+        return HTTPResponse(200, {}, b'{"issuer": "https://login.example", "token_endpoint": "https://login.example/t"}')
+
+    def discover(issuer):
+        auth = krauth_requests.OAuth2Auth
+        return auth._fetch_metadata(issuer, {"token_transport": send, "client_secret": "s"}, blocking=True)
+
+    monkeypatch.setattr("krauth._engine.process.workers", Workers())
+    waiting = [discover("https://silent.example") for _ in range(70)]
+    assert discover("https://login.example").get(RefreshPolicy(timeout=5))["issuer"] == "https://login.example"
+    go.set()
+    assert all(run.future.result(PATIENCE) for run in waiting)
+
+
 def test_the_queue_has_a_limit_and_a_name(go):
     """A caller that got no worker thread in time is told so, and how to change it."""
     policy = RefreshPolicy(timeout=0.2, queue_timeout=0.3)
@@ -242,6 +262,30 @@ def test_a_signal_handler_may_want_a_token_at_any_moment(call):
         goes_on = interrupted_at(number, getattr(auth, call), auth.token)
         assert time.monotonic() - begun < 3, f"line {number}"
     assert number > 50
+
+
+def test_the_exit_does_not_wait_for_a_users_function():
+    """A function that reads the client secret again may hang: it is no signature that must not be cut off."""
+    from krauth._engine import process
+
+    computing = []
+
+    def secret():
+        computing.append(process.workers._computing)
+        return "s3cret-of-it"
+
+    refusal = HTTPResponse(401, {}, b'{"error": "invalid_client"}')
+    auth = krauth_requests.OAuth2Auth(
+        "client",
+        secret,
+        token_endpoint="https://auth.example/token",
+        api_origins="https://api.example",
+        store=MemoryStore(),
+        token_transport=lambda request: refusal,
+    )
+    with pytest.raises(KrauthError):
+        auth.token()
+    assert computing == [0, 0]
 
 
 def test_an_outcome_counts_once():

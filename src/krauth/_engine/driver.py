@@ -21,7 +21,7 @@ from .._values.loops import running_loop, running_trio
 from .._values.messages import HTTPRequest, HTTPResponse, require_response
 from .._values.reasons import safe_reason
 from .run import SentRequest
-from .steps import Acquire, Emit, Load, Release, Save, Send, Sleep, Step
+from .steps import Acquire, Emit, Load, Release, Reread, Save, Send, Sleep, Step
 from .workers import NoThread
 
 if TYPE_CHECKING:
@@ -148,6 +148,8 @@ class Driver:
     def _perform(self, step: Step) -> object:
         if isinstance(step, Send):
             return self._send(step.request)
+        if isinstance(step, Reread):
+            return step.credentials.reread_secret(step.identity)
         if isinstance(step, Emit):
             self._owner.emit(step, self._run)
             return None

@@ -123,10 +123,15 @@ def reset() -> None:
         skew.clear()
 
 
-def call(function: Callable[[], T], way: object = None) -> Run[T]:
+def call(function: Callable[[], T], way: object = None, whose: str = "") -> Run[T]:
     """Call a blocking function in a worker thread; the run ends with its result or its error.
 
     Where no thread can be had, the function is called in this one, or on an event loop not at all.
+
+    Args:
+        function: Raises errors of krauth alone.
+        way: What tells the caller's way to the server from others.
+        whose: The server. One that hangs holds up calls to itself alone.
     """
     run: Run[T] = Run(way)
 
@@ -142,7 +147,7 @@ def call(function: Callable[[], T], way: object = None) -> Run[T]:
         return run
     try:
         with busy():
-            workers.submit(functools.partial(run.context.run, work), ("call", id(way)))
+            workers.submit(functools.partial(run.context.run, work), ("call", whose, id(way)))
     except NoThread as error:
         if running_trio() is not None or running_loop() is not None:
             run.finish(error.as_transport_error())

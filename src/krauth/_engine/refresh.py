@@ -42,7 +42,7 @@ from .rules import (
     number_of,
     shared_pause,
 )
-from .steps import Emit, Sleep
+from .steps import Emit, Reread, Sleep
 
 if TYPE_CHECKING:
     from .._values.token import Token
@@ -74,7 +74,7 @@ def refresh(start: Start) -> Flow[Outcome]:
             continue
         except KrauthError as failure:
             may_be_the_secret = isinstance(failure, TokenError) and failure.may_be_the_secret and not was_reread
-            if may_be_the_secret and credentials.reread_secret(identity):
+            if may_be_the_secret and (yield Reread(credentials, identity)):
                 was_reread, held = True, flow.held  # once: a second refusal is not the old secret's fault
                 flow = _Refresh(start)  # the key of a store's entry depends on the secret
                 flow.held = held

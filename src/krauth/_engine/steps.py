@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import TypeAlias, TypeVar
 
+    from .._oauth.credentials import Credentials
     from .._values.event import Kind
     from .._values.exceptions import KrauthError
     from .._values.messages import HTTPRequest
@@ -65,6 +66,16 @@ class Send(NamedTuple):
     request: HTTPRequest
 
 
+class Reread(NamedTuple):
+    """→ whether the client secret is another one than before: it is read again, by a function of the user's."""
+
+    credentials: Credentials
+    identity: object
+
+    def __repr__(self) -> str:
+        return "Reread(…)"
+
+
 class Sleep(NamedTuple):
     """→ `None`, after `seconds`. `error`: why an attempt failed that is repeated then; the driver tells of it."""
 
@@ -81,7 +92,7 @@ class Emit(NamedTuple):
     detail: str | None = None
 
 
-Step = Load | Save | Acquire | Release | Send | Sleep | Emit
+Step = Load | Save | Acquire | Release | Send | Reread | Sleep | Emit
 
 if TYPE_CHECKING:
     T = TypeVar("T")

@@ -14,7 +14,7 @@ from .._values.token import Token
 from .asking import ask, server_time
 from .revoking import discard, revoke_token
 from .rules import BACKOFF, MAX_POLL, Held, next_number, number_of
-from .steps import Emit, Sleep
+from .steps import Emit, Reread, Sleep
 from .store_steps import StoreSteps
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class UserFlows:
             if successor is None:
                 yield from self._store.release()
                 if error.may_be_the_secret:
-                    client.reread_secret(identity)  # for the next sign-in: a code is never sent again
+                    yield Reread(client, identity)  # for the next sign-in: a code is never sent again
                 raise _once(error) from error.__cause__
             # The code is spent, and there is a refresh token for it: the next call obtains the access token.
             token = Token("none", now, now, refresh_token=successor.reveal())

@@ -79,12 +79,14 @@ def process_introspection_response(credentials: OAuth2Credentials, response: HTT
         InvalidTokenResponse: It is no introspection response.
         TokenEndpointError: It was refused, or the server failed.
     """
-    if response.status != 200:
+    if not 200 <= response.status < 300:
         raise refusal(response, now, credentials.errors, "introspection")
     data = read_json_object(response.body)
     active = data.get("active") if data is not None else None
     if data is None or not isinstance(active, bool):
-        raise InvalidTokenResponse("the introspection endpoint did not say whether the token is active", status=200)
+        raise InvalidTokenResponse(
+            "the introspection endpoint did not say whether the token is active", status=response.status
+        )
     texts = {name: text for name in ("scope", "client_id", "username", "sub") if is_line(text := data.get(name))}
     exp = data.get("exp")
     return TokenInfo(active, exp=float(exp) if is_time(exp) else None, claims=data, **texts)
