@@ -19,7 +19,7 @@ from typing import IO, Any
 import click
 
 from krauth import ConfigurationError, KrauthError, TokenEndpointError
-from krauth._values.guard import visible
+from krauth._values.guard import blot, visible
 from krauth._values.language import default_language, remedies
 
 from ._language import say, translated
@@ -214,6 +214,6 @@ def to_json(value: object, indent: int | None = None) -> str:
 
 
 def printable(text: object, limit: int = 400) -> str:
-    """Return foreign text fit for a terminal: one line, bounded, no control characters."""
-    line = " ".join("".join(char if char.isprintable() else " " for char in str(text)).split())
+    """Return foreign text fit for a terminal: one line, bounded, no control characters, no secret that is known."""
+    line = " ".join("".join(char if char.isprintable() else " " for char in blot(str(text)[:100_000])).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"

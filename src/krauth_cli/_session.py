@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from krauth._values.guard import blot
+
 from ._client import Client, client_options
 from ._failure import Command, Failure, printable, to_json
 from ._language import duration, labelled, refreshable_for, say
@@ -32,7 +34,7 @@ def whoami(target: str | None, as_json: bool, **options: Any) -> None:
     facts = {
         "user": client.user,
         "server": client.name,
-        "scope": token.scope,
+        "scope": None if token.scope is None else printable(token.scope),
         "state": "usable" if usable else "expired",
         "refreshable": refreshable,
         "expires_at": None if token.expires_at is None else int(token.expires_at),
@@ -67,7 +69,7 @@ def introspect(target: str | None, as_json: bool, **options: Any) -> None:
     _token_of(client, record)
     info = auth.introspect()
     if as_json:
-        click.echo(to_json({**info.claims, "active": info.active}))
+        click.echo(blot(to_json({**info.claims, "active": info.active})))
     else:
         click.echo(labelled("active", say("yes" if info.active else "no"), 14))
         for name in ("username", "sub", "client_id", "scope"):
@@ -92,7 +94,7 @@ def logout(target: str | None, local: bool, **options: Any) -> None:
         click.echo(say("no user {user} is signed in to {server}", user=printable(client.user, 100), server=client.name))
         return
     if local:
-        auth._tokens.store.delete(auth._tokens.credentials.key)
+        auth.forget()
         click.echo(say("forgotten here; at the server the token lives until it expires"))
         return
     auth.revoke()

@@ -106,7 +106,9 @@ def test_a_silent_issuer_holds_up_its_own_discovery_alone(monkeypatch):
     def send(request):
         if "silent" in request.url:
             go.wait(PATIENCE)
-        return HTTPResponse(200, {}, b'{"issuer": "https://login.example", "token_endpoint": "https://login.example/t"}')
+        return HTTPResponse(
+            200, {}, b'{"issuer": "https://login.example", "token_endpoint": "https://login.example/t"}'
+        )
 
     def discover(issuer):
         auth = krauth_requests.OAuth2Auth

@@ -518,13 +518,16 @@ def test_logout(sandbox, signed_in, quick):
     quick("whoami", "meloming", code=1)
 
 
-def test_logout_local(sandbox, signed_in, quick):
-    """`logout --local` forgets without a request, for servers that are gone or can't revoke."""
-    signed_in()
+def test_logout_local(sandbox, signed_in, quick, tmp_path):
+    """`logout --local` forgets without a request, and leaves a mark for the processes that hold the token."""
+    where = ("--store", f"sqlite:///{tmp_path}/tokens.db")
+    signed_in(*where)
     before = len(sandbox.meloming.requests)
-    quick("logout", "meloming", "--local")
+    quick("logout", "meloming", "--local", *where)
     assert len(sandbox.meloming.requests) == before
-    quick("whoami", "meloming", code=1)
+    quick("whoami", "meloming", *where, code=1)
+    (entry,) = json.loads(quick("tokens", "list", "--json", *where).stdout)
+    assert entry["state"] == "empty"
 
 
 @pytest.fixture

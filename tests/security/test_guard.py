@@ -369,7 +369,9 @@ def test_keys_are_shown_without_what_tells_secrets():
 
 def test_a_key_in_a_message_is_shown_like_any_other():
     """A store that quotes a key tells no fingerprint with it."""
-    error = TokenStoreError("the entry oauth2|https://a.example|client_id=a|secret=0123456789abcdef in x; 'k|secret=0f'.")
+    error = TokenStoreError(
+        "the entry oauth2|https://a.example|client_id=a|secret=0123456789abcdef in x; 'k|secret=0f'."
+    )
     assert str(error) == "the entry oauth2|https://a.example|client_id=a in x; 'k'."
 
 

@@ -5,7 +5,9 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from krauth_cli._failure import Failure, to_json
+from krauth import Token
+from krauth._oauth.endpoints import TokenInfo
+from krauth_cli._failure import Failure, printable, to_json
 
 HOSTILE = ["\x1b[2J", "\x9b31m", "\u202egpj.exe", "a\r\nkrauth: all is well", "\u2066\u200b\u2028", "\0\x07\x7f"]
 
@@ -34,7 +36,6 @@ def test_values_in_failures(text, capsys):
 @pytest.mark.parametrize("arguments", [["introspect"], ["introspect", "--json"]], ids=" ".join)
 def test_claims(text, arguments, monkeypatch):
     """A server's claims about a token are printed so that they can neither forge a line nor move the cursor."""
-    from krauth._oauth.endpoints import TokenInfo
     from krauth_cli import _session
     from krauth_cli._main import krauth
 
@@ -58,3 +59,12 @@ def test_claims(text, arguments, monkeypatch):
     result = CliRunner().invoke(krauth, [*arguments, "meloming"], env={"LANG": "en_US.UTF-8"})
     assert result.exit_code == 0, result.output
     assert all(line.isprintable() for line in result.output.split("\n")), result.output
+
+
+def test_a_server_that_repeats_a_token_in_its_words():
+    """What a server says of a scope or a user is printed, and shown in a repr, without the secrets in it."""
+    token = Token("canary7f3a-access", None, 0.0, scope="read canary7f3a-access", refresh_token="canary7f3a+refresh/=")
+    info = TokenInfo(True, scope=token.scope, sub=f"of {token.refresh_token}", claims={"note": token.access_token})
+    assert printable(token.scope) == "read <secret>"
+    assert "canary7f3a" not in f"{token!r} {info!r}"
+    assert "claims" not in repr(info)

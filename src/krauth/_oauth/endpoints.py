@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from .._values.checks import is_line, is_time, read_json_object
 from .._values.exceptions import InvalidTokenResponse
+from .._values.guard import clean
 from .grants import refusal
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from .client import OAuth2Credentials
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class TokenInfo:
     """What the server says of a token (RFC 7662 §2.2). Everything but `active` may be missing.
 
@@ -36,7 +37,11 @@ class TokenInfo:
     username: str | None = None
     sub: str | None = None
     exp: float | None = None
-    claims: Mapping[str, object] = field(default_factory=dict, repr=False)
+    claims: Mapping[str, object] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        shown = [f"{name}={getattr(self, name)!r}" for name in self.__dataclass_fields__ if name != "claims"]
+        return clean(f"TokenInfo({', '.join(shown)})")  # a server's words
 
     def __eq__(self, other: object) -> bool:
         # Written out: of two objects that a dataclass compares, pytest shows every field that differs.

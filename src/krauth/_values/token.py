@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from .checks import MAX_TOKEN, is_access_token, is_line, is_time
 from .exceptions import ConfigurationError
-from .guard import Holder
+from .guard import Holder, clean
 
 
 class TokenState(enum.Enum):
@@ -159,7 +159,7 @@ class Token(Holder):
         parts = [self.token_type, f"obtained_at={self.obtained_at:.0f}"]
         parts.append("expires_at=unknown" if self.expires_at is None else f"expires_at={self.expires_at:.0f}")
         if self.scope is not None:
-            parts.append(f"scope={self.scope!r}")
+            parts.append(f"scope={clean(self.scope)!r}")  # a server's words
         if self.refresh_token is not None:
             parts.append("with refresh token")
         return f"<Token {', '.join(parts)}>"
