@@ -23,6 +23,11 @@ _SINGLE_QUOTES = "put it in single quotes there, NAVER_COMMERCE_CLIENT_SECRET='$
 #: Faults of a secret of the wrong shape: a pattern that finds the fault, and the advice. `{n}`: its length.
 _FAULTS = (
     (
+        r"^\$\{?[A-Za-z_]\w*\}?$",
+        "client_secret is the name of a variable, which no program has replaced by its value; write the value there,"
+        " in single quotes",
+    ),
+    (
         r"\\\$",
         "client_secret holds \\$: the backslashes are for a shell, and the program that read the secret keeps them;"
         " write each $ without a backslash there",

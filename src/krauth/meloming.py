@@ -14,7 +14,7 @@ from ._auth.user_auth import UserAuth
 from ._oauth.client import OAuth2Credentials
 from ._oauth.credentials import ErrorTable, Rule
 from ._values import secret as secret_module
-from ._values.checks import read_env, refuse_quotes, require_env, require_text
+from ._values.checks import check_flag, read_env, refuse_quotes, require_env, require_text
 from ._values.exceptions import (
     ConfigurationError,
     InvalidClientError,
@@ -84,6 +84,8 @@ ERRORS: ErrorTable = {
 def check_api_key(value: object) -> Secret:
     """Return an API key as a `Secret`, or raise `ConfigurationError` when it can't be one; never quotes it."""
     value = hide(value)
+    if value is not None and hasattr(value.reveal(), "get_secret_value"):  # pydantic.SecretStr
+        value = hide(value.reveal().get_secret_value())
     if value is None or value.reveal() == "":
         raise ConfigurationError("api_key is empty; set MELOMING_API_KEY")
     if not isinstance(value.reveal(), str):
@@ -209,6 +211,7 @@ class MelomingOAuthBase(_MelomingFields, UserAuth):
     user = Fixed(lambda auth: auth._client.user)
     scope = Fixed(lambda auth: auth._client.scope)
     redirect_uri = Fixed(lambda auth: auth._client.redirect_uri)
+    anonymous_reads = Fixed(lambda auth: bool(auth.anonymous_methods))
 
     def __init__(
         self,
@@ -255,7 +258,7 @@ class MelomingOAuthBase(_MelomingFields, UserAuth):
         secret, key, identifier = hide(client_secret), hide(api_key), hide(client_id)
         del client_secret, api_key, client_id
         self._set_fields(key, version)
-        if anonymous_reads:
+        if check_flag(anonymous_reads, "anonymous_reads"):
             self.anonymous_methods = READ_METHODS
         credentials = MelomingCredentials(
             cast("Secret", identifier),

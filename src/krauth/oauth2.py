@@ -33,6 +33,12 @@ class OAuth2AuthBase(UserAuth):
     user = Fixed(lambda auth: auth._client.user)
     scope = Fixed(lambda auth: auth._client.scope)
     redirect_uri = Fixed(lambda auth: auth._client.redirect_uri)
+    api_origins = Fixed(lambda auth: tuple(map(str, auth._origins)))
+    token_endpoint = Fixed(lambda auth: auth._client.token_endpoint)
+    authorization_endpoint = Fixed(lambda auth: auth._client.authorization_endpoint)
+    revocation_endpoint = Fixed(lambda auth: auth._client.revocation_endpoint)
+    introspection_endpoint = Fixed(lambda auth: auth._client.introspection_endpoint)
+    client_auth = Fixed(lambda auth: auth._client.client_auth)
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ must hold: what is wrong, and what to do. No message quotes a secret.
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib
 import os
 import pickle
@@ -102,6 +103,13 @@ NAVER = {
     "base_url with a query": ({"base_url": "https://a.example/?x=1"}, "no query and no fragment"),
     "base_url with a password": ({"base_url": f"https://u:{OTHER}@a.example"}, "must not hold a user name or password"),
     "base_url a number": ({"base_url": 1}, "must be a URL such as 'https://"),
+    "base_url a URL object": ({"base_url": httpx.URL("https://a.example")}, "must be a URL such as", "not URL"),
+    "id is a variable's name": (
+        {"client_id": "$NAVER_COMMERCE_CLIENT_ID"},
+        "no program has replaced",
+        "the value there",
+    ),
+    "secret is a variable's name": ({"client_secret": "${NAVER_SECRET}"}, "no program has replaced", "single quotes"),
     "base_url empty": ({"base_url": ""}, "must be a URL such as 'https://"),
     "store a number": ({"store": 3}, "must be a TokenStore or a URL such as 'sqlite:///tokens.db'"),
     "store a file name": ({"store": "tokens.db"}, "must be a TokenStore or a URL such as 'sqlite:///tokens.db'"),
@@ -138,6 +146,8 @@ MELOMING = {
     "version a number": ({"version": 3}, "must be a string, not int", "write it as in '2026-01-11'"),
     "scope a list": ({"scope": ["read"]}, "scope must be a string, not list"),
     "user a number": ({"user": 5}, "user must be a string, not int"),
+    "secret is a variable's name": ({"client_secret": "${MELOMING_CLIENT_SECRET}"}, "no program has replaced"),
+    "anonymous_reads a text": ({"anonymous_reads": "no"}, "anonymous_reads must be True or False, not str"),
     "user empty": ({"user": ""}, "user is empty", "check where it is read from"),
 }
 OAUTH2 = {
@@ -148,6 +158,7 @@ OAUTH2 = {
     "origins None": ({"api_origins": None}, "must be a URL or several", "such as 'https://api.example.com'"),
     "origins http": ({"api_origins": "http://api.example"}, "must use https"),
     "origins a star": ({"api_origins": "*"}, "absolute http(s) URL such as"),
+    "origins with a star": ({"api_origins": "https://*.example"}, "name one host", "write each host out"),
     "origins numbers": ({"api_origins": [1]}, "must be a URL such as"),
     "client_auth unknown": ({"client_auth": "basic"}, "must be one of client_secret_post, client_secret_basic"),
     "client_auth none with secret": ({"client_auth": "none"}, "clients without a secret", "leave client_secret out"),
@@ -165,6 +176,8 @@ POLICY = {
     "timeout a string": ({"timeout": "30"}, "timeout=…", "number of seconds"),
     "attempts 0": ({"attempts": 0}, "attempts=…", "whole number, 1 or more"),
     "attempts a half": ({"attempts": 1.5}, "attempts=…", "whole number"),
+    "keep_warm a text": ({"keep_warm": "no"}, "keep_warm=…", "True or False"),
+    "require_store a number": ({"require_store": 1}, "require_store=…", "True or False"),
     "attempt_timeout endless": ({"attempt_timeout": float("inf")}, "attempt_timeout=…", "seconds above 0"),
 }
 SIGNATURE = {
@@ -370,9 +383,28 @@ LATER = {
         "token_transport returned str",
         "not a krauth.HTTPResponse",
     ),
+    "transport returns None": (
+        lambda s: there(s, token_transport=lambda request: None).token(),
+        "token_transport returned NoneType, not a krauth.HTTPResponse",
+    ),
+    "transport awaits": (
+        lambda s: there(s, token_transport=functools.partial(asyncio.sleep)).token(),
+        "token_transport returned coroutine",
+        "a coroutine function can't be one",
+    ),
+    "transport takes nothing": (
+        lambda s: there(s, token_transport=lambda: None, refresh=RefreshPolicy(attempts=1)).token(),
+        "the token request to",
+        "token_transport raised TypeError",
+    ),
     "transport closed": (closed, "the client given as token_transport is closed"),
     "blocking on the loop": (blocked, "a blocking call on the event loop", "await auth.atoken()"),
     "token in an f-string": (formatted, "a Token is no text", "token.access_token"),
+    "token after a %": (
+        lambda s: requests.get(s.naver_url, headers={"Authorization": "Bearer %s" % there(s).token()}, timeout=5),  # noqa: UP031
+        "<Token Bearer",
+        "write token.access_token",
+    ),
     "token pickled": (lambda s: pickle.dumps(there(s).token()), "not pickled", "share a token store"),
     "auth pickled": (lambda s: pickle.dumps(there(s)), "not pickled", "from_env()"),
     "secret assigned": (
@@ -381,6 +413,12 @@ LATER = {
         "make a new auth object",
     ),
     "API key asked for a token": (lambda s: krauth_requests.MelomingAPIKey("mlm_live_abc").token(), "holds no token"),
+    "API key refreshed": (lambda s: krauth_requests.MelomingAPIKey("mlm_live_abc").refresh(), "holds no token"),
+    "API key forgotten": (lambda s: krauth_requests.MelomingAPIKey("mlm_live_abc").forget(), "holds no token"),
+    "API key replaced by a token": (
+        lambda s: krauth_requests.MelomingAPIKey("mlm_live_abc").set_token(krauth.Token("a", None, 0)),
+        "holds no token",
+    ),
     "API key empty": (lambda s: krauth_requests.MelomingAPIKey(""), "api_key is empty", "set MELOMING_API_KEY"),
     "API key None": (lambda s: krauth_requests.MelomingAPIKey(None), "api_key is empty", "set MELOMING_API_KEY"),
     "API key of another shape": (lambda s: krauth_requests.MelomingAPIKey("live_abc"), "mlm_live_", "copy it again"),
@@ -404,6 +442,11 @@ LATER = {
         "krauth does",
     ),
     "revoke without endpoint": (lambda s: oauth2().revoke(), "no revocation endpoint", "give revocation_endpoint=…"),
+    "introspect without endpoint": (
+        lambda s: oauth2(token_transport=lambda request: pytest.fail("sent")).introspect(),
+        "no introspection endpoint",
+        "give introspection_endpoint=…",
+    ),
     "discovery of nothing": (
         lambda s: krauth_requests.OAuth2Auth.discover(s.meloming_url, "a", OTHER, api_origins="https://a.example"),
         "no metadata (RFC 8414)",
@@ -466,9 +509,36 @@ def test_a_mistake_that_is_noticed_later(sandbox, play, words, monkeypatch):
     """When the token is obtained, the user comes back, or the object is used for what it is not."""
     for name in ("NAVER_COMMERCE_CLIENT_ID", "MELOMING_CLIENT_ID", "MELOMING_API_KEY"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises((krauth.KrauthError, TypeError, AttributeError)) as caught:
+    with pytest.raises((krauth.KrauthError, TypeError, AttributeError, requests.exceptions.InvalidHeader)) as caught:
         play(sandbox)
     tells(caught.value, words)
+
+
+ASSIGNED = "client_id client_secret base_url scope user redirect_uri store token_transport".split()
+
+
+@pytest.mark.parametrize(
+    ("make", "names"),
+    [
+        (naver, "client_id client_secret base_url account_id store token_transport".split()),
+        (meloming, [*ASSIGNED, "api_key", "version", "anonymous_reads"]),
+        (oauth2, [*ASSIGNED, "api_origins", "client_auth", "token_endpoint", "introspection_endpoint"]),
+    ],
+)
+def test_a_setting_is_not_assigned(make, names):
+    """An assignment would change nothing, so that it is refused and says what to do."""
+    auth = make()
+    for name in names:
+        with pytest.raises(AttributeError, match="can't be assigned: .*new auth object|use for_account"):
+            setattr(auth, name, "x")
+
+
+def test_an_api_key_out_of_pydantic():
+    """An object with `get_secret_value()` is an API key as it is a client secret."""
+    key = type("SecretStr", (), {"get_secret_value": lambda self: "mlm_test_abc"})()
+    assert krauth_requests.MelomingAPIKey(key).environment == "test"
+    request = requests.Request("GET", "https://openapi.meloming.com/v1/me", auth=krauth_requests.MelomingAPIKey(key))
+    assert request.prepare().headers["X-API-Key"] == "mlm_test_abc"
 
 
 # ---- a library that is not installed ---------------------------------------------------------------------------------

@@ -219,8 +219,9 @@ class AuthCore:
             ConfigurationError: It is no `krauth.Token` that can be sent.
             TokenStoreError: It could not be saved, and is not used.
         """
+        policy = self._tokens.policy
         self._transport.check_blocking()
-        self._setting(token).get(self._tokens.policy)
+        self._setting(token).get(policy)
 
     async def aset_token(self, token: Token) -> None:
         """Use a token that was obtained elsewhere without blocking; see `set_token`."""
@@ -232,8 +233,9 @@ class AuthCore:
         Raises:
             TokenStoreError: The store still holds it.
         """
+        policy = self._tokens.policy
         self._transport.check_blocking()
-        self._forgetting().get(self._tokens.policy)
+        self._forgetting().get(policy)
 
     async def aforget(self) -> None:
         """Drop the token here and in the store without blocking; see `forget`."""
@@ -251,10 +253,11 @@ class AuthCore:
 
     def obtain(self, *, refused: Secret | str | None = None, forced: bool = False) -> Snapshot:
         """Wait for a token, or for another than the access token `refused`."""
+        source = self._tokens
         self._transport.check_blocking()
         hidden = hide(refused)
         del refused  # or a traceback with local variables would show it
-        return self._tokens.obtain(self._transport, refused=hidden, forced=forced)
+        return source.obtain(self._transport, refused=hidden, forced=forced)
 
     async def aobtain(self, *, refused: Secret | str | None = None, forced: bool = False) -> Snapshot:
         """Await a token, or another than the access token `refused`."""

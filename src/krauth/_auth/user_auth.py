@@ -105,10 +105,12 @@ class UserAuth(OriginAuth):
             TokenError: The server refused, failed or could not be reached.
         """
         self._transport.check_blocking()
+        _required(self._client.introspection_endpoint, "introspection")
         return self._introspection(self.token()).get(self._tokens.policy)
 
     async def aintrospect(self) -> TokenInfo:
         """Ask the server about the current token without blocking; see `introspect`."""
+        _required(self._client.introspection_endpoint, "introspection")
         return await self._introspection(await self.atoken()).aget(self._tokens.policy)
 
     def _exchange(self, callback_url: str, request: AuthorizationRequest | Mapping[str, object]) -> Run[Token | None]:
@@ -133,7 +135,6 @@ class UserAuth(OriginAuth):
         from .._engine.process import skew
         from .._engine.user_flows import introspect
 
-        _required(self._client.introspection_endpoint, "introspection")
         source = self._tokens
         flow = introspect(self._client, source.clock, skew, source.policy, token.access_token, "access_token")
         return source.ask(self._transport, flow)

@@ -219,9 +219,9 @@ class Driver:
         except Exception as error:  # noqa: BLE001  a transport is the user's
             endpoint = self._owner.credentials.token_endpoint
             # Not its words, which may be anything, the request's body included.
-            raise TokenTransportError(f"the token request to {endpoint} failed: {safe_reason(error)}") from (
-                without_frames(error)
-            )
+            raise TokenTransportError(
+                f"the token request to {endpoint} failed: token_transport raised {safe_reason(error)}"
+            ) from without_frames(error)
         return require_response(response)
 
 

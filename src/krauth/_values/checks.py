@@ -33,6 +33,13 @@ def is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53
 
 
+def check_flag(value: object, name: str) -> bool:
+    """Return a setting that is `True` or `False`, or raise `ConfigurationError`: the text "no" would count as true."""
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{name} must be True or False, not {type(value).__name__}")
+    return value
+
+
 def is_access_token(value: object) -> bool:
     """Whether a value may stand in a header field: RFC 6750 §2.1, read generously as visible ASCII; bounded."""
     return (
@@ -88,6 +95,8 @@ def _fault(text: object) -> str | None:
         return "is empty"
     if not isinstance(text, str):
         return f"must be a string, not {type(text).__name__}"
+    if re.fullmatch(r"\$\{?[A-Za-z_]\w*\}?", text, re.ASCII):
+        return "is the name of a variable, which no program has replaced by its value; write the value there"
     if text != text.strip():
         return "begins or ends with white space (a line break from a file?); strip it"
     if not text.isprintable():

@@ -122,6 +122,9 @@ def require_response(value: object) -> HTTPResponse:
     """Return what a token transport returned, or raise `ConfigurationError` where it is no answer."""
     if isinstance(value, HTTPResponse):
         return value
+    close = getattr(value, "close", None)
+    if hasattr(value, "__await__") and close is not None:
+        close()  # or a coroutine would warn that it was never awaited
     raise ConfigurationError(
         f"token_transport returned {type(value).__name__}, not a krauth.HTTPResponse"
         " (a coroutine function can't be one: it is called in a worker thread)"

@@ -139,7 +139,8 @@ def check_base_url(url: str, name: str = "base_url") -> str:
     It must be absolute, https (plain http only to this machine itself), and hold no query, fragment or password.
     """
     if not isinstance(url, str) or not url:
-        raise ConfigurationError(f"{name} must be a URL such as 'https://api.example.com'")
+        kind = "" if isinstance(url, str) else f", not {type(url).__name__}"
+        raise ConfigurationError(f"{name} must be a URL such as 'https://api.example.com'{kind}")
     return _check_url(url, name)
 
 
@@ -151,6 +152,8 @@ def _check_url(url: str, name: str) -> str:
         raise ConfigurationError(f"{name} must be an absolute http(s) URL such as 'https://api.example.com'")
     if "@" in parts.netloc:
         raise ConfigurationError(f"{name} must not hold a user name or password")
+    if "*" in origin.host:
+        raise ConfigurationError(f"{name} must name one host, and * stands for many; write each host out")
     if parts.query or parts.fragment or "?" in url or "#" in url:
         raise ConfigurationError(f"{name} must have no query and no fragment")
     if not origin.is_secure:

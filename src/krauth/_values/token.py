@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
-from .checks import MAX_TOKEN, is_access_token, is_line, is_time
+from .checks import MAX_TOKEN, check_flag, is_access_token, is_line, is_time
 from .exceptions import ConfigurationError
 from .guard import Holder, clean
 
@@ -73,6 +73,8 @@ class RefreshPolicy:
                 raise ConfigurationError(f"RefreshPolicy({name}=…) must be a number of seconds above 0, at most 1e9")
         if not _is_span(self.attempts) or self.attempts < 1 or self.attempts != int(self.attempts):
             raise ConfigurationError("RefreshPolicy(attempts=…) must be a whole number, 1 or more")
+        for name in ("keep_warm", "require_store"):
+            check_flag(getattr(self, name), f"RefreshPolicy({name}=…)")
 
     def window_for(self, lifetime: float, documented: float | None = None) -> float:
         """Return the seconds before expiry at which the refresh begins, for a token that lives `lifetime` seconds.
@@ -163,6 +165,11 @@ class Token(Holder):
         if self.refresh_token is not None:
             parts.append("with refresh token")
         return f"<Token {', '.join(parts)}>"
+
+    def __str__(self) -> str:
+        # HTTP libraries refuse a header field with a line break: "Bearer %s" % token is not sent, and the error has
+        # these words in it.
+        return f"{self!r}\n(no header field: write token.access_token there)"
 
     def __eq__(self, other: object) -> bool:
         # Written out: where `dataclass` makes it, pytest shows the fields of two tokens that differ.
