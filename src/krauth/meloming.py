@@ -85,7 +85,7 @@ def check_api_key(value: object) -> Secret:
     """Return an API key as a `Secret`, or raise `ConfigurationError` when it can't be one; never quotes it."""
     value = hide(value)
     if value is not None and hasattr(value.reveal(), "get_secret_value"):  # pydantic.SecretStr
-        value = hide(value.reveal().get_secret_value())
+        value = hide(cast("Any", value.reveal()).get_secret_value())
     if value is None or value.reveal() == "":
         raise ConfigurationError("api_key is empty; set MELOMING_API_KEY")
     if not isinstance(value.reveal(), str):

@@ -514,13 +514,13 @@ def test_a_mistake_that_is_noticed_later(sandbox, play, words, monkeypatch):
     tells(caught.value, words)
 
 
-ASSIGNED = "client_id client_secret base_url scope user redirect_uri store token_transport".split()
+ASSIGNED = ["client_id", "client_secret", "base_url", "scope", "user", "redirect_uri", "store", "token_transport"]
 
 
 @pytest.mark.parametrize(
     ("make", "names"),
     [
-        (naver, "client_id client_secret base_url account_id store token_transport".split()),
+        (naver, ["client_id", "client_secret", "base_url", "account_id", "store", "token_transport"]),
         (meloming, [*ASSIGNED, "api_key", "version", "anonymous_reads"]),
         (oauth2, [*ASSIGNED, "api_origins", "client_auth", "token_endpoint", "introspection_endpoint"]),
     ],
