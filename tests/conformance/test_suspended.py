@@ -62,7 +62,7 @@ def test_an_answer_that_has_arrived_is_taken(stack, given, tls, server_tls, worl
         ) as child,
     ):
         try:
-            assert asked.wait(20)
+            assert asked.wait(60)
             os.kill(child.pid, signal.SIGSTOP)
             os.waitid(os.P_PID, child.pid, os.WSTOPPED)
             stopped.set()

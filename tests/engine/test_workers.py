@@ -50,6 +50,17 @@ def test_no_thread_exists_before_there_is_work_or_long_after():
     assert again.wait(PATIENCE)
 
 
+def test_a_timer_without_an_end_stops_no_other():
+    """A token whose server names no lifetime is kept warm for ever: the timers of other tokens go on."""
+    workers, done = Workers(idle=0.02), threading.Event()
+    workers.after(float("inf"), lambda: None)
+    workers.after(0.05, done.set)
+    assert done.wait(PATIENCE)
+    assert workers._timer_runs
+    workers.after(0.0, done.clear)
+    until(lambda: not done.is_set())
+
+
 def test_there_are_never_more_threads_than_the_limit_and_nothing_is_lost():
     """A hundred tasks on three threads: each runs once."""
     workers, gate, ran = Workers(limit=3, idle=0.05), threading.Event(), []

@@ -256,7 +256,8 @@ class Workers:
                 wait = self._timers[0][0] - Stopwatch.now()
                 if wait <= 0:
                     return heapq.heappop(self._timers)[2:]
-                self._timer_wakeup.wait(wait)
+                # A token without an end has a timer at infinity, and no thread can wait that long.
+                self._timer_wakeup.wait(min(wait, 3600.0))
 
     @contextmanager
     def computing(self) -> Iterator[None]:
