@@ -50,6 +50,7 @@ def test_pook_covers_the_token_request_too(library):
         assert pook.isdone()
 
 
+@pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")  # of betamax, from Python 3.12 on
 def test_betamax_records_what_the_recorded_session_sends(sandbox, tmp_path):
     """With the session as token transport, a cassette holds the token request as well, and plays both."""
     betamax = pytest.importorskip("betamax")
