@@ -7,6 +7,7 @@
 # make floors the tests with the lowest versions of the dependencies
 # make runtimes  web servers, job queues, notebooks and packers, in an environment of their own
 # make changes  what the change fragments say of the next release
+# make fragment  whether the change since BASE has one
 # make check  everything CI runs
 # make bench  benchmarks beside the peers, in ten minutes; make bench-full, make soak: the long ones
 
@@ -22,7 +23,7 @@ DEMO_INSTALL := install --quiet --disable-pip-version-check --no-compile -c cons
 # Without compiled modules each of the processes that the tests start compiles the library anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo quick test coverage ratios check lint types imports docs wheel floors runtimes bench bench-full soak clean
+.PHONY: demo quick test coverage ratios check lint types imports docs wheel changes fragment floors runtimes bench bench-full soak clean
 
 demo: $(DEMO_STAMP)
 	$(BIN)/krauth demo
@@ -69,6 +70,11 @@ wheel: $(STAMP)
 # What the next release changes, from changes/.
 changes: $(STAMP)
 	$(BIN)/towncrier build --draft --version next
+
+# Whether a change of src/ since BASE has a fragment in changes/.
+BASE ?= origin/main
+fragment: $(STAMP)
+	git diff --quiet $(BASE)... -- src || $(BIN)/towncrier check --compare-with $(BASE)
 
 # The tests with the lowest versions that pyproject.toml declares.
 FLOORS := .venv-floors
