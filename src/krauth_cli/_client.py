@@ -102,7 +102,11 @@ class Client:
         base_url = options.pop("base_url", None)
         self.is_meloming = target == "meloming"
         if target is None and not {"issuer", "token_endpoint"} & options.keys():
-            raise Misuse("name the server: krauth login meloming, krauth login FILE.toml, or krauth login --issuer URL")
+            context = click.get_current_context(silent=True)
+            command = "krauth login" if context is None else context.command_path
+            raise Misuse(
+                "name the server: {command} meloming, {command} FILE.toml, or {command} --issuer URL", command=command
+            )
         if target is not None and not self.is_meloming:
             options = {**read_file(target), **options}
         self.user = str(options.pop("user", "me"))

@@ -168,7 +168,8 @@ def failure_of(error: Exception) -> Exception:
 
 def show(error: click.ClickException) -> None:
     """Print an error on stderr, in the language of the locale."""
-    if not isinstance(error, click.UsageError) or default_language() == "en":
+    is_help = isinstance(error, click.exceptions.NoArgsIsHelpError)  # a group without a command
+    if is_help or not isinstance(error, click.UsageError) or default_language() == "en":
         error.show()
         return
     if error.ctx is not None:
@@ -180,8 +181,9 @@ def show(error: click.ClickException) -> None:
 
 def _usage(error: click.UsageError) -> str:
     """Return what click says of a wrong option, in Korean."""
-    if isinstance(error, click.MissingParameter) and error.param is not None:
-        hint = error.param.get_error_hint(error.ctx or click.get_current_context())
+    if isinstance(error, click.MissingParameter):
+        context = error.ctx or click.get_current_context()
+        hint = str(error.param_hint) if error.param is None else error.param.get_error_hint(context)
         return say("Missing option {name}.", name=hint.replace("env var", translated("env var")))
     if isinstance(error, click.NoSuchOption):
         near = f" ({', '.join(sorted(error.possibilities))}?)" if error.possibilities else ""

@@ -137,7 +137,7 @@ KOREAN: Final[dict[str, str]] = {
     "meloming takes no {names}: its endpoints are known": "meloming에는 {names}을(를) 쓸 수 없습니다. 엔드포인트가 정해져 있습니다",
     "meloming: where the API is.": "meloming: API의 주소.",
     "memory:// forgets the token when this command ends; name a store that keeps it": "memory://는 명령이 끝나면 토큰을 잊습니다. 토큰을 보관하는 저장소를 지정하십시오",
-    "name the server: krauth login meloming, krauth login FILE.toml, or krauth login --issuer URL": "서버를 지정하십시오: krauth login meloming, krauth login FILE.toml, krauth login --issuer URL",
+    "name the server: {command} meloming, {command} FILE.toml, or {command} --issuer URL": "서버를 지정하십시오: {command} meloming, {command} FILE.toml, {command} --issuer URL",
     "name the server: meloming, or a TOML file; there is no file of that name": "서버를 지정하십시오: meloming 또는 TOML 파일. 그런 이름의 파일이 없습니다",
     "no": "아니요",
     "no address was pasted": "붙여 넣은 주소가 없습니다",

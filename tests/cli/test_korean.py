@@ -182,6 +182,8 @@ def test_every_class_of_errors_has_a_remedy():
         (["token", "meloming"], {"MELOMING_BASE_URL": "http://127.0.0.1:1"}, "토큰 서버에 연결하지 못했습니다"),
         (["token", "naver"], {"KRAUTH_STORE": "nope://x"}, "krauth stores로"),
         (["sign"], {"NAVER_COMMERCE_CLIENT_ID": ""}, "옵션이 필요합니다"),
+        (["tokens", "list"], {}, "'--store' 옵션이 필요합니다"),
+        (["whoami"], {}, "서버를 지정하십시오: krauth whoami meloming"),
         (["tokn"], {}, "혹시 krauth token 명령입니까?"),
         (["whoami", "meloming"], {"KRAUTH_STORE": "sqlite:///:memory:x"}, "krauth login meloming"),
     ],
@@ -197,6 +199,14 @@ def test_a_mistake_is_answered_in_korean(run, env, tmp_path, monkeypatch, argume
     )
     assert result.exit_code in (1, 2)
     assert words in result.stderr
+
+
+@pytest.mark.parametrize("group", [[], ["token"]])
+def test_a_group_without_a_command_shows_its_help_once(run, group):
+    """In Korean as in English: the help, and no error."""
+    result = run(*group, **KOREAN_LOCALE)
+    assert result.output.count("사용법:") == 1
+    assert "오류" not in result.output
 
 
 def test_output_in_korean(run, env):
