@@ -17,7 +17,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO_STAMP := $(VENV)/.installed-demo
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
-DEMO_INSTALL := install --quiet --disable-pip-version-check --no-compile -c constraints.txt \
+DEMO_INSTALL := install --quiet --disable-pip-version-check --no-compile --no-warn-conflicts -c constraints.txt \
 	-e '.[requests,httpx,httpx2,aiohttp,cli,sandbox]'
 
 # Without compiled modules each of the processes that the tests start compiles the library anew.
