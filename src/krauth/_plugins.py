@@ -75,18 +75,24 @@ class Plugins:
         """Register a plugin: a module, class or object with `hookimpl` functions.
 
         Raises:
-            ConfigurationError: It implements a hook that does not exist, or with arguments that the hook lacks.
+            ConfigurationError: It implements no hook, one that does not exist, or one in a way that can't be called.
         """
         import pluggy
 
+        from . import hookspecs
+
+        called = name or type(plugin).__name__
         try:
             name = self.manager.register(plugin, name)
             self.manager.check_pending()
+            fault = None if name is None else self._fault(plugin)
         except pluggy.PluginValidationError as error:
+            fault = str(error)
+        if fault is not None:
             if self.manager.is_registered(plugin):
                 self.manager.unregister(plugin)
-            known = ", ".join(sorted(hook for hook in vars(self.manager.hook) if hook.startswith("krauth_")))
-            raise ConfigurationError(f"plugin {name!r}: {error}; the hooks are {known}") from None
+            known = ", ".join(hook for hook in vars(hookspecs) if hook.startswith("krauth_"))
+            raise ConfigurationError(f"plugin {called!r}: {fault}; the hooks are {known}")
         if name is None:  # pluggy has blocked it
             return
         hook = self.manager.subset_hook_caller(
@@ -94,6 +100,21 @@ class Plugins:
             [other for other in self.manager.get_plugins() if other is not plugin],
         )
         hook(register=functools.partial(self._bind, plugin=name))
+
+    def _fault(self, plugin: object) -> str | None:
+        """Return why the hooks of a registered plugin could not be called, or `None`."""
+        import inspect
+
+        callers = self.manager.get_hookcallers(plugin)
+        if not callers:
+            return "it implements no hook: put @krauth.hookimpl before each function"
+        for name in (caller.name for caller in callers):
+            found = inspect.getattr_static(plugin, name, None)
+            if isinstance(plugin, type) and inspect.isfunction(found):
+                return f"it is the class {plugin.__name__} itself: register an object of it"
+            if inspect.iscoroutinefunction(getattr(plugin, name, None)):
+                return f"{name} is a coroutine function: it is called in a worker thread; write a plain function"
+        return None
 
     def _bind(self, scheme: str, factory: StoreFactory, plugin: str) -> None:
         scheme = scheme.lower().removesuffix("://")
@@ -182,7 +203,7 @@ def register_plugin(plugin: object, name: str | None = None) -> None:
         name: For messages.
 
     Raises:
-        ConfigurationError: It implements a hook that does not exist, or with arguments that the hook lacks.
+        ConfigurationError: It implements no hook, one that does not exist, or one in a way that can't be called.
     """
     with _lock:
         plugins().register(plugin, name)

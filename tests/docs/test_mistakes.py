@@ -543,6 +543,60 @@ def test_an_api_key_out_of_pydantic():
 
 # ---- a library that is not installed ---------------------------------------------------------------------------------
 
+
+class Unmarked:
+    def krauth_token_event(self, event):
+        pass
+
+
+class Misspelt:
+    @krauth.hookimpl
+    def krauth_token_evnt(self, event):
+        pass
+
+
+class OtherArgument:
+    @krauth.hookimpl
+    def krauth_token_event(self, evt):
+        pass
+
+
+class Awaiting:
+    @krauth.hookimpl
+    async def krauth_token_event(self, event):
+        pass
+
+
+class Observer:
+    @krauth.hookimpl
+    def krauth_token_event(self, event):
+        pass
+
+
+PLUGINS = {
+    "without mark": (Unmarked(), "plugin 'Unmarked'", "put @krauth.hookimpl before", "krauth_token_event"),
+    "hook misspelt": (
+        Misspelt(),
+        "'krauth_token_evnt'",
+        "the hooks are krauth_register_token_stores, krauth_token_event",
+    ),
+    "other argument": (OtherArgument(), "{'evt'} are declared", "the hooks are"),
+    "coroutine function": (Awaiting(), "is a coroutine function", "write a plain function"),
+    "the class": (Observer, "the class Observer itself", "register an object of it"),
+}
+
+
+@pytest.mark.parametrize(
+    ("plugin", "words"), [pytest.param(one, words, id=name) for name, (one, *words) in PLUGINS.items()]
+)
+def test_a_plugin_that_would_never_be_called(plugin, words):
+    """It is refused, and forgotten."""
+    with pytest.raises(krauth.ConfigurationError) as caught:
+        krauth.register_plugin(plugin)
+    tells(caught.value, words)
+    assert "evnt" not in str(caught.value).partition("the hooks are")[2]
+
+
 MISSING = {
     "krauth_requests": ("requests", "pip install 'krauth[requests]'"),
     "krauth_httpx": ("httpx", "pip install 'krauth[httpx]'"),
@@ -615,5 +669,5 @@ def test_a_command_that_cannot_work(line, tmp_path, monkeypatch):
 
 def test_the_table_is_large():
     """More mistakes are welcome, fewer are not."""
-    tables = (NAVER, MELOMING, OAUTH2, POLICY, SIGNATURE, LATER, WRONG, MISSING, COMMANDS)
-    assert sum(map(len, tables)) >= 175
+    tables = (NAVER, MELOMING, OAUTH2, POLICY, SIGNATURE, LATER, WRONG, MISSING, COMMANDS, PLUGINS)
+    assert sum(map(len, tables)) >= 200
