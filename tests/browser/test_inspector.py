@@ -133,7 +133,7 @@ def test_without_javascript(launch, sandbox):
     driver.find_element("link text", "Refresh").click()
     assert sandbox.meloming_client_id in text_of(driver, "tokens")
     press(driver, "meloming/drop?where=api&processed=true")
-    assert driver.current_url.endswith("#queued-meloming")
+    until(lambda: driver.current_url.endswith("#queued-meloming"))
     assert "drop (API, 1)" in text_of(driver, "queued-meloming")
     assert driver.find_element("id", "faults-meloming").get_attribute("open")
     driver.refresh()
