@@ -99,11 +99,11 @@ def test_a_forgotten_tuple(sandbox, store):
     assert [seen.headers["X-API-Key"] for seen in sandbox.meloming.requests] == [sandbox.meloming_api_key] * 2
 
 
-@pytest.mark.parametrize("name", ["token", "headers"])
+@pytest.mark.parametrize("name", ["token", "headers", "refresh"])
 def test_a_blocking_call_on_an_event_loop(stack, naver, sandbox, monkeypatch, name):
     """A call that blocks a running event loop warns once per process, and not when nothing has to be waited for."""
     monkeypatch.setattr(origin_auth, "_warned_blocking", False)
-    arguments = () if name == "token" else ("GET", f"{sandbox.naver_url}/v1/x")
+    arguments = () if name != "headers" else ("GET", f"{sandbox.naver_url}/v1/x")
     first, second = naver(), naver(account_id=sandbox.naver_account_id)
 
     async def block():
@@ -117,6 +117,26 @@ def test_a_blocking_call_on_an_event_loop(stack, naver, sandbox, monkeypatch, na
     assert f"await auth.a{name}()" in text
     monkeypatch.setattr(origin_auth, "_warned_blocking", False)
     assert getattr(first, name)(*arguments)  # on no event loop: nothing to warn of
+
+
+def test_a_blocking_sign_in_on_an_event_loop(sandbox, store, monkeypatch):
+    """The end of a sign-in, and all else that sends a request, warns as `token()` does."""
+    import krauth_httpx
+
+    settings = {"base_url": sandbox.meloming_url, "store": store, "redirect_uri": "https://app.example/callback"}
+    auth = krauth_httpx.MelomingOAuth(
+        sandbox.meloming_client_id, sandbox.meloming_client_secret, user="mina", **settings
+    )
+    request = auth.authorization_request()
+    back = sandbox.meloming.approve(request.url)
+
+    async def block():
+        for name, *arguments in (("authorize", back, request), ("introspect",), ("revoke",)):
+            monkeypatch.setattr(origin_auth, "_warned_blocking", False)
+            with pytest.warns(RuntimeWarning, match=rf"await auth\.a{name}\(\)"):
+                getattr(auth, name)(*arguments)
+
+    asyncio.run(block())
 
 
 def test_a_requests_auth_in_a_client_that_awaits():

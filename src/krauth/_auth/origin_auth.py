@@ -203,6 +203,7 @@ class AuthCore:
             TokenError: No token could be had.
             TokenStoreError: The token store failed, and cannot be done without.
         """
+        self._warn_of_blocking("refresh", stacklevel=3)
         return self.obtain(forced=True).token
 
     async def arefresh(self) -> Token:
@@ -300,7 +301,8 @@ class AuthCore:
     def _warn_of_blocking(self, name: str, *, stacklevel: int) -> None:
         """Say, once, that an event loop stands still while this caller waits."""
         global _warned_blocking
-        self._transport.check_blocking()
+        if self._source is not None:  # without one, what comes next says so
+            self._transport.check_blocking()
         if _warned_blocking or "asyncio" not in sys.modules:
             return
         from .event_loops import AsyncHome
@@ -310,7 +312,7 @@ class AuthCore:
             import warnings
 
             warnings.warn(
-                f"{name}() was called on a running event loop, which stands still until a token is there:"
+                f"{name}() was called on a running event loop, which stands still until the server has answered:"
                 f" use `await auth.a{name}()`",
                 RuntimeWarning,
                 stacklevel=stacklevel,

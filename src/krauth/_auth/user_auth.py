@@ -73,7 +73,7 @@ class UserAuth(OriginAuth):
             TokenError: The code could not be exchanged; it is never sent again, the user has to start anew.
             TokenStoreError: The token could not be saved.
         """
-        self._transport.check_blocking()
+        self._warn_of_blocking("authorize", stacklevel=3)
         return _there(self._exchange(callback_url, request).get(self._tokens.policy))
 
     async def aauthorize(self, callback_url: str, request: AuthorizationRequest | Mapping[str, object]) -> Token:
@@ -90,7 +90,7 @@ class UserAuth(OriginAuth):
             ConfigurationError: The server has no revocation endpoint.
             KrauthError: It could not be revoked; nothing was forgotten.
         """
-        self._transport.check_blocking()
+        self._warn_of_blocking("revoke", stacklevel=3)
         self._revocation().get(self._tokens.policy)
 
     async def arevoke(self) -> None:
@@ -104,7 +104,7 @@ class UserAuth(OriginAuth):
             ConfigurationError: The server has no introspection endpoint.
             TokenError: The server refused, failed or could not be reached.
         """
-        self._transport.check_blocking()
+        self._warn_of_blocking("introspect", stacklevel=3)
         _required(self._client.introspection_endpoint, "introspection")
         return self._introspection(self.token()).get(self._tokens.policy)
 
