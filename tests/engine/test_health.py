@@ -78,6 +78,16 @@ def test_events_tell_duration_attempt_status_and_cause(events):
     assert 0 <= obtained.duration < 5
 
 
+def test_a_refresh_by_hand_has_no_cause(events):
+    """Neither expiry nor refusal asked for it."""
+    answers = [GOOD, HTTPResponse(200, {}, GOOD.body.replace(b"good", b"next"))]
+    auth = make(lambda request: answers.pop(0))
+    auth.token()
+    auth.refresh()
+    (refreshed,) = (event for event in events if event.kind == "refreshed")
+    assert refreshed.cause is None
+
+
 def test_an_observer_that_hangs_holds_up_no_caller():
     """Waiters are answered before observers hear, and another thread tells the observers."""
     from krauth import _plugins, hookimpl

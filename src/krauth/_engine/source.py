@@ -241,7 +241,8 @@ class TokenSource:
         self, transport: Transport, sender: Sender, refused: str | None, forced: bool, cause: Cause | None
     ) -> Run[Snapshot]:
         snapshot = self.snapshot
-        run: Run[Snapshot] = Run(transport.way, refused, self.monotonic(), forced=forced, cause=cause)
+        why = None if forced else cause
+        run: Run[Snapshot] = Run(transport.way, refused, self.monotonic(), forced=forced, cause=why)
         start = Start(
             self.credentials,
             self.policy,

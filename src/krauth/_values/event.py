@@ -93,7 +93,7 @@ class TokenEvent(_Fields):
         duration: Seconds that the token request took, or `None`.
         attempt: Which token request this was in the refresh, from 1, or `None`.
         status: The HTTP status of the answer, or `None`.
-        cause: Why a token was asked for: `"expiry"`, `"refusal"`, `"keep_warm"`, or `None`.
+        cause: Why a token was asked for: `"expiry"`, `"refusal"`, `"keep_warm"`, or `None` (by hand).
     """
 
     __slots__ = ()
