@@ -65,7 +65,7 @@ def test_the_whole_demo_in_korean(tmp_path):
     assert out.count("정상 6/6") == 7
     assert "실패 │" not in out
     assert out.count("401 → 토큰 발급 → 200") >= 6
-    assert out.count("호출 200회, 토큰 요청 1건") == 6
+    assert out.count("호출 100회, 토큰 요청 1건") == 6
     assert "401 GW.AUTHN" in out
     secrets = json.loads((tmp_path / "seen").read_text())
     assert len(secrets) > 100

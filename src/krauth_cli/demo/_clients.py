@@ -77,12 +77,12 @@ class Stack(NamedTuple):
 
 
 STACKS: Final = (
-    Stack("requests", "requests", False, 64),
-    Stack("httpx", "httpx", False, 64),
-    Stack("httpx async", "httpx", True, 200),
-    Stack("httpx2", "httpx2", False, 64),
-    Stack("httpx2 async", "httpx2", True, 200),
-    Stack("aiohttp", "aiohttp", True, 200),
+    Stack("requests", "requests", False, 32),
+    Stack("httpx", "httpx", False, 32),
+    Stack("httpx async", "httpx", True, 100),
+    Stack("httpx2", "httpx2", False, 32),
+    Stack("httpx2 async", "httpx2", True, 100),
+    Stack("aiohttp", "aiohttp", True, 100),
 )
 
 
@@ -194,7 +194,7 @@ def _requests(auth: Any) -> Client:
     from requests.adapters import HTTPAdapter
 
     session = requests.Session()
-    session.mount("http://", HTTPAdapter(pool_maxsize=64))
+    session.mount("http://", HTTPAdapter(pool_maxsize=32))
     session.auth = auth
 
     def send(method: str, url: str, body: bytes | None) -> tuple[int, bytes]:
@@ -219,7 +219,7 @@ def _httpx_async(library: str, auth: Any) -> Client:
     httpx: Any = importlib.import_module(library)
 
     async def open_client() -> tuple[AsyncSend, Callable[[], Awaitable[None]]]:
-        # httpcore looks at every connection for every response: with 200 of them a crowd takes seconds. The
+        # httpcore looks at every connection for every response: with hundreds of them a crowd takes seconds. The
         # crowd meets before, in the auth.
         limits = httpx.Limits(max_connections=20)
         client = httpx.AsyncClient(auth=auth, verify=_tls(), timeout=TIMEOUT, limits=limits)

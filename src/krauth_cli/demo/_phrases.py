@@ -101,12 +101,12 @@ PHRASES: Final[dict[str, tuple[str, str]]] = {
     # 5
     "crowd": ("Everybody at once, and no token yet", "토큰 없이 동시에 호출"),
     "crowd_note": (
-        "64 threads, or 200 asyncio tasks, share one client; each wants a token at the same moment.",
-        "스레드 64개 또는 asyncio 태스크 200개가 클라이언트 하나를 함께 쓰면서 동시에 토큰을 필요로 합니다.",
+        "32 threads, or 100 asyncio tasks, share one client; each wants a token at the same moment.",
+        "스레드 32개 또는 asyncio 태스크 100개가 클라이언트 하나를 함께 쓰면서 동시에 토큰을 필요로 합니다.",
     ),
     "crowd_claim": (
-        "64 threads or 200 tasks at once: one token request",
-        "스레드 64개, 태스크 200개가 동시에 호출해도 토큰 요청은 1건입니다",
+        "32 threads or 100 tasks at once: one token request",
+        "스레드 32개, 태스크 100개가 동시에 호출해도 토큰 요청은 1건입니다",
     ),
     "crowd_seen": ("1 token request each, all answers 200", "토큰 요청 1건씩, 응답은 모두 200"),
     # 6
