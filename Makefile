@@ -9,7 +9,7 @@
 # make changes  what the change fragments say of the next release
 # make fragment  whether the change since BASE has one
 # make check  everything CI runs
-# make bench  benchmarks beside the peers, in ten minutes; make bench-full, make soak: the long ones
+# make bench  benchmarks beside the peers, in ten minutes, and their page; make bench-full, make soak: the long ones
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -138,7 +138,7 @@ bench-full: $(BENCH_STAMP)
 $(BENCH_STAMP): pyproject.toml benchmarks/requirements.txt benchmarks/constraints.txt
 	$(PYTHON) -m venv $(BENCH_VENV)
 	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c benchmarks/constraints.txt \
-		-e '.[requests,httpx,httpx2,aiohttp,redis,sql]' -r benchmarks/requirements.txt
+		-e '.[requests,httpx,httpx2,aiohttp,redis]' -r benchmarks/requirements.txt
 	touch $@
 
 clean:

@@ -1,50 +1,57 @@
-"""Cold start: CPU time of a whole process from the import to the first 200, and of the import alone."""
+"""Cold start: CPU time of a whole process from the import to the first 200, and of the import of an adapter alone."""
 
 from __future__ import annotations
 
-import json
 import resource
+import statistics
 import subprocess
 import sys
+import textwrap
 from typing import Any
 
 from . import server
-from .measure import ratios, shuffled, spread
+from .measure import SMOKE, ratios, rounds, say, shuffled
 from .subjects import BY_HAND, STATIC
 
-OURS = "auth = OAuth2Auth('id', 'secret', token_endpoint='{base}/token', api_origins='{base}'{more})"
-FIELDS = "{{'grant_type': 'client_credentials', 'client_id': 'id', 'client_secret': 'secret'}}"
-BEARER = "headers={{'Authorization': 'Bearer at-forever'}}"
-WITH = "headers={{'Authorization': 'Bearer ' + t.json()['access_token']}}"
-AIO = (
-    "import asyncio, aiohttp{first}\nasync def main():\n async with aiohttp.ClientSession({session}) as s:\n"
-    "  {before}\n  async with s.get('{{base}}/api', {how}) as r: print(r.status)\nasyncio.run(main())"
-)
+#: seconds for each scheme
+SECONDS = {"https": (0.0, 50.0, 300.0), "http": (0.0, 25.0, 150.0)}
+#: What the programs below share; `{base}` is filled in when they run.
+AUTH = "auth = OAuth2Auth('id', 'secret', token_endpoint='{base}/token', api_origins='{base}'"
+FIELDS = "data=dict(grant_type='client_credentials', client_id='id', client_secret='secret')"
+BEARER = "headers=dict(Authorization='Bearer at-forever')"
+ANSWER = "headers=dict(Authorization='Bearer ' + t.json()['access_token'])"
+AIOHTTP = """
+    import asyncio, aiohttp
+    {first}
+    async def main():
+        async with aiohttp.ClientSession({session}) as s:
+            {before}
+            async with s.get('{{base}}/api', {how}) as r: print(r.status)
+    asyncio.run(main())
+"""
 
 
-def of_httpx(name: str) -> dict[str, str]:
-    ours = f"import {name}; from krauth_{name} import OAuth2Auth; "
+def blocking(library: str, client: str) -> dict[str, str]:
+    """Return the programs of a library with clients that block."""
+    ours = f"import {library}; from krauth_{library} import OAuth2Auth; "
     return {
-        STATIC: f"import {name}; print({name}.get('{{base}}/api', {BEARER}).status_code)",
-        BY_HAND: f"import {name}; c = {name}.Client(); t = c.post('{{base}}/token', data={FIELDS});"
-        f" print(c.get('{{base}}/api', {WITH}).status_code)",
-        f"krauth {name}": f"{ours}{OURS.replace('{more}', '')}; print({name}.get('{{base}}/api', auth=auth).status_code)",
-        f"krauth {name}, token_transport=client": f"{ours}c = {name}.Client(); {OURS.replace('{more}', ', token_transport=c')};"
+        STATIC: f"import {library}; print({library}.get('{{base}}/api', {BEARER}).status_code)",
+        BY_HAND: f"import {library}; c = {library}.{client}(); t = c.post('{{base}}/token', {FIELDS});"
+        f" print(c.get('{{base}}/api', {ANSWER}).status_code)",
+        f"krauth {library}": f"{ours}{AUTH}); print({library}.get('{{base}}/api', auth=auth).status_code)",
+        f"krauth {library}, token_transport=client": f"{ours}c = {library}.{client}(); {AUTH}, token_transport=c);"
         " print(c.get('{base}/api', auth=auth).status_code)",
     }
 
 
-ours_requests = "import requests; from krauth_requests import OAuth2Auth; "
-#: library → program
+def aiohttp(first: str = "", session: str = "", before: str = "pass", how: str = "") -> str:
+    return textwrap.dedent(AIOHTTP).format(first=first, session=session, before=before, how=how)
+
+
+#: library → what → program
 PROGRAMS: dict[str, dict[str, str]] = {
-    "requests": {
-        STATIC: f"import requests; print(requests.get('{{base}}/api', {BEARER}).status_code)",
-        BY_HAND: f"import requests; s = requests.Session(); t = s.post('{{base}}/token', data={FIELDS});"
-        f" print(s.get('{{base}}/api', {WITH}).status_code)",
-        "krauth requests": f"{ours_requests}{OURS.replace('{more}', '')};"
-        " print(requests.get('{base}/api', auth=auth).status_code)",
-        "krauth requests, token_transport=session": f"{ours_requests}s = requests.Session();"
-        f" {OURS.replace('{more}', ', token_transport=s')}; print(s.get('{{base}}/api', auth=auth).status_code)",
+    "requests": blocking("requests", "Session")
+    | {
         "requests-oauthlib": "from oauthlib.oauth2 import BackendApplicationClient;"
         " from requests_oauthlib import OAuth2Session; s = OAuth2Session(client=BackendApplicationClient('id'));"
         " s.fetch_token('{base}/token', client_id='id', client_secret='secret'); print(s.get('{base}/api').status_code)",
@@ -52,30 +59,22 @@ PROGRAMS: dict[str, dict[str, str]] = {
         " s = OAuth2Session('id', 'secret', token_endpoint='{base}/token', grant_type='client_credentials');"
         " s.fetch_token(); print(s.get('{base}/api').status_code)",
     },
-    "httpx": of_httpx("httpx")
+    "httpx": blocking("httpx", "Client")
     | {
         "httpx-auth": "import httpx; from httpx_auth import OAuth2ClientCredentials;"
         " print(httpx.get('{base}/api', auth=OAuth2ClientCredentials('{base}/token', 'id', 'secret')).status_code)"
     },
-    "httpx2": of_httpx("httpx2"),
+    "httpx2": blocking("httpx2", "Client"),
     "aiohttp": {
-        STATIC: AIO.format(first="", session="", before="pass", how=BEARER),
-        BY_HAND: AIO.format(
-            first="",
-            session="",
-            before=f"async with s.post('{{base}}/token', data={FIELDS}) as r: t = (await r.json())['access_token']",
-            how="headers={{'Authorization': 'Bearer ' + t}}",
+        STATIC: aiohttp(how=BEARER),
+        BY_HAND: aiohttp(
+            before=f"async with s.post('{{base}}/token', {FIELDS}) as r: t = (await r.json())['access_token']",
+            how="headers=dict(Authorization='Bearer ' + t)",
         ),
-        "krauth aiohttp": AIO.format(
-            first="; from krauth_aiohttp import OAuth2Auth",
-            session="middlewares=(auth,)",
-            before="pass",
-            how="",
-        ).replace("\n async with aiohttp", "\n " + OURS.replace("{more}", "") + "\n async with aiohttp"),
+        "krauth aiohttp": aiohttp(f"from krauth_aiohttp import OAuth2Auth; {AUTH})", "middlewares=(auth,)"),
     },
 }
-IMPORTS = {f"krauth_{library}": library for library in PROGRAMS}
-IMPORT = "import time, {bare}; a = time.thread_time(); import {name}; print(time.thread_time() - a)"
+IMPORT = "import time, {0}; a = time.thread_time(); import krauth_{0}; print(time.thread_time() - a)"
 
 
 def cpu_seconds(code: str, env: dict[str, str]) -> tuple[float, str]:
@@ -85,39 +84,34 @@ def cpu_seconds(code: str, env: dict[str, str]) -> tuple[float, str]:
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         return used.ru_utime + used.ru_stime
 
-    before = spent()
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code], stdout=subprocess.PIPE, text=True, check=True, env=env
-    )
+    before, command = spent(), [sys.executable, "-W", "ignore", "-c", code]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=env)
     return spent() - before, done.stdout.strip()
 
 
-def run(*, full: bool) -> dict[str, Any]:
-    """Return `{first: {scheme: {library: {what: {seconds, ratio}}}}, imports: {adapter: seconds}}`."""
-    times: dict[tuple[str, str], dict[str, list[float]]] = {
-        (scheme, library): {what: [] for what in programs}
-        for scheme in ("https", "http")
-        for library, programs in PROGRAMS.items()
-    }
-    imports: dict[str, list[float]] = {name: [] for name in IMPORTS}
+def run(size: int) -> dict[str, Any]:
+    """Return one row for each library and program: `{stack, what, https, http, import}`."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    programs = {key: PROGRAMS[key] for key in ("httpx", "aiohttp")} if size == SMOKE else PROGRAMS
     with server.running() as handle:
-        for number in range((21 if full else 5) + 1):
-            for scheme, library in times:
-                for what in shuffled(PROGRAMS[library], number):
-                    code = PROGRAMS[library][what].format(base=getattr(handle, scheme))
-                    seconds, printed = cpu_seconds(code, handle.env)
-                    assert printed == "200", f"{what}: {printed}"
-                    if number:  # the first round writes the byte code
-                        times[scheme, library][what].append(seconds)
-            for name, bare in IMPORTS.items():
-                found = float(cpu_seconds(IMPORT.format(bare=bare, name=name), handle.env)[1])
-                if number:
-                    imports[name].append(found)
-    first: dict[str, Any] = {"https": {}, "http": {}}
-    for (scheme, library), found in times.items():
-        first[scheme][library] = ratios(found, STATIC)
-    return {"first": first, "imports": {name: spread(found) for name, found in imports.items()}}
-
-
-if __name__ == "__main__":
-    print(json.dumps(run(full=False)))
+        for scheme, seconds in SECONDS.items():
+            say(f"  {scheme}")
+            base = getattr(handle, scheme)
+            for library in programs:  # the first runs write the byte code
+                cpu_seconds(programs[library][f"krauth {library}"].replace("{base}", base), handle.env)
+            times: dict[str, dict[str, list[float]]] = {one: {what: [] for what in programs[one]} for one in programs}
+            imports: dict[str, list[float]] = {library: [] for library in programs}
+            for number in rounds(seconds[size]):
+                for library in programs:
+                    for what in shuffled(programs[library], number):
+                        cpu, printed = cpu_seconds(programs[library][what].replace("{base}", base), handle.env)
+                        assert printed == "200", f"{what}: {printed}"
+                        times[library][what].append(cpu)
+                    imports[library].append(float(cpu_seconds(IMPORT.format(library), handle.env)[1]))
+            for library in programs:
+                for what, one in ratios(times[library], STATIC).items():
+                    row = found.setdefault((library, what), {"stack": library, "what": what})
+                    row[scheme] = one
+                    if what == f"krauth {library}":
+                        row["import"] = statistics.median(imports[library])
+    return {"rows": list(found.values())}

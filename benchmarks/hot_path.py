@@ -12,26 +12,28 @@ import importlib
 import json
 import sys
 import time
+from collections.abc import Callable
 from time import monotonic
 from time import time as wall
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .measure import child, compare
-from .subjects import canned
+from .measure import child, compare, say, some
+from .subjects import STATIC, canned
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-
-    Drive = Callable[[Any, list[Any]], None]
+Drive = Callable[[Any, list[Any]], None]
+#: makes requests, the subjects, and how a subject is driven
+Stack = tuple[Callable[[int], list[Any]], dict[str, Any], dict[str, Drive]]
 
 URL, BASE = "https://api.example.com/v1/orders/1", "https://api.example.com"
 TOKEN_URL = f"{BASE}/token"
 TOKEN, KEY = "at-" + "x" * 40, "mlm_live_" + "x" * 30
 #: FLOOR: a hand-written auth that also looks at the origin, at both clocks and at the answer, with constants.
-STATIC, FLOOR, OURS = "static bearer", "same duties, by hand", "krauth"
+FLOOR, OURS = "same duties, by hand", "krauth"
 HOOKED = ", its response hook included"
 FAR = wall() + 10 * 365 * 86400  # above any monotonic clock, too
 CALLS = 200
+#: seconds for each stack and each kind of credential
+SECONDS = (0.0, 3.0, 30.0)
 #: kind of credential → the header fields that are set by hand instead
 KINDS = {"token": ("Authorization",), "API key": ("X-API-Key",), "token and API key": ("Authorization", "X-API-Key")}
 
@@ -53,7 +55,7 @@ def token() -> dict[str, Any]:
     return {"access_token": TOKEN, "token_type": "Bearer", "expires_in": 10800, "expires_at": int(wall()) + 10800}
 
 
-def finish(coroutine: Coroutine[Any, Any, None]) -> None:
+def finish(coroutine: Any) -> None:
     """Run a coroutine that waits for nothing."""
     try:
         coroutine.send(None)
@@ -62,29 +64,26 @@ def finish(coroutine: Coroutine[Any, Any, None]) -> None:
     raise AssertionError("the coroutine waited for something")
 
 
-def with_requests(kind: str, fields: dict[str, str], *, peers: bool) -> tuple[Any, dict[str, Any], dict[str, Drive]]:
+def with_requests(kind: str, fields: dict[str, str], *, peers: bool) -> Stack:
     import requests
     from requests.auth import AuthBase
 
     class Static(AuthBase):
-        def __init__(self, fields: dict[str, str]) -> None:
-            self.fields, self.token = fields, TOKEN
-
         def __call__(self, request: Any) -> Any:
             if kind == "token":
-                request.headers["Authorization"] = f"Bearer {self.token}"
+                request.headers["Authorization"] = f"Bearer {TOKEN}"
             else:
-                for name, value in self.fields.items():
+                for name, value in fields.items():
                     request.headers[name] = value
             return request
 
     class SameDuties(AuthBase):
-        def __init__(self, fields: dict[str, str]) -> None:
-            self.fields, self.hook = fields, self.see
+        def __init__(self) -> None:
+            self.hook = self.see
 
         def __call__(self, request: Any) -> Any:
             if request.url.startswith("https://api.example.com/") and monotonic() < FAR and wall() < FAR:
-                for name, value in self.fields.items():
+                for name, value in fields.items():
                     request.headers[name] = value
                 request.hooks["response"].append(self.hook)
             return request
@@ -95,8 +94,7 @@ def with_requests(kind: str, fields: dict[str, str], *, peers: bool) -> tuple[An
                 raise AssertionError(status)
             return response
 
-    prepared = requests.Request("GET", URL).prepare()
-    answer = requests.Response()
+    prepared, answer = requests.Request("GET", URL).prepare(), requests.Response()
     answer.status_code, answer.request = 200, prepared
 
     def prepare(count: int) -> list[Any]:
@@ -115,7 +113,7 @@ def with_requests(kind: str, fields: dict[str, str], *, peers: bool) -> tuple[An
             for hook in request.hooks["response"]:  # as `requests.hooks.dispatch_hook` calls it
                 hook(answer, timeout=None, stream=False)
 
-    subjects = {STATIC: Static(fields), FLOOR: SameDuties(fields), OURS: ours("krauth_requests", kind)}
+    subjects = {STATIC: Static(), FLOOR: SameDuties(), OURS: ours("krauth_requests", kind)}
     subjects |= {name + HOOKED: subjects[name] for name in (FLOOR, OURS)}
     if peers:
         from authlib.integrations.requests_client import OAuth2Session
@@ -127,29 +125,24 @@ def with_requests(kind: str, fields: dict[str, str], *, peers: bool) -> tuple[An
     return prepare, subjects, {name: hooked if name.endswith(HOOKED) else plain for name in subjects}
 
 
-def with_httpx(
-    library: str, *, is_async: bool, kind: str, fields: dict[str, str], peers: bool
-) -> tuple[Any, dict[str, Any], dict[str, Drive]]:
+def with_httpx(library: str, kind: str, fields: dict[str, str], *, is_async: bool, peers: bool) -> Stack:
     httpx: Any = importlib.import_module(library)
 
     class Static(httpx.Auth):
-        def __init__(self, fields: dict[str, str]) -> None:
-            self.fields, self.token = fields, TOKEN
-
         def auth_flow(self, request: Any) -> Any:
             if kind == "token":
-                request.headers["Authorization"] = f"Bearer {self.token}"
+                request.headers["Authorization"] = f"Bearer {TOKEN}"
             else:
-                for name, value in self.fields.items():
+                for name, value in fields.items():
                     request.headers[name] = value
             yield request
 
-    class SameDuties(Static):
+    class SameDuties(httpx.Auth):
         def sync_auth_flow(self, request: Any) -> Any:
             url = request.url
             if url.scheme == "https" and url.host == "api.example.com" and url.port is None:
                 if monotonic() < FAR and wall() < FAR:
-                    for name, value in self.fields.items():
+                    for name, value in fields.items():
                         request.headers[name] = value
                 if (yield request).status_code == 401:
                     raise AssertionError(url)
@@ -158,7 +151,7 @@ def with_httpx(
             url = request.url
             if url.scheme == "https" and url.host == "api.example.com" and url.port is None:
                 if monotonic() < FAR and wall() < FAR:
-                    for name, value in self.fields.items():
+                    for name, value in fields.items():
                         request.headers[name] = value
                 if (yield request).status_code == 401:
                     raise AssertionError(url)
@@ -185,18 +178,14 @@ def with_httpx(
                 pass
             await flow.aclose()
 
-    def asynchronous(auth: Any, batch: list[Any]) -> None:
-        finish(drive(auth, batch))
-
-    subjects = {STATIC: Static(fields), FLOOR: SameDuties(fields), OURS: ours(f"krauth_{library}", kind)}
-    drives = dict.fromkeys(subjects, asynchronous if is_async else blocking)
+    subjects = {STATIC: Static(), FLOOR: SameDuties(), OURS: ours(f"krauth_{library}", kind)}
     if peers and library == "httpx":
         from httpx_auth import OAuth2ClientCredentials
         from httpx_auth._oauth2.common import OAuth2
 
         subjects["httpx-auth"] = OAuth2ClientCredentials(TOKEN_URL, "id", "secret")
         OAuth2.token_cache._add_access_token(subjects["httpx-auth"].state, TOKEN, 10800)
-        drives["httpx-auth"] = drives[OURS]
+    drives = dict.fromkeys(subjects, (lambda auth, batch: finish(drive(auth, batch))) if is_async else blocking)
     if peers and library == "httpx2":  # Authlib prefers httpx2 where it is installed
         subjects["Authlib"], drives["Authlib"] = authlib(is_async, blocking, drive)
     return (lambda count: [httpx.Request("GET", URL) for _ in range(count)]), subjects, drives
@@ -206,8 +195,8 @@ def authlib(is_async: bool, blocking: Drive, drive: Any) -> tuple[Any, Drive]:
     """Do as Authlib's clients do around each request: look at the token, then drive `token_auth`."""
     from authlib.integrations import httpx_client
 
-    kind = httpx_client.AsyncOAuth2Client if is_async else httpx_client.OAuth2Client
-    client = kind("id", "secret", token_endpoint=TOKEN_URL, token=token())
+    make = httpx_client.AsyncOAuth2Client if is_async else httpx_client.OAuth2Client
+    client = make("id", "secret", token_endpoint=TOKEN_URL, token=token())
     loop = asyncio.new_event_loop()  # its lock wants one
 
     async def asynchronous(batch: list[Any]) -> None:
@@ -243,7 +232,7 @@ async def capture() -> Any:
             return seen[0]
 
 
-def with_aiohttp(kind: str, fields: dict[str, str], *, peers: bool) -> tuple[Any, dict[str, Any], dict[str, Drive]]:
+def with_aiohttp(kind: str, fields: dict[str, str], *, peers: bool) -> Stack:
     from aiohttp.hdrs import AUTHORIZATION
 
     async def static(request: Any, handler: Any) -> Any:
@@ -285,25 +274,21 @@ def with_aiohttp(kind: str, fields: dict[str, str], *, peers: bool) -> tuple[Any
     return prepare, subjects, dict.fromkeys(subjects, lambda auth, batch: finish(drive(auth, batch)))
 
 
-STACKS: dict[str, Callable[..., tuple[Any, dict[str, Any], dict[str, Drive]]]] = {
+def of_httpx(library: str, *, is_async: bool) -> Callable[..., Stack]:
+    return lambda kind, fields, *, peers: with_httpx(library, kind, fields, is_async=is_async, peers=peers)
+
+
+STACKS: dict[str, Callable[..., Stack]] = {
     "requests": with_requests,
-    "httpx sync": lambda kind, fields, peers: with_httpx(
-        "httpx", is_async=False, kind=kind, fields=fields, peers=peers
-    ),
-    "httpx async": lambda kind, fields, peers: with_httpx(
-        "httpx", is_async=True, kind=kind, fields=fields, peers=peers
-    ),
-    "httpx2 sync": lambda kind, fields, peers: with_httpx(
-        "httpx2", is_async=False, kind=kind, fields=fields, peers=peers
-    ),
-    "httpx2 async": lambda kind, fields, peers: with_httpx(
-        "httpx2", is_async=True, kind=kind, fields=fields, peers=peers
-    ),
+    "httpx sync": of_httpx("httpx", is_async=False),
+    "httpx async": of_httpx("httpx", is_async=True),
+    "httpx2 sync": of_httpx("httpx2", is_async=False),
+    "httpx2 async": of_httpx("httpx2", is_async=True),
     "aiohttp": with_aiohttp,
 }
 
 
-def measure(stack: str, kind: str, rounds: int, *, peers: bool) -> dict[str, Any]:
+def measure(stack: str, kind: str, seconds: float, *, peers: bool) -> dict[str, Any]:
     """Return `{subject: {seconds, ratio}}` of one call, in this process."""
     fields = {name: f"Bearer {TOKEN}" if name == "Authorization" else KEY for name in KINDS[kind]}
     prepare, subjects, drives = STACKS[stack](kind, fields, peers=peers and kind == "token")
@@ -314,16 +299,18 @@ def measure(stack: str, kind: str, rounds: int, *, peers: bool) -> dict[str, Any
         drive(auth, batch)
         return (time.thread_time() - started) / CALLS
 
-    return compare({name: (lambda name=name: once(name)) for name in subjects}, baseline=STATIC, rounds=rounds)
+    return compare({name: (lambda name=name: once(name)) for name in subjects}, baseline=STATIC, seconds=seconds)
 
 
-def run(*, full: bool) -> dict[str, Any]:
-    """Return `{kind: {stack: {subject: {seconds, ratio}}}}`."""
-    rounds = 1500 if full else 150
-    return {
-        kind: {stack: child("hot_path", stack, kind, rounds if kind == "token" else rounds // 3) for stack in STACKS}
-        for kind in KINDS
-    }
+def run(size: int) -> dict[str, Any]:
+    """Return one row for each kind of credential, stack and subject: `{kind, stack, what, seconds, ratio}`."""
+    rows = []
+    for kind in KINDS:
+        for stack in some(STACKS, size):
+            say(f"  {stack}, {kind}")
+            found = child("hot_path", stack, kind, SECONDS[size])
+            rows += [{"kind": kind, "stack": stack, "what": what, **one} for what, one in found.items()]
+    return {"rows": rows}
 
 
 def drive(stack: str, name: str, calls: int) -> None:
@@ -338,7 +325,7 @@ if __name__ == "__main__":
         case ["drive", its_stack, its_name, its_calls]:
             drive(its_stack, its_name, int(its_calls))
         case [its_stack]:  # ours alone, and medians of ratios: for test_ratios
-            its_found = measure(its_stack, "token", 120, peers=False)
-            print(json.dumps({name: one["ratio"]["median"] for name, one in its_found.items()}))
-        case [its_stack, its_kind, its_rounds]:
-            print(json.dumps(measure(its_stack, its_kind, int(its_rounds), peers=True)))
+            its_found = measure(its_stack, "token", 2.0, peers=False)
+            print(json.dumps({name: one["ratio"][1] for name, one in its_found.items()}))
+        case [its_stack, its_kind, its_seconds]:
+            print(json.dumps(measure(its_stack, its_kind, float(its_seconds), peers=True)))

@@ -20,15 +20,19 @@ import time
 from typing import Any
 
 from . import server, subjects
-from .measure import child, percentiles, shuffled
+from .measure import SMOKE, child, percentiles, say
 
 #: The token endpoint's delay is 24 s of the fast clock: less than the 30 s that are the smallest margin of a peer.
-SPEED, LIFETIME, DELAY = 240.0, 1800.0, 0.1
+SPEED, LIFETIME, DELAY = 300.0, 1800.0, 0.08
 #: A call that took longer than these seconds has waited for the token endpoint.
 WAITED = 0.04
-THREADS, RATE, STUCK, LIFETIMES = 4, 6.0, 200, 1.2
-THREADED = {"requests: static bearer": subjects.static} | subjects.BLOCKING
-TASKS = {"aiohttp: static bearer": subjects.krauth_aiohttp} | subjects.ASYNC
+#: seconds of measuring: a fifth more than a lifetime; seconds after which a run has hung
+SECONDS, HUNG = (1.0, 1.2 * LIFETIME / SPEED, 2.4 * LIFETIME / SPEED), 40
+#: Tasks that must not be collected while they wait.
+KEPT: list[Any] = []
+THREADS, RATE, STUCK = 4, 6.0, 200
+BLOCKING = {subjects.STATIC: subjects.static} | subjects.BLOCKING
+WHO = [*(("threads", name) for name in BLOCKING), *(("tasks", name) for name in (subjects.STATIC, *subjects.ASYNC))]
 
 
 def accelerate() -> None:
@@ -50,65 +54,58 @@ def accelerate() -> None:
 
     import httpx_auth._oauth2.tokens as tokens
 
-    tokens.datetime = Module  # type: ignore[assignment]
+    tokens.datetime = Module
 
 
 class Results:
+    """What the calls of the subject and of the control, a static bearer in the same process, took."""
+
     def __init__(self) -> None:
-        self.latencies: dict[bool, list[float]] = {True: [], False: []}  # of the subject, of the control
+        self.latencies: dict[bool, list[float]] = {True: [], False: []}
         self.failed = 0
 
-    def add(self, is_subject: bool, seconds: float, status: Any) -> None:
-        self.latencies[is_subject].append(seconds)
+    def add(self, is_subject: bool, due: float, status: Any) -> None:
+        self.latencies[is_subject].append(time.perf_counter() - due)
         self.failed += is_subject and status != 200
 
     def summary(self) -> dict[str, Any]:
-        found = {key: percentiles(self.latencies[which]) for key, which in (("own", True), ("control", False))}
-        waited = sum(one >= WAITED for one in self.latencies[True])
-        return found["own"] | {"control": found["control"]["max"], "waited": waited, "failed": self.failed}
+        mine = self.latencies[True]
+        waited = sum(one >= WAITED for one in mine)
+        return percentiles(mine) | {"control": max(self.latencies[False]), "waited": waited, "failed": self.failed}
 
 
-#: What must not be closed before the process ends.
-KEPT: list[Any] = []
+def settled() -> bool:
+    """Return whether the sellers next door have come to rest, which they have when little CPU time is used."""
+    before = time.process_time()
+    time.sleep(0.2)
+    return time.process_time() - before < 0.02
 
 
-def settle() -> Any:
-    """Yield until the sellers next door are stuck; keep the collector off the imported modules: it stops all for 20 ms."""
-    for _ in range(100):
-        before = time.process_time()
-        yield
-        if time.process_time() - before < 0.02:
-            break
-    gc.collect()
-    gc.freeze()
-
-
-def quietly(call: Any) -> None:
-    with contextlib.suppress(Exception):
-        call()
-
-
-def in_threads(name: str, base: str, stuck: int) -> dict[str, Any]:
-    make, token, results = THREADED[name], subjects.old(subjects.CLIENT), Results()
+def in_threads(name: str, base: str, stuck: int, seconds: float) -> dict[str, Any]:
+    make, token, results = BLOCKING[name], subjects.old(subjects.CLIENT), Results()
     call, control = make(base, subjects.CLIENT, token), subjects.static(base, "", None)
-    for _ in range(3):
-        call(), control()
-    for number in range(stuck):
-        hung = make(base, subjects.CLIENT, token, token_endpoint=f"{base}/stuck/{number}/token")
-        threading.Thread(target=quietly, args=(hung,), daemon=True).start()
-    for _ in settle():
-        time.sleep(0.2)
+    call(), control()
+
+    def hang(number: int) -> None:
+        with contextlib.suppress(Exception):
+            make(base, subjects.CLIENT, token, token_endpoint=f"{base}/stuck/{number}/token")()
+
+    for number in range(stuck if name != subjects.STATIC else 0):
+        threading.Thread(target=hang, args=(number,), daemon=True).start()
+    any(settled() for _ in range(50))
+    gc.collect()
+    gc.freeze()  # a later collection of the imported modules stops all threads for 20 ms
     began = time.perf_counter() + 0.2
 
     def work(number: int) -> None:
-        mine, due = (call, control)[number == THREADS], began + number / RATE / THREADS
-        while due < began + LIFETIME / SPEED * LIFETIMES:
+        due = began + number / RATE / THREADS
+        while due < began + seconds:
             time.sleep(max(0.0, due - time.perf_counter()))
             try:
-                status: Any = mine()
+                status: Any = (control if number == THREADS else call)()
             except Exception as error:
                 status = error
-            results.add(number < THREADS, time.perf_counter() - due, status)
+            results.add(number < THREADS, due, status)
             due += 1 / RATE
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(THREADS + 1)]
@@ -119,31 +116,32 @@ def in_threads(name: str, base: str, stuck: int) -> dict[str, Any]:
     return results.summary()
 
 
-async def in_tasks(name: str, base: str, stuck: int) -> dict[str, Any]:
-    results, token = Results(), subjects.old(subjects.CLIENT)
-    how: dict[str, Any] = {"auth": subjects.STATIC} if name not in subjects.ASYNC else {}
-    call = TASKS[name](base, subjects.CLIENT, token, wire=True, **how)
-    control = subjects.krauth_aiohttp(base, "", None, subjects.STATIC)
+async def in_tasks(name: str, base: str, stuck: int, seconds: float) -> dict[str, Any]:
+    results, old = Results(), (subjects.CLIENT, subjects.old(subjects.CLIENT))
+    control = subjects.krauth_aiohttp(base, None)
+    call = control if name == subjects.STATIC else subjects.asynchronous(name, base, *old, wire=True)
+    await call(), await control()
 
     async def one(is_subject: bool, due: float) -> None:
         try:
             status: Any = await (call if is_subject else control)()
         except Exception as error:
             status = error
-        results.add(is_subject, time.perf_counter() - due, status)
+        results.add(is_subject, due, status)
 
-    for _ in range(3):
-        await call(), await control()
-    hung = []
-    for number in range(stuck if name in subjects.ASYNC else 0):
-        endpoint = f"{base}/stuck/{number}/token"
-        hung.append(TASKS[name](base, subjects.CLIENT, token, wire=True, token_endpoint=endpoint, **how))
-    waiting = [asyncio.ensure_future(hang()) for hang in hung]
-    KEPT.extend((hung, waiting, call, control))
-    for _ in settle():
+    hung = [
+        subjects.asynchronous(name, base, *old, wire=True, token_endpoint=f"{base}/stuck/{number}/token")
+        for number in range(stuck if name != subjects.STATIC else 0)
+    ]
+    KEPT.extend(asyncio.ensure_future(hang()) for hang in hung)
+    for _ in range(50):
         await asyncio.sleep(0.2)
+        if await asyncio.to_thread(settled):
+            break
+    gc.collect()
+    gc.freeze()
     began, tasks, number = time.perf_counter() + 0.2, [], 0
-    while (due := began + number / RATE / THREADS) < began + LIFETIME / SPEED * LIFETIMES:
+    while (due := began + number / RATE / THREADS) < began + seconds:
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
         tasks += [asyncio.create_task(one(who, due)) for who in ((True, False) if number % THREADS == 0 else (True,))]
         number += 1
@@ -151,31 +149,30 @@ async def in_tasks(name: str, base: str, stuck: int) -> dict[str, Any]:
     return results.summary()
 
 
-def run(*, full: bool) -> dict[str, Any]:
-    """Return `{subject: {p50, p99, …, waited, failed, token_requests, control}}`; with the stuck sellers `next door`."""
-    found: dict[str, Any] = {}
+def run(size: int) -> dict[str, Any]:
+    """Return one row for each subject: `{shape, what, p50, p99, p999, max, n, waited, failed, token, control}`."""
+    rows = []
     with server.running() as handle:
-        for stuck in (0, STUCK) if full else (STUCK,):
-            for name in shuffled([*THREADED, *(f"{one}, async" for one in TASKS)], stuck):
-                handle.reset(delay=DELAY, lifetime=LIFETIME, speed=SPEED)
-                try:
-                    one = child("latency", name, handle.https, stuck, env=handle.env, timeout=200)
-                    one |= {key: handle.counts()[key] for key in ("token", "refused")}
-                except subprocess.TimeoutExpired:  # one stuck seller holds the event loop
-                    one = {}
-                found.setdefault(name, {})["next door" if stuck else "alone"] = one
-    return found
+        for shape, name in [("threads", "krauth httpx"), ("tasks", "krauth aiohttp")] if size == SMOKE else WHO:
+            say(f"  {shape}, {name}")
+            handle.reset(delay=DELAY, lifetime=LIFETIME, speed=SPEED)
+            row: dict[str, Any] = {"shape": shape, "what": name}
+            try:
+                row |= child("latency", shape, name, handle.https, STUCK, SECONDS[size], env=handle.env, timeout=HUNG)
+                row["token"] = handle.counts()["token"]
+            except subprocess.TimeoutExpired:  # one stuck seller holds the lock or the event loop that all share
+                pass
+            rows.append(row)
+    return {"rows": rows}
 
 
 if __name__ == "__main__":
     accelerate()
     logging.disable()  # the stuck sellers' warnings
-    its_name, its_base, its_stuck = sys.argv[1], sys.argv[2], int(sys.argv[3])
-    if its_name.endswith(", async"):
-        its_result = asyncio.new_event_loop().run_until_complete(
-            in_tasks(its_name.removesuffix(", async"), its_base, its_stuck)
-        )
+    its_how = sys.argv[2], sys.argv[3], int(sys.argv[4]), float(sys.argv[5])
+    if sys.argv[1] == "tasks":
+        its_result = asyncio.new_event_loop().run_until_complete(in_tasks(*its_how))
     else:
-        its_result = in_threads(its_name, its_base, its_stuck)
+        its_result = in_threads(*its_how)
     print(json.dumps(its_result), flush=True)
     os._exit(0)  # the stuck sellers never end

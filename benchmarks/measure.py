@@ -1,6 +1,7 @@
 """How things are measured: CPU time, in rounds that take turns; two things are compared within each round.
 
-A ratio of two figures that were taken a moment apart survives a busy machine. A figure alone does not.
+A ratio of two figures that were taken a moment apart survives a busy machine. A figure alone does not. Rounds go on until
+the seconds of a part are over, so that `make bench` takes about as long on a slow machine as on a fast one.
 """
 
 from __future__ import annotations
@@ -20,18 +21,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 T = TypeVar("T")
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("requests", "httpx", "httpx2", "aiohttp", "Authlib", "requests-oauthlib", "httpx-auth", "bcrypt", "redis")
+#: Sizes of a run; each part has a table with one column for each.
+SMOKE, NORMAL, FULL = 0, 1, 2
+STARTED = time.monotonic()
 
 
-def spread(values: Iterable[float]) -> dict[str, float]:
-    """Return median, quartiles and range."""
-    found = sorted(values)
-    low, _, high = statistics.quantiles(found, n=4) if len(found) > 1 else (found[0],) * 3
-    return {"median": statistics.median(found), "q1": low, "q3": high, "min": found[0], "max": found[-1]}
+def say(text: str) -> None:
+    """Tell the progress: minutes and seconds since the start, and what is measured now."""
+    minutes, seconds = divmod(int(time.monotonic() - STARTED), 60)
+    print(f"{minutes:2}:{seconds:02} {text}", file=sys.stderr, flush=True)
+
+
+def some(values: Iterable[T], size: int) -> list[T]:
+    """Return all values, or in a smoke run the first."""
+    return list(values)[: 1 if size == SMOKE else None]
+
+
+def quartiles(values: Iterable[float]) -> list[float]:
+    """Return the first quartile, the median and the third quartile."""
+    found = list(values)
+    return statistics.quantiles(found, n=4) if len(found) > 1 else found * 3
 
 
 def percentiles(values: Iterable[float]) -> dict[str, float]:
@@ -48,18 +62,26 @@ def shuffled(values: Iterable[T], seed: int) -> list[T]:
     return order
 
 
-def ratios(seconds: dict[str, list[float]], baseline: str) -> dict[str, Any]:
-    """Return for each name the seconds and their ratio to the baseline of the same round."""
+def rounds(seconds: float) -> Iterator[int]:
+    """Count rounds until the seconds of wall time are over; there are two at least."""
+    number, ends = 0, time.monotonic() + seconds
+    while number < 2 or time.monotonic() < ends:
+        yield number
+        number += 1
+
+
+def ratios(times: dict[str, list[float]], baseline: str) -> dict[str, dict[str, Any]]:
+    """Return for each name the median of its seconds, and quartiles of the ratio to the baseline of the same round."""
     return {
         name: {
-            "seconds": spread(found),
-            "ratio": spread(a / b for a, b in zip(found, seconds[baseline], strict=True)),
+            "seconds": statistics.median(found),
+            "ratio": quartiles(a / b for a, b in zip(found, times[baseline], strict=True)),
         }
-        for name, found in seconds.items()
+        for name, found in times.items()
     }
 
 
-def compare(subjects: dict[str, Callable[[], float]], *, baseline: str, rounds: int) -> dict[str, Any]:
+def compare(subjects: dict[str, Callable[[], float]], *, baseline: str, seconds: float) -> dict[str, dict[str, Any]]:
     """Call each subject once in each round, in another order each time; a subject returns the CPU seconds it took."""
     times: dict[str, list[float]] = {name: [] for name in subjects}
     for name in subjects:
@@ -67,7 +89,7 @@ def compare(subjects: dict[str, Callable[[], float]], *, baseline: str, rounds: 
     gc.collect()
     gc.disable()
     try:
-        for number in range(rounds):
+        for number in rounds(seconds):
             for name in shuffled(subjects, number):
                 times[name].append(subjects[name]())
             if number % 50 == 49:
@@ -102,17 +124,13 @@ def machine() -> dict[str, Any]:
 def moment() -> dict[str, Any]:
     """Return date, load and commit when a part begins; a + says that the code differs from the commit."""
     now = datetime.datetime.now(datetime.UTC)
-    git = {"cwd": ROOT, "capture_output": True, "text": True}
-    try:
-        commit = subprocess.run(["git", "rev-parse", "--short=10", "HEAD"], check=True, **git).stdout.strip()
-        commit += (
-            "+"
-            if subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "src"], check=False, **git).returncode
-            else ""
-        )
-    except (OSError, subprocess.CalledProcessError):
-        commit = "unknown"
-    return {"at": now.strftime("%Y-%m-%d %H:%M UTC"), "load": round(os.getloadavg()[0], 1), "commit": commit}
+
+    def git(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    commit = git("rev-parse", "--short=10", "HEAD").stdout.strip() or "unknown"
+    changed = "+" if git("diff", "--quiet", "HEAD", "--", "src").returncode else ""
+    return {"at": now.strftime("%Y-%m-%d %H:%M UTC"), "load": round(os.getloadavg()[0], 1), "commit": commit + changed}
 
 
 def timed(call: Callable[[], object]) -> float:

@@ -7,8 +7,10 @@ import sys
 from typing import Any
 
 from . import server, subjects
-from .measure import child, compare, timed
+from .measure import child, compare, say, timed
 
+#: seconds for each scheme
+SECONDS = (0.0, 5.0, 30.0)
 SUBJECTS = {
     subjects.STATIC: subjects.static,
     subjects.BY_HAND: subjects.by_hand,
@@ -17,34 +19,27 @@ SUBJECTS = {
 }
 
 
-def subject(base: str, rounds: int) -> dict[str, Any]:
+def measure(base: str, seconds: float) -> dict[str, Any]:
     """Measure in this process. The server's tokens are valid once: each call but the first finds its token refused."""
-    calls = {name: make(base, subjects.CLIENT, subjects.old(subjects.CLIENT)) for name, make in SUBJECTS.items()}
+    calls = {what: make(base, subjects.CLIENT, subjects.old(subjects.CLIENT)) for what, make in SUBJECTS.items()}
 
-    def measured(name: str) -> float:
-        seconds, status = 0.0, 0
+    def checked(what: str) -> None:
+        assert calls[what]() == 200, what
 
-        def call() -> None:
-            nonlocal status
-            status = calls[name]()
-
-        seconds = timed(call)
-        assert status == 200, f"{name}: {status}"
-        return seconds
-
-    names: dict[str, Any] = {name: (lambda name=name: measured(name)) for name in SUBJECTS}
-    return compare(names, baseline=subjects.BY_HAND, rounds=rounds)
+    measured = {what: (lambda what=what: timed(lambda: checked(what))) for what in SUBJECTS}
+    return compare(measured, baseline=subjects.BY_HAND, seconds=seconds)
 
 
-def run(*, full: bool) -> dict[str, Any]:
-    """Return `{scheme: {subject: {seconds, ratio}}}`."""
+def run(size: int) -> dict[str, Any]:
+    """Return one row for each subject: `{what, https, http}`."""
     found = {}
     with server.running() as handle:
-        for scheme, base in (("https", handle.https), ("http", handle.http)):
+        for scheme in ("https", "http"):
+            say(f"  {scheme}")
             handle.reset(once=1)
-            found[scheme] = child("refused", base, 200 if full else 60, env=handle.env)
-    return found
+            found[scheme] = child("refused", getattr(handle, scheme), SECONDS[size], env=handle.env)
+    return {"rows": [{"what": what, **{scheme: found[scheme][what] for scheme in found}} for what in SUBJECTS]}
 
 
 if __name__ == "__main__":
-    print(json.dumps(subject(sys.argv[1], int(sys.argv[2]))))
+    print(json.dumps(measure(sys.argv[1], float(sys.argv[2]))))

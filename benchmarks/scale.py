@@ -1,8 +1,7 @@
 """Sellers in one process: memory, first tokens of all, and a storm in which all tokens are due; beside the bcrypt limit.
 
 Each token request of Naver is signed with bcrypt. The signature is the least that a library can spend, so the limit is the
-CPU time of as many signatures, measured in the same process before and after. The token endpoint answers in the process
-(`function`), or over http or https.
+CPU time of as many signatures, measured in the same process before, between and after.
 """
 
 from __future__ import annotations
@@ -11,46 +10,50 @@ import gc
 import json
 import os
 import sys
-import threading
 import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from . import server, subjects
-from .measure import child, percentiles
+from .measure import FULL, SMOKE, child, percentiles, say
 
 SECRET = "$2a$04$abcdefghijklmnopqrstuu"
 LIFETIME, WINDOW = 10800, 1800
 CALLERS, SAMPLE = 16, 1000
-#: way of the token requests → numbers of sellers; 100,000 over https take half an hour of CPU
-WAYS = {"function": (1_000, 10_000, 100_000), "http": (1_000,), "https": (1_000, 10_000)}
-FULL = {"https": (100_000,)}
+#: how token requests travel, and how many sellers, for each size of a run: 100,000 over https take 15 minutes of CPU
+ROWS = (
+    (("function", 100), ("https", 100)),
+    (("function", 1_000), ("http", 1_000), ("https", 1_000), ("https, one session", 1_000), ("https", 10_000)),
+    (("function", 100_000), ("https, one session", 100_000), ("https", 100_000)),
+)
 
 
-def limit() -> float:
-    """Return the CPU seconds of one signature, of 1,000 in as many threads as call later."""
+def limit(count: int) -> float:
+    """Return the CPU seconds of one signature, made by as many threads as call later."""
     from krauth.naver import sign
 
     with ThreadPoolExecutor(CALLERS) as pool:
         cpu = time.process_time()
-        list(pool.map(lambda number: sign("id", SECRET, 1_700_000_000_000 + number), range(SAMPLE)))
-        return (time.process_time() - cpu) / SAMPLE
+        list(pool.map(lambda number: sign("id", SECRET, 1_700_000_000_000 + number), range(count)))
+        return (time.process_time() - cpu) / count
 
 
-def sellers(count: int, base: str, name: str = "seller") -> list[Any]:
+def sellers(way: str, count: int, base: str, name: str = "seller") -> list[Any]:
+    """Make an auth object for each seller. The first one has its token before anything is measured."""
+    import requests
+
     from krauth_requests import NaverAuth
 
-    how = {"base_url": base or "https://api.example.com/external"}
-    how |= {} if base else {"token_transport": subjects.canned}
-    first = NaverAuth("id", SECRET, account_id="warm", **how)
+    transport = {"function": subjects.canned, "https, one session": subjects.pooled(requests.Session())}.get(way)
+    first = NaverAuth("id", SECRET, account_id=f"{name}-0", base_url=base, token_transport=transport)
     first.token()
-    return [first.for_account(f"{name}-{number}") for number in range(count)]
+    return [first.for_account(f"{name}-{number}") for number in range(1, count + 1)]
 
 
 def memory(count: int) -> dict[str, float]:
     """Return the bytes that Python allocates for each seller, idle and with a token."""
-    sellers(1, "", "warm")[0].token()
+    sellers("function", 1, "https://api.example.com", "warm")[0].token()
     tracemalloc.start()
 
     def traced() -> int:
@@ -58,40 +61,46 @@ def memory(count: int) -> dict[str, float]:
         return tracemalloc.get_traced_memory()[0]
 
     before = traced()
-    auths = sellers(count, "")
+    auths = sellers("function", count, "https://api.example.com")
     idle = traced()
     for auth in auths:
         auth.token()
-    return {"idle": (idle - before) / count, "with token": (traced() - before) / count}
+    return {"idle": (idle - before) / count, "with_token": (traced() - before) / count}
 
 
-def storms(count: int, base: str) -> dict[str, Any]:
+def spent(wall: float, cpu: float, count: int) -> dict[str, float]:
+    return {"wall": time.perf_counter() - wall, "cpu": (time.process_time() - cpu) / count}
+
+
+def storms(way: str, count: int, base: str) -> dict[str, Any]:
     """Return the cost of the first tokens of all from 16 threads, and of a call each while all are due."""
     import requests
 
     from krauth.testing import FakeClock
 
+    failed, sample = 0, min(count, SAMPLE)
+
+    def token(auth: Any) -> None:
+        nonlocal failed
+        try:
+            auth.token()
+        except Exception as error:
+            failed += 1
+            print(type(error).__name__, error, file=sys.stderr)
+
     with FakeClock() as clock:
-        limits, auths, failed = [limit()], sellers(count, base), [0]
-
-        def token(auth: Any) -> None:
-            try:
-                auth.token()
-            except Exception as error:
-                failed[0] += 1
-                print(type(error).__name__, error, file=sys.stderr)
-
+        limits, auths = [limit(sample)], sellers(way, count, base)
         wall, cpu = time.perf_counter(), time.process_time()
         with ThreadPoolExecutor(CALLERS) as pool:
             list(pool.map(token, auths))
-        found: dict[str, Any] = {"first": spent(wall, cpu, count), "failed": failed[0]}
+        first = spent(wall, cpu, count)
         held = [auth._source.snapshot for auth in auths]
-        limits.append(limit())
+        limits.append(limit(sample))
         clock.advance(LIFETIME - WINDOW + 200)  # due, and good for half an hour more
-        calls, url = [], f"{base or 'https://api.example.com/external'}/v1"
+        calls = []
         wall, cpu = time.perf_counter(), time.process_time()
         for auth in auths:
-            request = requests.Request("GET", url).prepare()
+            request = requests.Request("GET", f"{base}/v1").prepare()
             started = time.perf_counter()
             auth(request)
             calls.append(time.perf_counter() - started)
@@ -99,33 +108,30 @@ def storms(count: int, base: str) -> dict[str, Any]:
             if time.perf_counter() - wall > 3000:
                 raise RuntimeError("the tokens were not refreshed within 50 minutes")
             time.sleep(min(1.0, count / 20_000))
-        found |= {"storm": spent(wall, cpu, count), "call": percentiles(calls)}
-        limits.append(limit())
-    return found | {"limit": sum(limits) / len(limits), "threads": threading.active_count()}
+        storm = spent(wall, cpu, count)
+        limits.append(limit(sample))
+    least = sum(limits) / len(limits)
+    for one in (first, storm):
+        one["ratio"] = one["cpu"] / least
+    return {"first": first, "storm": storm, "limit": least, "call": percentiles(calls), "failed": failed}
 
 
-def spent(wall: float, cpu: float, count: int) -> dict[str, float]:
-    return {"wall": time.perf_counter() - wall, "cpu": (time.process_time() - cpu) / count}
-
-
-def run(*, full: bool) -> dict[str, Any]:
-    """Return `{bytes: {…}, rows: [{way, count, limit, first, storm, call, failed}]}`."""
+def run(size: int) -> dict[str, Any]:
+    """Return `{bytes: {idle, with_token}, rows: [{way, count, first, storm, limit, call, failed}]}`."""
     rows = []
     with server.running() as handle:
-        for way, counts in WAYS.items():
-            for count in counts + (FULL.get(way, ()) if full else ()):
-                handle.reset(lifetime=LIFETIME)
-                base = "" if way == "function" else f"{getattr(handle, way)}/external"
-                one = child("scale", count, base, env=handle.env)
-                if base:
-                    one["token_requests"] = handle.counts()["token"]
-                rows.append({"way": way, "count": count, **one})
-    return {"bytes": child("scale", "memory", 2000), "rows": rows}
+        for way, count in ROWS[1] + ROWS[2] if size == FULL else ROWS[size]:
+            say(f"  {count:,} sellers, {way}")
+            handle.reset(lifetime=LIFETIME)
+            base = "https://api.example.com" if way == "function" else getattr(handle, way.partition(",")[0])
+            rows.append({"way": way, "count": count, **child("scale", way, count, base, env=handle.env)})
+    return {"bytes": child("scale", "memory", 200 if size == SMOKE else 2000), "rows": rows}
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "memory":
-        print(json.dumps(memory(int(sys.argv[2]))))
-    else:
-        print(json.dumps(storms(int(sys.argv[1]), sys.argv[2])), flush=True)
+    match sys.argv[1:]:
+        case ["memory", its_count]:
+            print(json.dumps(memory(int(its_count))))
+        case [its_way, its_count, its_base]:
+            print(json.dumps(storms(its_way, int(its_count), its_base)), flush=True)
     os._exit(0)

@@ -5,35 +5,42 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import operator
 import subprocess
 import sys
 import tempfile
 import threading
-from functools import partial, reduce
-from pathlib import Path
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from . import server, stores, subjects
-from .measure import ROOT, child
+from .measure import ROOT, child, say, some
+from .subjects import ASYNC, BLOCKING, BY_HAND, CLIENT, ONE_GRANT, REFRESH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 #: Seconds that the token endpoint takes.
 DELAY = 0.05
-#: scenario → grant, whether the server refuses a token that has not expired, whether refresh tokens are single-use
-SCENARIOS = {
-    "expired": (subjects.CLIENT, False, False),
-    "401": (subjects.CLIENT, True, False),
-    "single-use refresh token": (subjects.REFRESH, False, True),
+REPEATS = (1, 1, 3)
+#: scenario → grant, whether the server refuses a token that has not expired
+SCENARIOS = {"expired": (CLIENT, False), "401": (CLIENT, True), "single-use refresh token": (REFRESH, False)}
+PROCESSES = "16 processes"
+#: callers → (how many, who)
+SHAPES: dict[str, tuple[int, list[str]]] = {
+    "64 threads": (64, [*BLOCKING]),
+    "1,000 tasks": (1000, [*ASYNC]),
+    "4 loops × 250 tasks": (1000, [*ASYNC]),
+    PROCESSES: (16, ["krauth requests, SQLite", "krauth requests, Redis", "Authlib", BY_HAND]),
 }
-SHAPES = {"64 threads": 64, "1,000 tasks": 1000, "4 loops × 250 tasks": 1000, "16 processes": 16}
-STORES = {"SQLite": "sqlite", "Redis": "redis", "PostgreSQL": "sql"}
 
 
-def outcome(error: Exception) -> str:
-    return type(error).__name__
+def outcome(call: Callable[[], Any]) -> Any:
+    """Return what a caller gets: a status, or the name of an error."""
+    try:
+        return call()
+    except Exception as error:
+        return type(error).__name__
 
 
 def together(calls: list[Callable[[], Any]]) -> list[Any]:
@@ -43,10 +50,7 @@ def together(calls: list[Callable[[], Any]]) -> list[Any]:
 
     def work(call: Callable[[], Any]) -> None:
         barrier.wait()
-        try:
-            results.append(call())
-        except Exception as error:
-            results.append(outcome(error))
+        results.append(outcome(call))
 
     threads = [threading.Thread(target=work, args=(call,)) for call in calls]
     for thread in threads:
@@ -63,7 +67,7 @@ async def tasks(make: Callable[[], Any], count: int) -> list[Any]:
         try:
             return await call()
         except Exception as error:
-            return outcome(error)
+            return type(error).__name__
 
     try:
         return await asyncio.gather(*[one() for _ in range(count)])
@@ -71,92 +75,76 @@ async def tasks(make: Callable[[], Any], count: int) -> list[Any]:
         await call.aclose()
 
 
-def subject(shape: str, name: str, base: str, scenario: str, store: str = "") -> list[Any]:
-    """Return what each caller got: a status, or the name of an error."""
-    grant, refused, _ = SCENARIOS[scenario]
+def callers(shape: str, name: str, base: str, scenario: str) -> list[Any]:
+    """Return what each caller of this process got."""
+    grant, refused = SCENARIOS[scenario]
     token = subjects.old(grant, refused=refused)
     if shape == "64 threads":
-        return together([subjects.BLOCKING[name](base, grant, token)] * 64)
-    if shape == "16 processes":
-        how = {"store": store} if store else {}
-        call = subjects.BLOCKING[name](base, grant, None if store else token, **how)
-        print("ready", flush=True)
-        sys.stdin.readline()
-        return together([call])
-    make = subjects.ASYNC[name]
-    if shape == "1,000 tasks":
-        return asyncio.run(tasks(partial(make, base, grant, token), 1000))
-    auth = subjects.shared(name, base, grant, token)
-    loop = partial(tasks, partial(make, base, grant, token, auth), 250)
-    return reduce(operator.iadd, together([lambda: asyncio.run(loop())] * 4), [])
+        return together([BLOCKING[name](base, grant, token)] * 64)
+    loops = 1 if shape == "1,000 tasks" else 4
+    auth = ASYNC[name][0](base, grant, token)
+    loop = partial(tasks, partial(subjects.asynchronous, name, base, grant, token, auth), 1000 // loops)
+    return [*chain(*together([lambda: asyncio.run(loop())] * loops))]
 
 
-def processes(name: str, base: str, scenario: str, store: str, env: dict[str, str]) -> list[Any]:
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.stampede", "16 processes", name, base, scenario, store]
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": env, "cwd": ROOT}
-    with contextlib.ExitStack() as stack:
-        children = [stack.enter_context(subprocess.Popen(command, **pipes)) for _ in range(16)]
-        for one in children:
-            one.stdout.readline()
-        return [json.loads(one.communicate("go\n")[0])[0] for one in children]  # those before wait for the token
+def one_of_many(name: str, base: str, scenario: str, url: str) -> list[Any]:
+    """Make one call, as soon as a line arrives: in each of 16 processes. A shared store holds the token."""
+    grant, how = SCENARIOS[scenario][0], {"store": url} if url else {}
+    call = BLOCKING[name](base, grant, None if url else subjects.old(grant), **how)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    return [outcome(call)]
 
 
-def run(*, full: bool) -> list[dict[str, Any]]:
-    """Return one row for each shape and subject: `{shape, what, scenario: {token_requests, failed}}`."""
-    repeats, rows = 3 if full else 1, []
-    with server.running() as handle, stores.servers() as urls, tempfile.TemporaryDirectory() as folder:
-
-        def measure(shape: str, name: str, once: Callable[[str, int], list[Any]], label: str = "") -> None:
-            row: dict[str, Any] = {"shape": shape, "what": label or name}
-            for scenario, (grant, _, single_use) in SCENARIOS.items():
-                if name in subjects.ONE_GRANT and grant == subjects.REFRESH:
-                    continue
-                if shape == "16 processes" and scenario == "401":
-                    continue  # each process holds a token of its own that is refused
-                asked, failed = [], []
-                for number in range(repeats):
-                    handle.reset(delay=DELAY, single_use=float(single_use))
-                    got = once(scenario, number)
-                    assert len(got) == SHAPES[shape]
-                    asked.append(handle.counts()["token"])
-                    failed.append(sum(one != 200 for one in got))
-                row[scenario] = {"token_requests": max(asked), "failed": max(failed)}
-            rows.append(row)
-
-        for shape, names in {
-            "64 threads": subjects.BLOCKING,
-            "1,000 tasks": subjects.ASYNC,
-            "4 loops × 250 tasks": subjects.ASYNC,
-        }.items():
-            for name in names:
-                call = partial(child, "stampede", shape, name, handle.https, env=handle.env)
-                measure(shape, name, lambda scenario, number, call=call: call(scenario))
-        for label, kind in STORES.items():
-            if kind in urls or kind == "sqlite":
-
-                def shared(scenario: str, number: int, kind: str = kind) -> list[Any]:
-                    where = urls.get(kind) or f"sqlite:///{Path(folder, f'{scenario} {number}.db')}"
-                    where += f"?prefix=p{len(rows)}{number}{len(scenario)}_" if kind != "sqlite" else ""
-                    child("stampede", "seed", handle.https, scenario, where, env=handle.env)
-                    return processes("krauth requests", handle.https, scenario, where, handle.env)
-
-                measure("16 processes", "krauth requests", shared, f"krauth requests, {label}")
-        for name in ("Authlib", subjects.BY_HAND):
-            call = partial(processes, name, handle.https)
-            measure("16 processes", name, lambda scenario, number, call=call: call(scenario, "", handle.env))
-    return rows
-
-
-def seed(base: str, scenario: str, url: str) -> list[Any]:
-    """Leave an expired token in the store that the processes share."""
+def processes(name: str, handle: server.Handle, scenario: str, url: str) -> list[Any]:
+    """Run 16 processes; with a store, leave an expired token in it before."""
     from krauth._plugins import open_store
 
-    grant = SCENARIOS[scenario][0]
-    store = open_store(url)
-    subjects.ours("requests", base, grant, subjects.old(grant), store=store)
-    store.close()
-    return []
+    if url:
+        store, grant = open_store(url), SCENARIOS[scenario][0]
+        subjects.ours("requests", handle.https, grant, subjects.old(grant), store=store)
+        store.close()
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.stampede", name, handle.https, scenario, url]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
+    with contextlib.ExitStack() as stack:
+        children = [stack.enter_context(subprocess.Popen(command, env=handle.env, **pipes)) for _ in range(16)]
+        for one in children:
+            one.stdout.readline()
+        for one in children:
+            one.stdin.write("go\n")
+            one.stdin.flush()
+        return [json.loads(one.communicate()[0])[0] for one in children]
+
+
+def run(size: int) -> dict[str, Any]:
+    """Return one row for each shape and subject: `{shape, what, scenario: [token requests, failed callers]}`."""
+    rows = []
+    with server.running() as handle, stores.servers() as urls, tempfile.TemporaryDirectory() as folder:
+        for shape, (count, names) in [*SHAPES.items()][:: 3 if size == 0 else 1]:
+            for label in some(names, size):
+                name, _, kind = label.partition(", ")
+                if kind and kind not in urls:
+                    continue
+                say(f"  {shape}, {label}")
+                row: dict[str, Any] = {"shape": shape, "what": label}
+                for scenario, (grant, _) in SCENARIOS.items():
+                    if (name in ONE_GRANT and grant == REFRESH) or (shape == PROCESSES and scenario == "401"):
+                        continue  # in processes each holds a token of its own that is refused
+                    worst = [0, 0]
+                    for _ in range(REPEATS[size]):
+                        handle.reset(delay=DELAY, single_use=float(grant == REFRESH))
+                        if shape == PROCESSES:
+                            url = stores.fresh(urls[kind], folder) if kind else ""
+                            got = processes(name, handle, scenario, url)
+                        else:
+                            got = child("stampede", shape, name, handle.https, scenario, env=handle.env)
+                        assert len(got) == count
+                        asked, failed = handle.counts()["token"], sum(one != 200 for one in got)
+                        worst = [max(worst[0], asked), max(worst[1], failed)]
+                    row[scenario] = worst
+                rows.append(row)
+    return {"rows": rows}
 
 
 if __name__ == "__main__":
-    print(json.dumps(seed(*sys.argv[2:]) if sys.argv[1] == "seed" else subject(*sys.argv[1:])))
+    print(json.dumps((callers if sys.argv[1] in SHAPES else one_of_many)(*sys.argv[1:])))

@@ -1,4 +1,4 @@
-"""The cost of a store: round trips, waits for the disk and transactions of one look and of one refresh, and their time.
+"""One look and one refresh in a store: round trips, waits for the disk, and time. The page docs/stores.md has more stores.
 
 `strace` counts system calls while a process refreshes a token through the whole engine; the token endpoint is a function.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import pwd
 import re
 import shutil
 import socket
@@ -21,154 +20,74 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import subjects
-from .measure import ROOT
+from .measure import ROOT, say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 OPERATIONS = ("look", "refresh", "rotation")
-REPEATS = 30
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextlib.contextmanager
-def redis() -> Iterator[str | None]:
-    """Run a Redis, if there is one on this machine; yield its URL."""
-    if shutil.which("redis-server") is None:
-        yield None
-        return
-    port = free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        command = ["redis-server", "--port", str(port), "--dir", folder, "--save", "", "--bind", "127.0.0.1"]
-        with serving(command, lambda: socket.create_connection(("127.0.0.1", port), 1).close()):
-            yield f"redis://127.0.0.1:{port}/0"
-
-
-@contextlib.contextmanager
-def postgresql() -> Iterator[str | None]:
-    """Run a PostgreSQL, if there is one on this machine; yield its URL. Its server refuses to run as root."""
-    programs = [shutil.which(name) for name in ("initdb", "postgres")]
-    if None in programs or "postgres" not in {user.pw_name for user in pwd.getpwall()}:
-        yield None
-        return
-    account: Any = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
-    port = free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        if account:
-            shutil.chown(folder, "postgres", "postgres")
-        quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder, **account}
-        subprocess.run([programs[0], "-D", f"{folder}/data", "-U", "krauth", "-A", "trust"], check=True, **quiet)
-        options = [
-            "listen_addresses=127.0.0.1",
-            "unix_socket_directories=",
-            "shared_buffers=16MB",
-            "max_connections=100",
-        ]
-        command = [programs[1], "-D", f"{folder}/data", "-p", str(port), *(x for one in options for x in ("-c", one))]
-
-        def ready() -> None:
-            import psycopg
-
-            psycopg.connect(host="127.0.0.1", port=port, user="krauth", dbname="postgres", connect_timeout=1).close()
-
-        with serving(command, ready, **quiet):
-            yield f"sql+postgresql://krauth@127.0.0.1:{port}/postgres"
-
-
-@contextlib.contextmanager
-def serving(command: list[Any], ready: Callable[[], object], **how: Any) -> Iterator[None]:
-    process = subprocess.Popen(command, **{"stdout": subprocess.DEVNULL, **how})
-    try:
-        for attempt in range(400):
-            try:
-                ready()
-                break
-            except Exception:
-                if attempt == 399 or process.poll() is not None:
-                    raise
-                time.sleep(0.05)
-        yield
-    finally:
-        process.terminate()
-        process.wait()
+REPEATS = (3, 100, 300)
+#: What strace looks at, by the column that it counts for.
+CALLS = {"sent": ("sendto", "sendmsg"), "fsyncs": ("fsync", "fdatasync")}
 
 
 @contextlib.contextmanager
 def servers() -> Iterator[dict[str, str]]:
-    """Run the servers that are installed; yield their URLs by kind."""
-    with redis() as first, postgresql() as second:
-        yield {name: url for name, url in (("redis", first), ("sql", second)) if url}
+    """Run a Redis, if there is one on this machine; yield the URLs of all stores, by name."""
+    if shutil.which("redis-server") is None:
+        yield {"SQLite": "sqlite://"}
+        return
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", folder, "--appendonly", "yes"]
+        process = subprocess.Popen([*command, "--appendfsync", "always"], stdout=subprocess.DEVNULL)
+        try:
+            ends = time.monotonic() + 20
+            while socket.socket().connect_ex(("127.0.0.1", int(port))):
+                assert time.monotonic() < ends, "redis-server does not answer"
+                time.sleep(0.05)
+            yield {"SQLite": "sqlite://", "Redis": f"redis://127.0.0.1:{port}/0"}
+        finally:
+            process.terminate()
+            process.wait()
 
 
-def watch(store: Any, begun: list[Any]) -> None:
-    """Let each transaction that begins be counted: every one of SQL, those of SQLite that write."""
-    if hasattr(store, "_engine"):
-        import sqlalchemy
-
-        sqlalchemy.event.listen(store._engine, "begin", begun.append)
-    elif hasattr(store, "_connect"):
-        connect = store._connect
-
-        def traced(*arguments: Any) -> Any:
-            connection = connect(*arguments)
-            connection.set_trace_callback(lambda text: begun.append(text) if "IMMEDIATE" in text else None)
-            return connection
-
-        store._connect = traced
+def fresh(url: str, folder: str) -> str:
+    """Return the URL of a store with nothing in it."""
+    name = f"bench{time.monotonic_ns()}"
+    return f"{url}/{Path(folder, name)}.db" if url.startswith("sqlite") else f"{url}?prefix={name}_"
 
 
-def subject(url: str) -> dict[str, list[tuple[float, float, int]]]:
-    """Do each operation; return wall and CPU seconds and transactions. A system call marks the beginning and the end."""
+def operations(url: str, repeats: int) -> dict[str, list[tuple[float, float]]]:
+    """Do each operation; return wall and CPU seconds. A system call marks the beginning and the end, for strace."""
     from krauth import Token
     from krauth._plugins import open_store
     from krauth.testing import reset
 
-    store, now, begun = open_store(url), time.time(), []
-    watch(store, begun)
-    held = {
-        "look": subjects.ours(
-            "requests", "https://a.example", subjects.CLIENT, None, store, token_transport=subjects.canned
-        ),
-        "rotation": subjects.ours(
-            "requests", "https://a.example", subjects.REFRESH, None, store, token_transport=rotating
-        ),
-    }
-    held["refresh"] = held["look"]
+    def auth(grant: str) -> Any:
+        return subjects.ours("requests", "https://a.example", grant, None, store, token_transport=subjects.canned)
+
+    store, now = open_store(url), time.time()
+    held = {"refresh": auth(subjects.CLIENT), "rotation": auth(subjects.REFRESH)}
     held["rotation"].set_token(Token("at", now + 3600, now, refresh_token="rt-0"))
-    found: dict[str, list[tuple[float, float, int]]] = {name: [] for name in OPERATIONS}
-    held["look"].token()
-    held["rotation"].refresh()
-    for name, times in found.items():
-        for _ in range(REPEATS + 1):
+    found: dict[str, list[tuple[float, float]]] = {}
+    held["refresh"].token()
+    for name in OPERATIONS:
+        times = []
+        for _ in range(repeats + 1):
             if name == "look":
                 with reset():
                     pass
-                auth = subjects.ours(
-                    "requests", "https://a.example", subjects.CLIENT, None, store, token_transport=subjects.canned
-                )
-                call = auth.token
-            else:
-                call = held[name].refresh
+            call = auth(subjects.CLIENT).token if name == "look" else held[name].refresh
             mark(name)
-            begun.clear()
             wall, cpu = time.perf_counter(), time.process_time()
             call()
-            times.append((time.perf_counter() - wall, time.process_time() - cpu, len(begun)))
+            times.append((time.perf_counter() - wall, time.process_time() - cpu))
             mark("end")
-        del times[0]
+        found[name] = times[1:]
     return found
-
-
-def rotating(request: Any) -> Any:
-    from krauth import HTTPResponse
-
-    answer = json.loads(subjects.canned(request).body) | {"refresh_token": f"rt-{time.perf_counter_ns()}"}
-    return HTTPResponse(200, {"content-type": "application/json"}, json.dumps(answer).encode())
 
 
 def mark(name: str) -> None:
@@ -178,53 +97,42 @@ def mark(name: str) -> None:
 
 def count(trace: str) -> dict[str, dict[str, float]]:
     """Return for each operation the median of its round trips and waits for the disk."""
-    found: dict[str, list[dict[str, int]]] = {name: [] for name in OPERATIONS}
-    current: dict[str, int] = {}
+    found: dict[str, list[dict[str, int]]] = {name: [] for name in (*OPERATIONS, "end", "")}
+    current = dict.fromkeys(CALLS, 0)
     for line in trace.splitlines():
         if begun := re.search(r'rmdir\("/krauth-mark/(\w+)"', line):
-            current = {"sent": 0, "fsyncs": 0}
-            if begun[1] != "end":
-                found[begun[1]].append(current)
-        elif re.search(r"\b(sendto|sendmsg)\(", line) and current:
-            current["sent"] += 1
-        elif re.search(r"\bf(data)?sync\(", line) and current:
-            current["fsyncs"] += 1
-    medians = {}
-    for name, each in found.items():
-        medians[name] = {key: statistics.median([one[key] for one in each] or [0]) for key in ("sent", "fsyncs")}
-    return medians
+            current = dict.fromkeys(CALLS, 0)
+            found[begun[1]].append(current)
+        for column, calls in CALLS.items():
+            current[column] += bool(re.search(rf"\b({'|'.join(calls)})\(", line))
+    return {
+        name: {column: statistics.median([one[column] for one in found[name]] or [0]) for column in CALLS}
+        for name in OPERATIONS
+    }
 
 
-def run(*, full: bool) -> dict[str, Any]:
-    """Return `{store: {operation: {wall, cpu, transactions, sent, fsyncs}}}`; the last two where `strace` is installed."""
-    result: dict[str, Any] = {}
-    strace = shutil.which("strace")
+def run(size: int) -> dict[str, Any]:
+    """Return one row for each store and operation: `{store, operation, wall, cpu, sent, fsyncs}`."""
+    rows = []
     with tempfile.TemporaryDirectory() as folder, servers() as urls:
-        places = {
-            "SQLite": f"sqlite:///{Path(folder, 'tokens.db')}",
-            "Redis": urls.get("redis"),
-            "PostgreSQL": urls.get("sql"),
-        }
-        for name, url in places.items():
-            if url is None:
-                continue
-            command = [sys.executable, "-W", "ignore", "-m", "benchmarks.stores", url]
+        for name, url in urls.items():
+            say(f"  {name}")
+            counts: dict[str, Any] = {}
+            command = [sys.executable, "-W", "ignore", "-m", "benchmarks.stores", fresh(url, folder)]
             how: Any = {"capture_output": True, "text": True, "check": True, "cwd": ROOT}
-            times = json.loads(subprocess.run(command, **how).stdout)
-            result[name] = {}
-            for operation in OPERATIONS:
-                wall, cpu, begun = (statistics.median(column) for column in zip(*times[operation], strict=True))
-                result[name][operation] = {"wall": wall, "cpu": cpu} | (
-                    {} if name == "Redis" else {"transactions": begun}
-                )
-            if strace:
+            times = json.loads(subprocess.run([*command, str(REPEATS[size])], **how).stdout)
+            if strace := shutil.which("strace"):
                 log = Path(folder, "trace")
-                tracing = [strace, "-f", "-o", log, "-e", "trace=sendto,sendmsg,fsync,fdatasync,rmdir"]
-                subprocess.run([*tracing, *command], **how)
-                for operation, counts in count(log.read_text(errors="replace")).items():
-                    result[name][operation] |= counts
-    return result
+                traced = ",".join((*CALLS["sent"], *CALLS["fsyncs"], "rmdir"))
+                subprocess.run([strace, "-f", "-o", log, "-e", f"trace={traced}", *command, "9"], **how)
+                counts = count(log.read_text(errors="replace"))
+            for operation in OPERATIONS:
+                wall, cpu = (statistics.median(column) for column in zip(*times[operation], strict=True))
+                rows.append(
+                    {"store": name, "operation": operation, "wall": wall, "cpu": cpu, **counts.get(operation, {})}
+                )
+    return {"rows": rows}
 
 
 if __name__ == "__main__":
-    print(json.dumps(subject(sys.argv[1])))
+    print(json.dumps(operations(sys.argv[1], int(sys.argv[2]))))

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     AsyncCall = Callable[[], Awaitable[int]]
 
 CLIENT, REFRESH = "client_credentials", "refresh_token"
+STATIC, BY_HAND = "static bearer", "two requests by hand"
 #: Connections enough for all callers, so that no pool is measured.
 POOL = 100
 SECRET = {"client_id": "id", "client_secret": "secret"}
+FOREVER = {"Authorization": "Bearer at-forever"}
 
 
 def old(grant: str, *, refused: bool = False) -> dict[str, Any]:
@@ -32,23 +34,16 @@ def old(grant: str, *, refused: bool = False) -> dict[str, Any]:
     return token | ({"refresh_token": "rt-0"} if grant == REFRESH else {})
 
 
-def pooled(session: Any) -> Any:
-    from requests.adapters import HTTPAdapter
+def canned(request: Any) -> Any:
+    """Answer any token request, as a `token_transport`."""
+    from krauth import HTTPResponse
 
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=POOL))
-    return session
-
-
-@functools.cache
-def trust() -> ssl.SSLContext:
-    """Make one TLS context for all clients of httpx in a process, as their documents advise."""
-    return ssl.create_default_context()
-
-
-def pool(library: Any) -> dict[str, Any]:
-    limits = library.Limits(max_connections=POOL, max_keepalive_connections=POOL)
-    return {"limits": limits, "verify": trust()}
+    number = time.perf_counter_ns()
+    body = {"access_token": f"at-{number:040d}", "refresh_token": f"rt-{number}", "expires_in": 10800}
+    if b"refresh_token" not in (request.body or b""):
+        del body["refresh_token"]
+    answer = json.dumps(body | {"token_type": "Bearer"}).encode()
+    return HTTPResponse(200, {"content-type": "application/json"}, answer)
 
 
 def ours(stack: str, base: str, grant: str, token: dict[str, Any] | None, store: Any = None, **settings: Any) -> Any:
@@ -67,107 +62,120 @@ def ours(stack: str, base: str, grant: str, token: dict[str, Any] | None, store:
     return auth
 
 
-def krauth_requests(base: str, grant: str, token: Any, **how: Any) -> Call:
+def of_httpx_auth(base: str, token: Any, endpoint: str = "") -> Any:
+    from httpx_auth import OAuth2ClientCredentials
+    from httpx_auth._oauth2.common import OAuth2
+
+    auth = OAuth2ClientCredentials(endpoint or f"{base}/token", "id", "secret")
+    OAuth2.token_cache._add_token(auth.state, "at-old", token["expires_at"])
+    return auth
+
+
+def pooled(session: Any) -> Any:
+    from requests.adapters import HTTPAdapter
+
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=POOL))
+    return session
+
+
+@functools.cache
+def trust() -> ssl.SSLContext:
+    """Make one TLS context for all clients of httpx in a process, as its documents advise."""
+    return ssl.create_default_context()
+
+
+def calling(client: Any, base: str) -> Call:
+    return lambda: int(client.get(f"{base}/api").status_code)
+
+
+def with_session(base: str, auth: Any = None) -> Call:
     import requests
 
     session = pooled(requests.Session())
-    session.auth = ours("requests", base, grant, token, **how)
-    return lambda: session.get(f"{base}/api").status_code
+    session.auth = auth
+    session.headers.update({} if auth else FOREVER)
+    return calling(session, base)
 
 
-def krauth_httpx(base: str, grant: str, token: Any, **how: Any) -> Call:
+def with_httpx(base: str, auth: Any) -> Call:
     import httpx
 
-    client = httpx.Client(auth=ours("httpx", base, grant, token, **how), **pool(httpx))
-    return lambda: client.get(f"{base}/api").status_code
+    limits = httpx.Limits(max_connections=POOL, max_keepalive_connections=POOL)
+    return calling(httpx.Client(auth=auth, limits=limits, verify=trust()), base)
 
 
 def static(base: str, grant: str, token: Any, **how: Any) -> Call:
     """The control: a token that never ends."""
-    import requests
-
-    session = pooled(requests.Session())
-    session.headers["Authorization"] = "Bearer at-forever"
-    return lambda: session.get(f"{base}/api").status_code
+    return with_session(base)
 
 
-def by_hand(base: str, grant: str, token: Any, **how: Any) -> Call:
+def krauth_requests(base: str, grant: str, token: Any, **how: Any) -> Call:
+    return with_session(base, ours("requests", base, grant, token, **how))
+
+
+def krauth_httpx(base: str, grant: str, token: Any, **how: Any) -> Call:
+    return with_httpx(base, ours("httpx", base, grant, token, **how))
+
+
+def httpx_auth(base: str, grant: str, token: Any, token_endpoint: str = "") -> Call:
+    return with_httpx(base, of_httpx_auth(base, token, token_endpoint))
+
+
+def by_hand(base: str, grant: str, token: Any, token_endpoint: str = "") -> Call:
     import requests
 
     session, held = pooled(requests.Session()), dict(token or old(grant))
-    endpoint = how.get("token_endpoint", f"{base}/token")
 
-    def renew() -> None:
-        fields = {"grant_type": grant, **SECRET} | (
-            {"refresh_token": held["refresh_token"]} if grant == REFRESH else {}
-        )
-        response = session.post(endpoint, data=fields)
+    def refresh() -> None:
+        spent = {"refresh_token": held["refresh_token"]} if grant == REFRESH else {}
+        response = session.post(token_endpoint or f"{base}/token", data={"grant_type": grant, **SECRET, **spent})
         response.raise_for_status()
         held.update(response.json())
         held["expires_at"] = time.time() + held["expires_in"]
 
     def call() -> int:
         if held["expires_at"] < time.time() + 30:
-            renew()
+            refresh()
         for last in (False, True):
             headers = {"Authorization": f"Bearer {held['access_token']}"}
             response = session.get(f"{base}/api", headers=headers)
             if response.status_code != 401 or last:
                 break
-            renew()
-        return response.status_code
+            refresh()
+        return int(response.status_code)
 
     return call
 
 
-def authlib(base: str, grant: str, token: Any, **how: Any) -> Call:
+def authlib(base: str, grant: str, token: Any, token_endpoint: str = "") -> Call:
     from authlib.integrations.requests_client import OAuth2Session
 
-    endpoint = how.get("token_endpoint", f"{base}/token")
-    session = pooled(OAuth2Session("id", "secret", token_endpoint=endpoint, grant_type=grant, token=token))
-    return lambda: session.get(f"{base}/api").status_code
+    how = {"token_endpoint": token_endpoint or f"{base}/token", "grant_type": grant, "token": token}
+    return calling(pooled(OAuth2Session("id", "secret", **how)), base)
 
 
-def requests_oauthlib(base: str, grant: str, token: Any, **how: Any) -> Call:
+def requests_oauthlib(base: str, grant: str, token: Any, token_endpoint: str = "") -> Call:
     """With client credentials its documents have users fetch the token; with a refresh token it does so itself."""
     from oauthlib.oauth2 import BackendApplicationClient, TokenExpiredError
     from requests_oauthlib import OAuth2Session
 
-    endpoint = how.get("token_endpoint", f"{base}/token")
+    endpoint = token_endpoint or f"{base}/token"
     if grant == REFRESH:
         how = {"auto_refresh_url": endpoint, "auto_refresh_kwargs": SECRET, "token_updater": lambda token: None}
-        renewing = pooled(OAuth2Session("id", token=token, **how))
-        return lambda: renewing.get(f"{base}/api").status_code
+        return calling(pooled(OAuth2Session("id", token=token, **how)), base)
     session = pooled(OAuth2Session(client=BackendApplicationClient("id"), token=token))
 
     def call() -> int:
         try:
-            return session.get(f"{base}/api").status_code
+            return int(session.get(f"{base}/api").status_code)
         except TokenExpiredError:
             session.fetch_token(endpoint, **SECRET)
-            return session.get(f"{base}/api").status_code
+            return int(session.get(f"{base}/api").status_code)
 
     return call
 
 
-def httpx_auth_of(base: str, token: Any, endpoint: str) -> Any:
-    from httpx_auth import OAuth2ClientCredentials
-    from httpx_auth._oauth2.common import OAuth2
-
-    auth = OAuth2ClientCredentials(endpoint, "id", "secret")
-    OAuth2.token_cache._add_token(auth.state, "at-old", token["expires_at"])
-    return auth
-
-
-def httpx_auth(base: str, grant: str, token: Any, **how: Any) -> Call:
-    import httpx
-
-    auth = httpx_auth_of(base, token, how.get("token_endpoint", f"{base}/token"))
-    client = httpx.Client(auth=auth, **pool(httpx))
-    return lambda: client.get(f"{base}/api").status_code
-
-
-STATIC, BY_HAND = "static bearer", "two requests by hand"
 BLOCKING: dict[str, Callable[..., Call]] = {
     "krauth requests": krauth_requests,
     "krauth httpx": krauth_httpx,
@@ -180,47 +188,49 @@ BLOCKING: dict[str, Callable[..., Call]] = {
 ONE_GRANT = ("httpx-auth",)
 
 
-def client_of(library: Any, auth: Any, *, wire: bool, **how: Any) -> Any:
-    """Return an async client; without `wire` only token requests go out, and an API call is answered in the process."""
+def calling_async(library: Any, base: str, make: Callable[..., Any], *, wire: bool) -> AsyncCall:
+    """Make an async client; without `wire` only token requests go out, and an API call is answered in the process."""
 
     class Split(library.AsyncHTTPTransport):
         async def handle_async_request(self, request: Any) -> Any:
-            if request.url.path == "/token":
+            if wire or request.url.path.endswith("/token"):
                 return await super().handle_async_request(request)
             good = request.headers.get("Authorization", "at-old")[-6:] != "at-old"
             return library.Response(200 if good else 401, json={"code": "AUTHENTICATION_REQUIRED"})
 
-    transport = (library.AsyncHTTPTransport if wire else Split)(
-        limits=library.Limits(max_connections=2000), verify=trust()
-    )
-    return {"auth": auth, "transport": transport, **how}
+    client = make(transport=Split(limits=library.Limits(max_connections=2000), verify=trust()))
 
-
-def of_client(client: Any, base: str) -> AsyncCall:
     async def call() -> int:
-        return (await client.get(f"{base}/api")).status_code
+        return int((await client.get(f"{base}/api")).status_code)
 
     call.aclose = client.aclose  # type: ignore[attr-defined]
     return call
 
 
-def krauth_httpx_async(
-    base: str, grant: str, token: Any, auth: Any = None, *, wire: bool = False, **how: Any
-) -> AsyncCall:
+def krauth_httpx_async(base: str, auth: Any, *, wire: bool, **how: Any) -> AsyncCall:
     import httpx
 
-    auth = auth or ours("httpx", base, grant, token, **how)
-    return of_client(httpx.AsyncClient(**client_of(httpx, auth, wire=wire)), base)
+    return calling_async(httpx, base, functools.partial(httpx.AsyncClient, auth=auth), wire=wire)
 
 
-def krauth_aiohttp(base: str, grant: str, token: Any, auth: Any = None, *, wire: bool = True, **how: Any) -> AsyncCall:
-    """API calls always go over the wire: aiohttp has no transport to replace."""
+def authlib_async(base: str, auth: Any, *, wire: bool, grant: str, token: Any, token_endpoint: str = "") -> AsyncCall:
+    """Its client belongs to one event loop, so that each loop has its own."""
+    import httpx2
+    from authlib.integrations.httpx_client import AsyncOAuth2Client
+
+    how = {"token_endpoint": token_endpoint or f"{base}/token", "grant_type": grant, "token": token}
+    return calling_async(httpx2, base, functools.partial(AsyncOAuth2Client, "id", "secret", **how), wire=wire)
+
+
+def krauth_aiohttp(base: str, auth: Any, **how: Any) -> AsyncCall:
+    """API calls always go over the wire: aiohttp has no transport to replace. Without auth: the control."""
     import aiohttp
 
-    middlewares = () if auth == STATIC else (auth or ours("aiohttp", base, grant, token, **how),)
-    headers = {"Authorization": "Bearer at-forever"} if auth == STATIC else {}
-    connector = aiohttp.TCPConnector(limit=POOL)
-    session = aiohttp.ClientSession(middlewares=middlewares, connector=connector, headers=headers)
+    session = aiohttp.ClientSession(
+        middlewares=(auth,) if auth else (),
+        headers={} if auth else FOREVER,
+        connector=aiohttp.TCPConnector(limit=POOL),
+    )
 
     async def call() -> int:
         async with session.get(f"{base}/api") as response:
@@ -230,43 +240,19 @@ def krauth_aiohttp(base: str, grant: str, token: Any, auth: Any = None, *, wire:
     return call
 
 
-def authlib_async(base: str, grant: str, token: Any, auth: Any = None, *, wire: bool = False, **how: Any) -> AsyncCall:
-    import httpx2
-    from authlib.integrations.httpx_client import AsyncOAuth2Client
-
-    settings = {"token_endpoint": how.get("token_endpoint", f"{base}/token"), "grant_type": grant, "token": token}
-    settings |= client_of(httpx2, None, wire=wire)
-    settings.pop("auth")
-    return of_client(AsyncOAuth2Client("id", "secret", **settings), base)
-
-
-def httpx_auth_async(
-    base: str, grant: str, token: Any, auth: Any = None, *, wire: bool = False, **how: Any
-) -> AsyncCall:
-    import httpx
-
-    auth = auth or httpx_auth_of(base, token, how.get("token_endpoint", f"{base}/token"))
-    return of_client(httpx.AsyncClient(**client_of(httpx, auth, wire=wire)), base)
-
-
-ASYNC: dict[str, Callable[..., AsyncCall]] = {
-    "krauth httpx": krauth_httpx_async,
-    "krauth aiohttp": krauth_aiohttp,
-    "Authlib": authlib_async,
-    "httpx-auth": httpx_auth_async,
+#: what → makes the auth object that all event loops share, makes a client and its call
+ASYNC: dict[str, tuple[Callable[..., Any], Callable[..., AsyncCall]]] = {
+    "krauth httpx": (functools.partial(ours, "httpx"), krauth_httpx_async),
+    "krauth aiohttp": (functools.partial(ours, "aiohttp"), krauth_aiohttp),
+    "Authlib": (lambda *settings, **how: None, authlib_async),
+    "httpx-auth": (
+        lambda base, grant, token, token_endpoint="": of_httpx_auth(base, token, token_endpoint),
+        krauth_httpx_async,
+    ),
 }
 
 
-def shared(name: str, base: str, grant: str, token: Any) -> Any:
-    """Return the auth object that several event loops share; Authlib's client belongs to one loop, so each has its own."""
-    if name.startswith("krauth"):
-        return ours(name.split()[1], base, grant, token)
-    return httpx_auth_of(base, token, f"{base}/token") if name == "httpx-auth" else None
-
-
-def canned(request: Any) -> Any:
-    """Answer any token request, as a `token_transport`."""
-    from krauth import HTTPResponse
-
-    body = {"access_token": f"at-{time.perf_counter_ns():040d}", "token_type": "Bearer", "expires_in": 10800}
-    return HTTPResponse(200, {"content-type": "application/json"}, json.dumps(body).encode())
+def asynchronous(name: str, base: str, grant: str, token: Any, auth: Any = None, **how: Any) -> AsyncCall:
+    """Make an async call; `wire`: API calls go over the network, too."""
+    wire, (share, make) = how.pop("wire", False), ASYNC[name]
+    return make(base, auth or share(base, grant, token, **how), wire=wire, grant=grant, token=token, **how)

@@ -226,12 +226,10 @@ def events(say: dict[str, str], korean: bool) -> str:
 
 
 def figures() -> dict[Path, str]:
-    """Return the pages of benchmarks, made from the result file that the English one names."""
+    """Return the pages and plots of benchmarks, and the pages that quote figures, made from the result file."""
     from benchmarks import report
 
-    name = re.search(r"\((benchmarks/[\w-]+\.json)\)", (DOCS / "benchmarks.md").read_text(encoding="utf-8"))
-    assert name is not None
-    return report.pages(DOCS / name[1])
+    return report.pages()
 
 
 def llms() -> str:
