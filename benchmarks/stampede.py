@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 DELAY = 0.05
 REPEATS = (1, 1, 3)
 #: scenario → grant, whether the server refuses a token that has not expired
-SCENARIOS = {"expired": (CLIENT, False), "401": (CLIENT, True), "single-use refresh token": (REFRESH, False)}
+SCENARIOS = {"expired": (CLIENT, False), "refused": (CLIENT, True), "single_use": (REFRESH, False)}
 PROCESSES = "16 processes"
 #: callers → (how many, who)
 SHAPES: dict[str, tuple[int, list[str]]] = {
@@ -128,7 +128,7 @@ def run(size: int) -> dict[str, Any]:
                 say(f"  {shape}, {label}")
                 row: dict[str, Any] = {"shape": shape, "what": label}
                 for scenario, (grant, _) in SCENARIOS.items():
-                    if (name in ONE_GRANT and grant == REFRESH) or (shape == PROCESSES and scenario == "401"):
+                    if (name in ONE_GRANT and grant == REFRESH) or (shape == PROCESSES and scenario == "refused"):
                         continue  # in processes each holds a token of its own that is refused
                     worst = [0, 0]
                     for _ in range(REPEATS[size]):
