@@ -16,7 +16,7 @@ from faults import Faulty, Reply
 pytestmark = [pytest.mark.slow, pytest.mark.process]
 
 #: Seconds of one attempt, and for how long the process is stopped: longer than any grace after the attempt.
-ATTEMPT, STOPPED = 0.5, 1.8
+ATTEMPT, STOPPED = 1.0, 2.3
 TOKEN = Reply(json.dumps({"access_token": "late", "token_type": "Bearer", "expires_in": 3600}).encode())
 PROGRAM = """
 import sys
