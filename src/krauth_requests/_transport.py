@@ -16,6 +16,7 @@ from urllib3 import Timeout
 
 import krauth
 from krauth._auth.transport import Transport
+from krauth._values.messages import leaving
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +38,11 @@ class TokenTransport(Transport):
 
     def __init__(self, session: requests.Session | None = None) -> None:
         super().__init__(session)
+
+    @property
+    def tells_leaving(self) -> bool:
+        """True: a session may have a lock around `send`, and the caller may hold it."""
+        return True
 
     def _send(self, request: HTTPRequest, deadline: Deadline) -> HTTPResponse:
         from krauth._auth.answer import Collector, TimeLeft
@@ -175,6 +181,7 @@ class _SentOnce:
 
     def send(self, request: Any, **settings: Any) -> Any:
         """Send the request. A second call returns or raises the outcome of the first."""
+        leaving.get()()
         if self._outcome is None:
             try:
                 self._outcome = self._adapter.send(request, **settings)

@@ -66,6 +66,30 @@ def test_requests_mock():
         assert [call.method for call in mock.request_history] == ["POST", "GET", "POST", "GET"]
 
 
+def test_a_users_token(sandbox):
+    """A request that spends a refresh token is not sent in the caller's thread: the 401 is handed back, once, soon."""
+    session = Serialised()
+    session.trust_env = False
+    session.auth = auth = krauth_requests.MelomingOAuth(
+        sandbox.meloming_client_id,
+        sandbox.meloming_client_secret,
+        user="mina",
+        redirect_uri="https://app.example/callback",
+        base_url=sandbox.meloming_url,
+        store=MemoryStore(),
+        token_transport=session,
+    )
+    request = auth.authorization_request()
+    auth.authorize(sandbox.meloming.approve(request.url, "melo"), request)
+    sandbox.meloming.revoke_access_tokens()
+    begun = time.monotonic()
+    assert session.get(f"{sandbox.meloming_url}/v1/me").status_code == 401
+    assert time.monotonic() - begun < 5
+    auth.token()
+    assert session.get(f"{sandbox.meloming_url}/v1/me").status_code == 200
+    assert sandbox.meloming.token_requests == 2
+
+
 def test_many_threads(sandbox):
     """Twenty threads share one token request; the one that sends it is any of them."""
     auth = krauth_requests.MelomingOAuth(

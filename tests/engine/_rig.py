@@ -314,6 +314,7 @@ class Rig:
         return self
 
     is_bounded = False
+    tells_leaving = False
 
     def open(self):
         self.opened += 1

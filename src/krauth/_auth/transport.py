@@ -88,6 +88,11 @@ class Transport:
         """Whether each request ends before its deadline in every case; then a caller's thread may send it."""
         return True
 
+    @property
+    def tells_leaving(self) -> bool:
+        """Whether it calls `leaving` when a request leaves."""
+        return False
+
     def check_blocking(self) -> None:
         """Raise `ConfigurationError` where a caller that blocks this thread would wait forever: nowhere, mostly."""
 

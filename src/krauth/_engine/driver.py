@@ -18,7 +18,7 @@ from .._values.exceptions import (
     without_frames,
 )
 from .._values.loops import running_loop, running_trio
-from .._values.messages import HTTPRequest, HTTPResponse, require_response
+from .._values.messages import HTTPRequest, HTTPResponse, leaving, require_response
 from .._values.reasons import safe_reason
 from .run import SentRequest
 from .steps import Acquire, Emit, Load, Release, Reread, Save, Send, Sleep, Step
@@ -209,6 +209,8 @@ class Driver:
         run.request = SentRequest(run.request.attempt)
 
     def _try_to_send(self, request: HTTPRequest) -> HTTPResponse:
+        reset = leaving.set(self._run.leaves)
+        self._run.unsent_since = Stopwatch.now()
         try:
             response = self._run.send(lambda: self._sender(request))
         except TokenError as error:
@@ -222,6 +224,9 @@ class Driver:
             raise TokenTransportError(
                 f"the token request to {endpoint} failed: token_transport raised {safe_reason(error)}"
             ) from without_frames(error)
+        finally:
+            self._run.leaves()
+            leaving.reset(reset)
         return require_response(response)
 
 

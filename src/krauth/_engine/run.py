@@ -43,6 +43,10 @@ class Transport(Protocol):
     def is_bounded(self) -> bool:
         """Whether each request ends before its deadline in every case; then a caller's thread may send it."""
 
+    @property
+    def tells_leaving(self) -> bool:
+        """Whether it calls `leaving` when a request leaves."""
+
     def open(self) -> Sender:
         """Return a blocking callable for use in a worker thread; called where the caller runs."""
 
@@ -100,6 +104,8 @@ class Run(Generic[T]):
         forced: Whether the user asked for a new token, so that an old one is no answer.
         cause: Why it was begun, for events.
         request: The last token request that it sent, for events.
+        unsent_since: Since when a token request has been handed to a transport that it has not left yet, monotonic
+            seconds; `None`: there is none.
     """
 
     __slots__ = (
@@ -116,6 +122,7 @@ class Run(Generic[T]):
         "request",
         "requests_beyond",
         "thread",
+        "unsent_since",
         "way",
     )
 
@@ -140,6 +147,7 @@ class Run(Generic[T]):
         self.forced = forced
         self.cause: Cause | None = cause if refused is None else "refusal"
         self.request = SentRequest()
+        self.unsent_since: float | None = None
         self.helpers: deque[Helper] = deque()
         self._begin: list[Drive] = []
 
@@ -192,13 +200,18 @@ class Run(Generic[T]):
             return begun.at + policy.queue_timeout
         return begun.at + policy.timeout + self.requests_beyond * policy.attempt_timeout + GRACE
 
-    def wait(self, policy: RefreshPolicy, *, helps: bool = False) -> T | BaseException:
+    def leaves(self) -> None:
+        """Take note that the token request is on its way."""
+        self.unsent_since = None
+
+    def wait(self, policy: RefreshPolicy, *, helps: bool = False, inside: bool = False) -> T | BaseException:
         """Block until the run has ended, and return its outcome; see `deliver`.
 
         Args:
             policy: How long to wait.
             helps: Whether this thread sends the token requests while it waits. A caller may hold a lock that a
                 request needs, as inside requests-mock or around a session that is shared by threads.
+            inside: Whether this thread may hold such a lock and does not help: then it does not wait for itself.
         """
         if self.thread == threading.get_ident() and not self.future.done():
             raise ConfigurationError(
@@ -219,6 +232,11 @@ class Run(Generic[T]):
             except TimeoutError:
                 if self.overdue_at(policy) <= Stopwatch.now():
                     return self._too_late(policy)
+                if inside and (since := self.unsent_since) is not None and since + SLICE <= Stopwatch.now():
+                    return TokenTransportError(
+                        "the token request waits for a lock of the client, which a call holds, perhaps this one; it is"
+                        " sent when that call has ended: give token_transport a client of its own"
+                    )
 
     def send(self, send: Callable[[], U]) -> U:
         """Send a token request: in the thread of a caller that waits and helps, else right here."""

@@ -155,9 +155,11 @@ class TokenSource:
         while True:
             run = self.start(transport, refused=refused.reveal() if refused else None, forced=forced)
             # After a refusal the caller is inside the `send` of its client, and may hold a lock that a request needs.
-            helps = refused is not None and transport.is_bounded and run.way is transport.way
-            helps = helps and not self.credentials.uses_refresh_token
-            outcome = run.wait(self.policy, helps=helps)
+            inside = refused is not None and run.way is transport.way
+            # A request that spends a refresh token stays in a worker: an interrupt would lose the answer.
+            helps = inside and transport.is_bounded and not self.credentials.uses_refresh_token
+            inside = inside and transport.tells_leaving and not helps
+            outcome = run.wait(self.policy, helps=helps, inside=inside)
             if not self._must_ask_again(run, transport, outcome):
                 return deliver(outcome)
 

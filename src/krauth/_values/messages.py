@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import parse_qsl
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 #: refresh_token, token, code, code_verifier, client_assertion, password, api_key and their like.
 _SECRET_NAMES = re.compile(r"(^|_)(secret|sign|signature|token|code|verifier|assertion|password|key)$", re.IGNORECASE)
 _PUBLIC_HEADERS = frozenset({"content-type", "accept", "user-agent", "content-length", "host"})
+#: Called by a transport when a request leaves: after all locks that the user's session may have.
+leaving: ContextVar[Callable[[], object]] = ContextVar("krauth_leaving", default=lambda: None)
 _NOT_PICKLED = "it holds credentials, so it is not pickled; make it anew where it is needed"
 
 
