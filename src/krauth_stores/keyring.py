@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 import time
 import urllib.parse
 import uuid
@@ -21,6 +20,8 @@ import keyring.errors
 
 from krauth import ConfigurationError, StoreConflict, TokenStore, TokenStoreError
 from krauth.stores import ANY, Lease, Stored
+
+from ._locks import ForkableLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +71,7 @@ class KeyringStore(TokenStore):
     def __init__(self, service: str, backend: KeyringBackend) -> None:
         self._service = service
         self._backend = backend
-        self._lock = threading.RLock()
+        self._lock = ForkableLock()
 
     def load(self, key: str) -> Stored | None:
         """Return the entry, or `None`."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import ssl
-import threading
 import urllib.parse
 import uuid
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -26,6 +25,7 @@ import redis.sentinel
 from krauth import ConfigurationError, StoreConflict, TokenStore, TokenStoreError
 from krauth.stores import ANY, Lease, Stored
 
+from ._locks import ForkableLock
 from ._texts import refuse_surrogates
 
 if TYPE_CHECKING:
@@ -245,7 +245,7 @@ class RedisStore(TokenStore):
         self._make: Callable[[], _Client] | None = None
         self._client: _Client | None = None
         self._pid = os.getpid()
-        self._lock = threading.Lock()
+        self._lock = ForkableLock()
         if isinstance(client, redis.Redis | redis.cluster.RedisCluster):
             self._client = _checked(client)
         else:

@@ -10,7 +10,6 @@ import itertools
 import os
 import random
 import re
-import threading
 import time
 import uuid
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,6 +21,7 @@ from sqlalchemy.dialects import mysql, postgresql
 from krauth import ConfigurationError, StoreConflict, TokenStore, TokenStoreError
 from krauth.stores import ANY, Lease, Stored
 
+from ._locks import ForkableLock
 from ._texts import refuse_surrogates
 
 if TYPE_CHECKING:
@@ -220,7 +220,7 @@ class SQLStore(TokenStore):
         self._where = f"{name} at {engine.url.host or 'localhost'}, database {engine.url.database}"
         self._prefix = prefix
         self._pid = os.getpid()
-        self._lock = threading.Lock()
+        self._lock = ForkableLock()
         self._saves = itertools.count(1)
 
     def load(self, key: str) -> Stored | None:

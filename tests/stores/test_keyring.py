@@ -2,6 +2,9 @@
 
 import contextlib
 import json
+import os
+import signal
+import threading
 
 import keyring
 import keyring.backend
@@ -12,6 +15,7 @@ import pytest
 
 from krauth import ConfigurationError, TokenStoreError
 from krauth._plugins import plugins
+from krauth_stores._locks import ForkableLock
 from krauth_stores.keyring import KeyringStore
 
 SECRET = "an-access-token-that-nobody-may-see"
@@ -187,3 +191,27 @@ def test_a_text_too_long_for_a_keyring(store, backend):
     with pytest.raises(TokenStoreError, match="too long for a keyring"):
         store.save("key", "x" * 1_300_000)
     assert backend.entries == {}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_child_waits_for_no_thread_of_its_parent():
+    """A process that is forked while another thread uses the keyring, Redis or SQL finds their locks free."""
+    lock, taken, go = ForkableLock(), threading.Event(), threading.Event()
+
+    def hold():
+        with lock:
+            taken.set()
+            go.wait(20)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    taken.wait(20)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(5)  # ends a child that waits
+        with lock:
+            os._exit(0)
+    go.set()
+    thread.join()
+    assert os.waitpid(child, 0)[1] == 0
