@@ -234,6 +234,7 @@ UNREACHABLE = {
     "fails": lambda request: HTTPResponse(503, {}, b"down"),
     "is dead": unreachable,
     "answers nonsense": lambda request: HTTPResponse(200, {}, b"<html>"),
+    "can't be asked": lambda request: None,
 }
 
 

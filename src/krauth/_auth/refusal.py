@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .._values.exceptions import AuthorizationRequired, TokenError, TokenStoreError
+from .._values.exceptions import AuthorizationRequired, KrauthError
 from .._values.secret import Secret, hide
 from . import api_clock, telling  # noqa: F401  a 401 is told of: not to be imported on an event loop
 
@@ -58,7 +58,7 @@ def retry_of(auth: Any, refusal: Refusal) -> Asking[Snapshot | bool]:
             found = yield _carried_token(auth, refusal)
         except AuthorizationRequired:
             raise
-        except (TokenError, TokenStoreError) as error:  # an answer of the API becomes no exception of krauth
+        except KrauthError as error:  # an answer of the API becomes no exception of krauth
             auth.emit("uncured", f"no other token could be had: {error}")
     if found is False or (found is not True and refusal.carried == hide(auth.header_of(found))):
         return False  # there is no other token
