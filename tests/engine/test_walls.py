@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import sys
 import threading
@@ -170,8 +171,6 @@ def test_a_thread_that_cannot_be_started_leaves_its_slot(monkeypatch, error):
 
 def test_no_thread_to_be_had_is_said_on_an_event_loop(monkeypatch):
     """The caller is told about the limit of threads at once, and the loop is not blocked."""
-    import asyncio
-
     import krauth_httpx
 
     auth = krauth_httpx.MelomingOAuth(
@@ -288,6 +287,22 @@ def test_the_exit_does_not_wait_for_a_users_function():
     with pytest.raises(KrauthError):
         auth.token()
     assert computing == [0, 0]
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["blocking", "async"])
+@pytest.mark.parametrize("lifetimes", [[0.03, 3600], [0.03, 0.03, 0.03]], ids=["a freeze", "always"])
+def test_a_token_that_is_over_when_it_comes(lifetimes, is_async):
+    """After a freeze one more token is asked for. Where tokens live for less than a request takes, one is used once."""
+    issued = []
+
+    def send(request):
+        time.sleep(0.05 if lifetimes[len(issued)] < 1 else 0)
+        issued.append(b'{"access_token": "token-%d", "expires_in": %f}' % (len(issued), lifetimes[len(issued)]))
+        return HTTPResponse(200, {}, issued[-1])
+
+    auth = make("client", send)
+    token = asyncio.run(auth.atoken()) if is_async else auth.token()
+    assert (token.access_token, len(issued)) == ("token-1", 2)
 
 
 def test_an_outcome_counts_once():

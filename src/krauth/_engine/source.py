@@ -152,6 +152,7 @@ class TokenSource:
         Raises:
             KrauthError: There is none.
         """
+        thawed = False
         while True:
             run = self.start(transport, refused=refused.reveal() if refused else None, forced=forced)
             # After a refusal the caller is inside the `send` of its client, and may hold a lock that a request needs.
@@ -160,22 +161,37 @@ class TokenSource:
             helps = inside and transport.is_bounded and not self.credentials.uses_refresh_token
             inside = inside and transport.tells_leaving and not helps
             outcome = run.wait(self.policy, helps=helps, inside=inside)
-            if not self._must_ask_again(run, transport, outcome):
+            if not self._must_ask_again(run, transport, outcome, thawed):
                 return deliver(outcome)
+            thawed = thawed or isinstance(outcome, Snapshot)
 
     async def aobtain(self, transport: Transport, *, refused: Secret | None = None, forced: bool = False) -> Snapshot:
         """Await a token; see `obtain`."""
+        thawed = False
         while True:
             run = self.start(transport, refused=refused.reveal() if refused else None, forced=forced)
             outcome = await run.wait_async(self.policy)
-            if not self._must_ask_again(run, transport, outcome):
+            if not self._must_ask_again(run, transport, outcome, thawed):
                 return deliver(outcome)
+            thawed = thawed or isinstance(outcome, Snapshot)
 
-    def _must_ask_again(self, run: Run[Snapshot], transport: Transport, outcome: Snapshot | BaseException) -> bool:
-        """Whether a run that has ended says nothing about this caller."""
+    def _must_ask_again(
+        self, run: Run[Snapshot], transport: Transport, outcome: Snapshot | BaseException, thawed: bool
+    ) -> bool:
+        """Whether a run that has ended says nothing about this caller.
+
+        Args:
+            run: The run.
+            transport: The caller's.
+            outcome: Of the run.
+            thawed: Whether an outcome was over before. Then the tokens of this server live for less than a request
+                takes: the token is used once, as one that is over when it comes.
+        """
         if isinstance(outcome, BaseException):
             # A fact about another caller's way to the server.
             return is_about_the_way(outcome) and run.way is not transport.way and run.future.done()
+        if thawed:
+            return False
         # The process was suspended for longer than the new token lives.
         has_life = outcome.token.expires_in(outcome.token.obtained_at) > 0
         return has_life and outcome.state(self.monotonic(), self.time()) is TokenState.EXPIRED
