@@ -72,3 +72,11 @@ def test_keep_warm_survives_a_transport_that_cannot_be_opened():
         rig.workers.pass_time(3300)
     rig.workers.pass_time(301)
     assert rig.peek() == "access-2"
+
+
+def test_keep_warm_does_not_hammer_a_server_whose_tokens_are_over_when_they_come():
+    """Tokens without a life are asked for every five seconds at most."""
+    rig = Rig(policy=WARM, lifetime=0.0)
+    rig.get()
+    rig.workers.pass_time(600)
+    assert rig.server.count <= 121

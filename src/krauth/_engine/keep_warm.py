@@ -13,6 +13,9 @@ from .workers import NoThread
 if TYPE_CHECKING:
     from .run import Transport
 
+#: Seconds between two refreshes without traffic, at least: a server may issue tokens that are over when they come.
+LEAST = 5.0
+
 
 class Warmth(NamedTuple):
     """Refreshing without traffic: with which transport, and whether a timer runs."""
@@ -58,7 +61,7 @@ def schedule(source: Any) -> None:
         failure = source.failure_of(warmth.transport.way)
     at = max(snapshot.fresh_mono, failure.retry_at if failure is not None else snapshot.fresh_mono)
     try:
-        source.threads.after(max(0.05, at - source.monotonic()), _Timer(source))
+        source.threads.after(max(LEAST, at - source.monotonic()), _Timer(source))
     except NoThread:  # the next refresh tries again
         with process.lock:
             source.warmth = warmth
