@@ -204,6 +204,7 @@ class HTTPXAuth(AuthCore):
                     break
             else:
                 start.is_whole = True
+                response.stream.close()  # gives the connection back, since the token request may need it
         except Exception as error:  # noqa: BLE001  raised again when the user reads the response
             start.error = error
         finally:
@@ -227,6 +228,7 @@ class HTTPXAuth(AuthCore):
                         break
                 else:
                     start.is_whole = True
+                    await response.stream.aclose()
             if scope.cancelled_caught:
                 start.error = self.library.ReadTimeout("the answer did not end in time")
         except Exception as error:  # noqa: BLE001
@@ -336,9 +338,12 @@ def resumed_stream(sync_base: type, async_base: type) -> type:
                 yield chunk
 
         def close(self) -> None:
-            self._stream.close()
+            if not self._start.is_whole:  # else it is closed
+                self._stream.close()
 
         async def aclose(self) -> None:
+            if self._start.is_whole:
+                return
             if hasattr(self._start.rest, "aclose"):
                 await self._start.rest.aclose()
             await self._stream.aclose()
