@@ -11,6 +11,7 @@ import pytest
 from krauth import (
     AuthorizationRequired,
     ConfigurationError,
+    HTTPResponse,
     KrauthError,
     RefreshPolicy,
     TokenStoreError,
@@ -238,6 +239,24 @@ def test_whatever_a_store_raises_costs_client_credentials_nothing(method, monkey
     monkeypatch.setattr(rig.store, method, lambda *a, **k: 1 / 0)
     assert rig.get() == "access-1"
     assert rig.server.count == 1
+
+
+@pytest.mark.parametrize("answer", ["text", ("text", "v1"), {}, 7, [None]], ids=repr)
+def test_a_store_that_answers_something_else_is_named(answer, monkeypatch, caplog):
+    """An entry that is no `Stored` is a fault of the plugin, and no riddle: it is named, and the token used unsaved."""
+    rig = Rig()
+    monkeypatch.setattr(rig.store, "load", lambda key: answer)
+    assert rig.get() == "access-1"
+    assert "Store answered load with a" in caplog.text
+
+
+@pytest.mark.parametrize("given", [("200", b"{}"), (200, None), (200, {"access_token": "a"}), (None, b"")], ids=repr)
+def test_an_answer_of_odd_parts_is_a_configuration_error(given):
+    """A transport that fills an `HTTPResponse` with anything is told what belongs there."""
+    rig = Rig()
+    rig.server.say(lambda request: HTTPResponse(given[0], {}, given[1]))
+    with pytest.raises(ConfigurationError, match="an int and bytes"):
+        rig.get()
 
 
 def test_an_exception_out_of_the_log_costs_nobody_the_token():

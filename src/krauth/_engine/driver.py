@@ -20,6 +20,7 @@ from .._values.exceptions import (
 from .._values.loops import running_loop, running_trio
 from .._values.messages import HTTPRequest, HTTPResponse, leaving, require_response
 from .._values.reasons import safe_reason
+from ..stores import Lease, Stored
 from .run import SentRequest
 from .steps import Acquire, Emit, Load, Release, Reread, Save, Send, Sleep, Step
 from .workers import NoThread
@@ -155,7 +156,7 @@ class Driver:
             return None
         store = self._owner.store
         try:
-            answer = self._ask(store, step)
+            answer = _checked(self._ask(store, step), step, store)
         except StoreConflict:
             raise
         except TokenStoreError as error:
@@ -228,6 +229,25 @@ class Driver:
             self._run.leaves()
             leaving.reset(reset)
         return require_response(response)
+
+
+def _checked(answer: object, step: Step, store: TokenStore) -> object:
+    """Return the answer of a store, or raise `TokenStoreError`: a store is a plugin, and may answer anything."""
+    fits = True
+    if isinstance(step, Load):
+        fits = answer is None or isinstance(answer, Stored)
+    elif isinstance(step, Acquire):
+        match answer:
+            case (Lease() | None, Stored() | None):
+                pass
+            case _:
+                fits = False
+    if not fits:
+        raise TokenStoreError(
+            f"{type(store).__name__} answered {type(step).__name__.lower()} with a {type(answer).__name__}, which"
+            " krauth.TokenStore does not allow; run krauth.testing.TokenStoreContract on it"
+        )
+    return answer
 
 
 def _note(store: TokenStore, error: TokenStoreError | None) -> None:

@@ -124,7 +124,12 @@ class HTTPResponse:
 def require_response(value: object) -> HTTPResponse:
     """Return what a token transport returned, or raise `ConfigurationError` where it is no answer."""
     if isinstance(value, HTTPResponse):
-        return value
+        if isinstance(value.status, int) and isinstance(value.body, bytes | str):
+            return value
+        raise ConfigurationError(
+            f"token_transport returned a krauth.HTTPResponse with a {type(value.status).__name__} as status and"
+            f" a {type(value.body).__name__} as body; they are an int and bytes"
+        )
     close = getattr(value, "close", None)
     if hasattr(value, "__await__") and close is not None:
         close()  # or a coroutine would warn that it was never awaited
