@@ -308,7 +308,10 @@ def test_the_session_s_dict_will_do(sandbox, stack, auth):
     stack.method(auth, "authorize", callback, request.to_dict())
 
 
-@pytest.mark.parametrize("kept", [{}, None, {"url": "https://x"}, {"state": 1}, [], "text"], ids=repr)
+EMPTY = dict.fromkeys(AuthorizationRequest.__dataclass_fields__, "")
+
+
+@pytest.mark.parametrize("kept", [{}, None, {"url": "https://x"}, {"state": 1}, [], "text", EMPTY], ids=repr)
 def test_session_was_lost(kept):
     """A session without the pending request, or with half of one, is a refusal and not a crash."""
     with pytest.raises(AuthorizationError, match="start again"):

@@ -75,7 +75,7 @@ class AuthorizationRequest(Holder):
             given = {name: data[name] for name in cls.__dataclass_fields__}
         except (KeyError, TypeError):
             given = {}
-        values = {name: value for name, value in given.items() if isinstance(value, str)}
+        values = {name: value for name, value in given.items() if isinstance(value, str) and value}
         if not values or len(values) < len(given):
             raise AuthorizationError("the sign-in kept in the session is incomplete; let the user start again")
         return cls(**values)
