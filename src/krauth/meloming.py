@@ -1,30 +1,34 @@
 """Everything that is true of the Meloming OpenAPI (멜로밍) and of no other: endpoints, API keys, lifetimes, errors.
 
+What each request needs, the API key among it, is in `_meloming_key`.
+
 Source: the vendor's authentication guide, https://openapi.meloming.com.
 """
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from ._auth.origin_auth import OriginAuth
 from ._auth.settings import REPLACING, Fixed
 from ._auth.user_auth import UserAuth
+from ._meloming_key import API_KEY_HEADER as API_KEY_HEADER
+from ._meloming_key import BASE_URL as BASE_URL
+from ._meloming_key import VERSION_HEADER as VERSION_HEADER
+from ._meloming_key import MelomingAPIKeyBase as MelomingAPIKeyBase
+from ._meloming_key import MelomingFields, check_version, read_base_url
+from ._meloming_key import api_key_environment as api_key_environment
+from ._meloming_key import check_api_key as check_api_key
 from ._oauth.client import OAuth2Credentials
 from ._oauth.credentials import ErrorTable, Rule
-from ._values import secret as secret_module
-from ._values.checks import check_flag, read_env, refuse_quotes, require_env, require_text
+from ._values.checks import check_flag, read_env, refuse_quotes, require_env
 from ._values.exceptions import (
-    ConfigurationError,
     InvalidClientError,
     InvalidGrantError,
     RateLimitError,
     TokenEndpointError,
     TokenServerError,
 )
-from ._values.guard import no_secret
-from ._values.origin import check_base_url, parse_origin
+from ._values.origin import check_base_url
 from ._values.secret import Secret, hide
 
 if TYPE_CHECKING:
@@ -35,17 +39,10 @@ if TYPE_CHECKING:
     from ._values.token import RefreshPolicy
     from .stores import TokenStore
 
-BASE_URL = "https://openapi.meloming.com"
-API_KEY_HEADER = "X-API-Key"
 #: "Refresh Token: 7 days".
 REFRESH_LIFETIME = 7 * 86400.0
 #: "`GET /v1/**` can be called without authentication."
 READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-
-VERSION_HEADER = "Meloming-Version"
-
-_API_KEY = r"mlm_(live|test)_[!-~]+"
-no_secret("mlm_live_", "mlm_test_")
 
 ERRORS: ErrorTable = {
     (401, "AUTHENTICATION_REQUIRED"): Rule("the token is missing or not valid", refresh=True),
@@ -79,40 +76,6 @@ ERRORS: ErrorTable = {
         may_be_the_secret=True,
     ),
 }
-
-
-def check_api_key(value: object) -> Secret:
-    """Return an API key as a `Secret`, or raise `ConfigurationError` when it can't be one; never quotes it."""
-    value = hide(value)
-    if value is not None and hasattr(value.reveal(), "get_secret_value"):  # pydantic.SecretStr
-        value = hide(cast("Any", value.reveal()).get_secret_value())
-    if value is None or value.reveal() == "":
-        raise ConfigurationError("api_key is empty; set MELOMING_API_KEY")
-    if not isinstance(value.reveal(), str):
-        raise ConfigurationError(f"api_key must be a string, not {type(value.reveal()).__name__}")
-    if secret_module.accepts_dummies:
-        return value
-    refuse_quotes(value, "api_key")
-    if not re.fullmatch(_API_KEY, value.reveal()):
-        raise ConfigurationError(
-            "api_key does not look like one: it begins with mlm_live_ or mlm_test_ and holds no white space;"
-            " copy it again from the developer center"
-        )
-    return value
-
-
-def check_version(version: str | None) -> str | None:
-    """Return a version of the API that can stand in a header field, or raise `ConfigurationError`."""
-    if version is None:
-        return None
-    if not re.fullmatch(r"[0-9A-Za-z._-]{1,64}", require_text(version, "version", "write it as in '2026-01-11'")):
-        raise ConfigurationError("version must be a version of the API such as '2026-01-11'")
-    return version
-
-
-def api_key_environment(api_key: Secret) -> str:
-    """Return `"live"` or `"test"`, as the key's prefix says."""
-    return api_key.reveal().split("_", 2)[1]
 
 
 class MelomingCredentials(OAuth2Credentials):
@@ -179,31 +142,7 @@ class MelomingCredentials(OAuth2Credentials):
         return secret
 
 
-class _MelomingFields(OriginAuth):
-    """The header fields of all requests: API key and version."""
-
-    fixed_headers = True
-    _api_key: Secret | None = None
-    _version: str | None = None
-    #: Only to be read: an assignment would change nothing.
-    api_key = Fixed(None)
-    version = Fixed(lambda auth: auth._version)
-
-    def _set_fields(self, api_key: Secret | None, version: str | None) -> None:
-        self._api_key = None if api_key is None else check_api_key(api_key)
-        self._version = check_version(version)
-        names = {API_KEY_HEADER: self._api_key, VERSION_HEADER: self._version}
-        self.extra_names = tuple(name for name, value in names.items() if value is not None)
-
-    def extra_headers(self, method: str, url: str) -> Mapping[str, str]:
-        """Return the fields of the API key and of the version, where there are such."""
-        fields = {} if self._version is None else {VERSION_HEADER: self._version}
-        if self._api_key is not None:
-            fields[API_KEY_HEADER] = self._api_key.reveal()
-        return fields
-
-
-class MelomingOAuthBase(_MelomingFields, UserAuth):
+class MelomingOAuthBase(MelomingFields, UserAuth):
     """OAuth 2.0 for the Meloming OpenAPI: what the four stacks' `MelomingOAuth` have in common."""
 
     client_id = Fixed(lambda auth: auth._client.client_id)
@@ -285,7 +224,7 @@ class MelomingOAuthBase(_MelomingFields, UserAuth):
         """
         given = ("client_id", "client_secret", "api_key")
         settings.update({name: hide(settings[name]) for name in given if name in settings})
-        _read_base_url(settings)
+        read_base_url(settings)
         if settings.get("client_id") is None:
             settings["client_id"] = require_env("MELOMING_CLIENT_ID")
         if "client_secret" not in settings:
@@ -294,50 +233,3 @@ class MelomingOAuthBase(_MelomingFields, UserAuth):
         if "api_key" not in settings and read_env("MELOMING_API_KEY") is not None:
             settings["api_key"] = require_env("MELOMING_API_KEY")
         return cls(**settings)
-
-
-class MelomingAPIKeyBase(_MelomingFields):
-    """An API key for the Meloming OpenAPI: what the four stacks' `MelomingAPIKey` have in common."""
-
-    def __init__(self, api_key: str, *, base_url: str = BASE_URL, version: str | None = None) -> None:
-        """Check the settings.
-
-        Args:
-            api_key: `mlm_live_…` or `mlm_test_…`.
-            base_url: Of the API.
-            version: The `Meloming-Version` of all requests, such as `"2026-01-11"`; `None`: none.
-
-        Raises:
-            ConfigurationError: A setting can't be right.
-        """
-        key = hide(api_key)
-        del api_key
-        self._set_fields(key or Secret(""), version)
-        self.base_url = check_base_url(base_url)
-        origin = parse_origin(self.base_url)
-        self._set_origins((origin,) if origin else ())
-
-    @classmethod
-    def from_env(cls, **settings: Any) -> Self:
-        """Make one from `MELOMING_API_KEY` and, if set, `MELOMING_BASE_URL`.
-
-        Args:
-            settings: Keyword arguments of the class; they win over the environment.
-
-        Raises:
-            ConfigurationError: A variable is missing or can't be right.
-        """
-        key = hide(settings.pop("api_key", None))
-        _read_base_url(settings)
-        return cls(cast("str", require_env("MELOMING_API_KEY") if key is None else key), **settings)
-
-    @property
-    def environment(self) -> str:
-        """`"live"` or `"test"`, as the key's prefix says."""
-        assert self._api_key is not None
-        return api_key_environment(self._api_key)
-
-
-def _read_base_url(settings: dict[str, Any]) -> None:
-    if "base_url" not in settings and (base_url := read_env("MELOMING_BASE_URL")) is not None:
-        settings["base_url"] = base_url

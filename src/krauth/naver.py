@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from ._auth.origin_auth import OriginAuth
 from ._auth.settings import REPLACING, Fixed
-from ._oauth.client_secret import SecretSource
 from ._oauth.credentials import ErrorTable, Rule, SecretCredentials, fingerprint, former_fingerprint, make_key
 from ._values.checks import read_env, read_json_object, refuse_quotes, require_client_id, require_env, require_text
 from ._values.exceptions import (
@@ -153,6 +152,7 @@ class NaverCredentials(SecretCredentials):
         namespace: str | None = None,
     ) -> None:
         from ._naver_signature import check_not_swapped, check_password, check_secret
+        from ._oauth.client_secret import SecretSource
 
         secret = client_secret if isinstance(client_secret, SecretSource) else hide(client_secret)
         identifier = hide(client_id)

@@ -160,7 +160,7 @@ class OAuth2AuthBase(UserAuth):
     def _fetch_metadata(cls, issuer: str, given: dict[str, Any], *, blocking: bool) -> Run[dict[str, Any]]:
         from ._engine.process import call
 
-        transport = cls.transport_class.over(given.get("token_transport"))
+        transport = cls.transport_class().over(given.get("token_transport"))
         if blocking:
             transport.check_blocking()
         return call(functools.partial(fetch_metadata, transport.open(), issuer, given), transport.way, str(issuer))

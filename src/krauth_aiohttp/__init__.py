@@ -6,7 +6,8 @@ from krauth._values.lazy import adapter_names
 
 if TYPE_CHECKING:
     from ._auth import MiddlewareAuth as AdapterAuth
-    from ._meloming import MelomingAPIKey, MelomingOAuth
+    from ._meloming import MelomingOAuth
+    from ._meloming_key import MelomingAPIKey
     from ._naver import NaverAuth
     from ._oauth2 import OAuth2Auth
     from ._transport import TokenTransport

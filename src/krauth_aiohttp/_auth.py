@@ -22,8 +22,6 @@ from krauth._auth.origin_auth import ONE_SHOT, AuthCore, is_seekable
 from krauth._auth.settings import MAX_JUDGED_BODY
 from krauth._values.secret import hide
 
-from ._transport import TokenTransport
-
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
     from types import FrameType
@@ -32,6 +30,8 @@ if TYPE_CHECKING:
 
     from krauth._auth.refusal import Refusal
     from krauth._values.origin import Origin
+
+    from ._transport import TokenTransport
 
 _REDIRECTS = frozenset(range(300, 400))
 #: The chains of redirects that were met last in this task, newest first: each with the auth object that met it, and
@@ -48,13 +48,19 @@ class MiddlewareAuth(AuthCore):
     that server chose method, path and body of the request.
     """
 
-    transport_class = TokenTransport
     resolve = staticmethod(getaddrinfo)
     #: The statuses after which something is done.
     _watched: frozenset[int]
     #: The authorities that need no second look: none, once a request to another server was seen, since from then on
     #: chains of redirects have to be told apart.
     _quick: frozenset[tuple[str, str]]
+
+    @classmethod
+    def transport_class(cls) -> type[TokenTransport]:
+        """Return the transport of aiohttp."""
+        from ._transport import TokenTransport
+
+        return TokenTransport
 
     def _set_origins(self, origins: tuple[Origin, ...]) -> None:
         super()._set_origins(origins)

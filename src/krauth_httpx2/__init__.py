@@ -6,10 +6,11 @@ from krauth._values.lazy import adapter_names
 
 if TYPE_CHECKING:
     from ._auth import ClientAuth as AdapterAuth
-    from ._auth import TokenTransport
-    from ._meloming import MelomingAPIKey, MelomingOAuth
+    from ._meloming import MelomingOAuth
+    from ._meloming_key import MelomingAPIKey
     from ._naver import NaverAuth
     from ._oauth2 import OAuth2Auth
+    from ._transport import TokenTransport
 
 __all__ = ["AdapterAuth", "MelomingAPIKey", "MelomingOAuth", "NaverAuth", "OAuth2Auth", "TokenTransport"]
 

@@ -19,14 +19,14 @@ from requests.utils import requote_uri, rewind_body
 from krauth._auth.origin_auth import ONE_SHOT, AuthCore, is_seekable
 from krauth._values.secret import hide
 
-from ._transport import TokenTransport
-
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
 
     from krauth._auth.refusal import Refusal
     from krauth._engine.snapshot import Snapshot
     from krauth._values.origin import Origin
+
+    from ._transport import TokenTransport
 
 _REDIRECTS = frozenset(range(300, 400))
 
@@ -44,10 +44,16 @@ class RequestsAuth(AuthCore, AuthBase):
     by the header fields of `response.request` which ones the next hop carries.
     """
 
-    transport_class = TokenTransport
     resolve = staticmethod(getaddrinfo)
     #: The statuses that the hook does something about.
     _watched: frozenset[int]
+
+    @classmethod
+    def transport_class(cls) -> type[TokenTransport]:
+        """Return the transport of requests."""
+        from ._transport import TokenTransport
+
+        return TokenTransport
 
     def _set_origins(self, origins: tuple[Origin, ...]) -> None:
         super()._set_origins(origins)

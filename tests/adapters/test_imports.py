@@ -23,7 +23,23 @@ def test_import_brings_along_nothing_dear(package):
         *("krauth", "_krauth_httpx", package),
         *("secrets", "_hashlib", "json"),
     }
+    assert not added & {"krauth._oauth.client_secret", "krauth._auth.transport", f"{package}._transport"}
     assert len(added) <= 24
+
+
+@pytest.mark.parametrize("package", ["krauth_requests", "krauth_httpx2"])
+def test_an_api_key_loads_nothing_of_oauth(package):
+    """An API key that is imported and made brings along no module that is about tokens."""
+    bare = package.removeprefix("krauth_")
+    code = (
+        f"import sys, {bare}; a = set(sys.modules); from {package} import MelomingAPIKey;"
+        " MelomingAPIKey('mlm_test_key'); print(*sorted(set(sys.modules) - a))"
+    )
+    added = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+    assert f"{package}._meloming_key" in added
+    rooms = ("krauth._oauth", "krauth._engine", "krauth._plugins", "krauth.stores", "krauth._auth.transport")
+    assert not [name for name in added if name.startswith(rooms)]
+    assert not added & {"krauth.meloming", "krauth._auth.user_auth", "krauth._values.clock", "krauth._values.token"}
 
 
 @pytest.mark.parametrize("package", ["krauth_requests", "krauth_httpx", "krauth_httpx2", "krauth_aiohttp"])

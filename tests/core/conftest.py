@@ -29,7 +29,9 @@ class NoNetwork(Transport):
 class NoStack:
     """Stands in for an adapter: token requests travel through a callable only."""
 
-    transport_class = NoNetwork
+    @classmethod
+    def transport_class(cls):
+        return NoNetwork
 
 
 def no_network(request):

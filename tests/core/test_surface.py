@@ -207,7 +207,7 @@ def test_core_obtains_a_token_without_any_http_library():
     from krauth.naver import NaverAuthBase
 
     class NaverAuth(NaverAuthBase):
-        transport_class = Transport
+        transport_class = classmethod(lambda cls: Transport)
 
     sent = []
 

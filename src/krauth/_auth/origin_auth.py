@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
-from .._oauth.credentials import DEFAULT_JUDGED
+from .._values.checks import DEFAULT_JUDGED
 from .._values.exceptions import ConfigurationError
 from .._values.origin import Origin, make_origin, parse_origin, url_authorities, url_prefixes, url_triples
 from .._values.secret import Secret, hide
@@ -109,8 +109,10 @@ class AuthCore:
 
     # What an adapter fills in.
 
-    #: How token requests travel over the adapter's own library.
-    transport_class: ClassVar[type[Transport]]
+    @classmethod
+    def transport_class(cls) -> type[Transport]:
+        """Return how token requests travel over the adapter's own library; an API key needs no such class."""
+        raise NotImplementedError
 
     #: `socket.getaddrinfo`, from the adapters: the core opens no socket and asks no resolver.
     resolve: ClassVar[Callable[..., list[Any]] | None] = None
@@ -165,7 +167,7 @@ class AuthCore:
         endpoint = parse_origin(credentials.token_endpoint)
         if endpoint is not None and endpoint.scheme == "http" and endpoint not in credentials.origins:
             self._check_plain_http(endpoint)
-        self._transport = self.transport_class.over(token_transport)
+        self._transport = self.transport_class().over(token_transport)
         self._source = TokenSource.shared(credentials, open_store(store), refresh)
         self._judges = True
         is_plain = (self.token_header, self.token_scheme) == (AUTHORIZATION, BEARER)

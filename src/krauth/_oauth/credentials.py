@@ -11,6 +11,7 @@ import hashlib
 import os
 from typing import TYPE_CHECKING, ClassVar, NoReturn
 
+from .._values.checks import DEFAULT_JUDGED
 from .._values.exceptions import AuthorizationRequired
 from .._values.guard import shown_key
 from .._values.origin import Origin, parse_origin
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from .error_table import FieldNames
 
 __all__ = [
-    "DEFAULT_JUDGED",
     "Credentials",
     "ErrorTable",
     "Rule",
@@ -39,9 +39,6 @@ __all__ = [
     "make_proof",
     "matches_proof",
 ]
-
-#: The statuses that say something about the credential, where a provider names no others.
-DEFAULT_JUDGED: frozenset[int] = frozenset({401})
 
 
 class Credentials:

@@ -19,6 +19,9 @@ MAX_TOKEN, MAX_SERVER_TEXT, MAX_SETTING = 16_384, 4096, 8192
 #: Seconds since the epoch, both ways: the year 5138. A number beyond it is a mistake or an attack, not a time.
 MAX_TIME = 1e11
 
+#: The statuses that say something about the credential that was sent, where a provider names no others.
+DEFAULT_JUDGED: frozenset[int] = frozenset({401})
+
 #: A bcrypt salt, a prefixed API key, a JSON Web Token, a private key, an `Authorization` header field.
 _SECRET_SHAPES = r"\$2[abxy]?\$\d\d\$|[a-z]{2,8}_(live|test|secret)_|eyJ[\w-]+\.[\w-]+\.|-----BEGIN|(Bearer|Basic) "  # noqa: S105  shapes, no secret
 

@@ -47,11 +47,11 @@ def lazy_names(
 #: The public names of every adapter. A program that uses one provider does not load the others.
 _ADAPTER_NAMES = {
     "AdapterAuth": "_auth",
-    "MelomingAPIKey": "_meloming",
+    "MelomingAPIKey": "_meloming_key",
     "MelomingOAuth": "_meloming",
     "NaverAuth": "_naver",
     "OAuth2Auth": "_oauth2",
-    "TokenTransport": "_auth",
+    "TokenTransport": "_transport",
 }
 
 
