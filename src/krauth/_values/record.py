@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from .checks import MAX_TOKEN, is_line
 from .exceptions import TokenStoreError
 from .token import Token
 
@@ -108,7 +109,7 @@ def _known(kind: type, data: dict[str, Any]) -> dict[str, Any]:
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
             fits = is_number and abs(value) < 1e11  # false for NaN, too
         else:
-            fits = isinstance(value, str)
+            fits = value == "" or is_line(value, MAX_TOKEN)
         if not fits:
             raise ValueError(name)
     return found
