@@ -10,6 +10,7 @@ from krauth import AuthorizationRequired, TokenStoreError
 from krauth._engine.rules import Held
 from krauth._oauth.authorization import AuthorizationRequest
 from krauth._values.record import MAX_NUMBER, Record
+from krauth._values.secret import Secret
 from krauth._values.token import Token
 
 from ._rig import NOW, Rig, answer, machine, person
@@ -95,7 +96,7 @@ def test_a_revocation_wins_over_a_sign_in_that_began_before():
 
     rig.server.down = answer(200, {})
     rig.server.say(after_the_lease(rig, revoke))
-    run = rig.source.perform(rig, lambda flows: flows.exchange(rig.credentials, "code", SIGN_IN))
+    run = rig.source.perform(rig, lambda flows: flows.exchange(rig.credentials, Secret("code"), SIGN_IN))
     with pytest.raises(AuthorizationRequired, match="revoked meanwhile"):
         raise rig.workers.finish(run)
     assert revoked(rig.server.requests) == ["refresh-late", "late"]

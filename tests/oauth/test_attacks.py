@@ -1,6 +1,8 @@
 """Attacks on a sign-in, and mishaps that look like one: none yields a token, and none costs the user theirs."""
 
+import os
 import threading
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
@@ -11,7 +13,9 @@ from krauth import (
     AuthorizationError,
     AuthorizationRequest,
     AuthorizationRequired,
+    HTTPResponse,
     InvalidGrantError,
+    KrauthError,
     StateMismatch,
     TokenEndpointError,
     TokenTransportError,
@@ -316,6 +320,36 @@ def test_session_was_lost(kept):
     """A session without the pending request, or with half of one, is a refusal and not a crash."""
     with pytest.raises(AuthorizationError, match="start again"):
         AuthorizationRequest.from_dict(kept)
+
+
+CALLBACKS = {
+    "refused code": lambda request: f"code=canary7f3a&state={request.state}",
+    "wrong state": lambda request: "code=canary7f3a&state=x",
+    "two codes": lambda request: f"code=canary7f3a&code=1&state={request.state}",
+    "no URL": None,
+    "used before": lambda request: f"code=canary7f3a&state={request.state}",
+}
+
+
+@pytest.mark.parametrize("kept", ["object", "dict", "half"])
+@pytest.mark.parametrize("callback", CALLBACKS)
+def test_no_code_in_tracebacks(stack, make, callback, kept):
+    """A tracker of errors that renders local variables finds neither code nor verifier in our frames."""
+    auth = make(token_transport=lambda request: HTTPResponse(400, {}, b'{"error": "invalid_grant"}'))
+    request = auth.authorization_request()
+    query = CALLBACKS[callback]
+    back = "http://[canary7f3a" if query is None else f"https://app.example/callback?{query(request)}"
+    given = {"object": request, "dict": request.to_dict(), "half": {**request.to_dict(), "state": ""}}[kept]
+    for _ in range(2 if callback == "used before" else 1):
+        with pytest.raises(KrauthError) as failure:
+            stack.method(auth, "authorize", back, given)
+    shown = traceback.TracebackException.from_exception(failure.value, capture_locals=True)
+    frames = [frame for frame in shown.stack if f"{os.sep}krauth{os.sep}" in frame.filename]
+    assert frames
+    for frame in frames:
+        values = " ".join((frame.locals or {}).values())
+        assert "canary7f3a" not in values
+        assert request.code_verifier not in values
 
 
 def test_open_redirect(auth):

@@ -74,7 +74,7 @@ def test_any_text_in_a_callback(text, name):
     request = prepare_authorization_request(CLIENT)
     callback = f"https://app.example/callback?app=1&{urlencode({'state': request.state, name: text})}"
     if name == "code" and text:
-        assert process_authorization_response(CLIENT, callback, request) == text
+        assert process_authorization_response(CLIENT, callback, request).reveal() == text
     else:
         with pytest.raises(AuthorizationError) as caught:
             process_authorization_response(CLIENT, callback, request)
@@ -87,7 +87,7 @@ def test_codes_are_opaque(code):
     request = prepare_authorization_request(CLIENT)
     for spelt in (quote(code, safe=""), urlencode({"": code})[1:]):
         callback = f"https://app.example/callback?app=1&code={spelt}&state={request.state}"
-        assert process_authorization_response(CLIENT, callback, request) == code
+        assert process_authorization_response(CLIENT, callback, request).reveal() == code
 
 
 def test_url_objects():
@@ -96,7 +96,7 @@ def test_url_objects():
 
     request = prepare_authorization_request(CLIENT)
     callback = changed(request.redirect_uri, code="c", state=request.state)
-    assert process_authorization_response(CLIENT, URL(callback), request) == "c"
+    assert process_authorization_response(CLIENT, URL(callback), request).reveal() == "c"
 
 
 def test_no_way_to_the_server():

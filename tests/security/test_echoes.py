@@ -16,6 +16,7 @@ from krauth._oauth.endpoints import (
     process_introspection_response,
     process_revocation_response,
 )
+from krauth._values.secret import Secret
 from krauth.meloming import MelomingCredentials
 from krauth.naver import NaverCredentials
 
@@ -58,7 +59,7 @@ MELOMING = MelomingCredentials("client", SECRET, user="mina")
 EXCHANGES = {
     "refresh": lambda: token_errors(POST, POST.prepare_token_request(NOW, TOKEN)),
     "refresh with Basic": lambda: token_errors(BASIC, BASIC.prepare_token_request(NOW, TOKEN)),
-    "code": lambda: token_errors(POST, prepare_code_request(POST, "canary7f3a-code", SIGN_IN)),
+    "code": lambda: token_errors(POST, prepare_code_request(POST, Secret("canary7f3a-code"), SIGN_IN)),
     "Naver": lambda: token_errors(NAVER, NAVER.prepare_token_request(NOW)),
     "revoke": lambda: (
         prepare_revocation_request(POST, TOKEN.refresh_token, "refresh_token"),
@@ -126,7 +127,7 @@ def test_echoes(exchange, echo, place, status):
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
 def test_a_short_code(place):
     """A code too short to be blotted out takes the server's whole text with it."""
-    request, process = token_errors(POST, prepare_code_request(POST, "qx7Zk", SIGN_IN))
+    request, process = token_errors(POST, prepare_code_request(POST, Secret("qx7Zk"), SIGN_IN))
     with pytest.raises(KrauthError) as failure:
         process(HTTPResponse(400, {}, json.dumps(place(joined(request))).encode()))
     assert "qx7Zk" not in f"{failure.value} {vars(failure.value)!r}"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 from .._values.checks import DEFAULT_JUDGED
 from .._values.exceptions import ConfigurationError
 from .._values.origin import Origin, make_origin, parse_origin, url_authorities, url_prefixes, url_triples
-from .._values.secret import Secret, hide
+from .._values.secret import Secret, hide, unseen
 from .settings import Fixed, FixedFields, FixedURL
 
 if TYPE_CHECKING:
@@ -222,13 +222,17 @@ class AuthCore:
             ConfigurationError: It is no `krauth.Token` that can be sent.
             TokenStoreError: It could not be saved, and is not used.
         """
+        given = unseen(token)
+        del token  # a user may pass the text of one
         policy = self._tokens.policy
         self._transport.check_blocking()
-        self._setting(token).get(policy)
+        self._setting(given).get(policy)
 
     async def aset_token(self, token: Token) -> None:
         """Use a token that was obtained elsewhere without blocking; see `set_token`."""
-        await self._setting(token).aget(self._tokens.policy)
+        given = unseen(token)
+        del token
+        await self._setting(given).aget(self._tokens.policy)
 
     def forget(self) -> None:
         """Drop the token here and in the store. The server is not asked: the token itself stays valid.
@@ -244,11 +248,12 @@ class AuthCore:
         """Drop the token here and in the store without blocking; see `forget`."""
         await self._forgetting().aget(self._tokens.policy)
 
-    def _setting(self, token: Token) -> Run[Token | None]:
+    def _setting(self, given: Secret) -> Run[Token | None]:
         from .._values.token import Token as TokenClass
 
-        if not isinstance(token, TokenClass):
-            raise ConfigurationError(f"set_token takes a krauth.Token, not {type(token).__name__}")
+        if not isinstance(given.reveal(), TokenClass):
+            raise ConfigurationError(f"set_token takes a krauth.Token, not {type(given.reveal()).__name__}")
+        token: Any = given.reveal()
         return self._tokens.perform(self._transport, lambda flows: flows.put(token))
 
     def _forgetting(self) -> Run[Token | None]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .._values.exceptions import AuthorizationError, ConfigurationError
+from .._values.secret import Secret, unseen
 from .origin_auth import OriginAuth
 
 if TYPE_CHECKING:
@@ -73,12 +74,16 @@ class UserAuth(OriginAuth):
             TokenError: The code could not be exchanged; it is never sent again, the user has to start anew.
             TokenStoreError: The token could not be saved.
         """
+        back, kept = unseen(callback_url), unseen(request)
+        del callback_url, request  # or a traceback with local variables would show code and verifier
         self._warn_of_blocking("authorize", stacklevel=3)
-        return _there(self._exchange(callback_url, request).get(self._tokens.policy))
+        return _there(self._exchange(back, kept).get(self._tokens.policy))
 
     async def aauthorize(self, callback_url: str, request: AuthorizationRequest | Mapping[str, object]) -> Token:
         """End a sign-in without blocking; see `authorize`. Once begun it goes on, also when this is cancelled."""
-        return _there(await self._exchange(callback_url, request).aget(self._tokens.policy))
+        back, kept = unseen(callback_url), unseen(request)
+        del callback_url, request
+        return _there(await self._exchange(back, kept).aget(self._tokens.policy))
 
     def revoke(self) -> None:
         """Revoke the token at the server and forget it, here and in every process that shares the store.
@@ -113,12 +118,13 @@ class UserAuth(OriginAuth):
         _required(self._client.introspection_endpoint, "introspection")
         return await self._introspection(await self.atoken()).aget(self._tokens.policy)
 
-    def _exchange(self, callback_url: str, request: AuthorizationRequest | Mapping[str, object]) -> Run[Token | None]:
+    def _exchange(self, back: Secret, kept: Secret) -> Run[Token | None]:
         from .._oauth.authorization import AuthorizationRequest, process_authorization_response
 
-        if not isinstance(request, AuthorizationRequest):
-            request = AuthorizationRequest.from_dict(request)
-        code = process_authorization_response(self._client, callback_url, request)
+        request: Any = kept.reveal() if isinstance(kept.reveal(), AuthorizationRequest) else None
+        if request is None:
+            request = AuthorizationRequest.from_dict(kept)
+        code = process_authorization_response(self._client, back, request)
         if not _first_use(request.state):
             raise AuthorizationError("this callback was used before: a code is good for once; let the user start again")
         try:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .._oauth.client import OAuth2Credentials
     from .._oauth.credentials import Credentials
     from .._values.clock import Clock, Skews
+    from .._values.secret import Secret
     from .._values.token import RefreshPolicy
     from .steps import Flow
 
@@ -39,7 +40,7 @@ class UserFlows:
             credentials, policy, clock, lambda: skew.settled(credentials.token_endpoint), requests=2, required=True
         )
 
-    def exchange(self, client: OAuth2Credentials, code: str, request: AuthorizationRequest) -> Flow[Held]:
+    def exchange(self, client: OAuth2Credentials, code: Secret, request: AuthorizationRequest) -> Flow[Held]:
         """Exchange a code for a token and save it. The code is sent once: after an error it may be spent.
 
         Raises:

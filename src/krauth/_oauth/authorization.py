@@ -8,13 +8,14 @@ from __future__ import annotations
 import hmac
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from .._values.checks import MAX_TOKEN, printable
 from .._values.exceptions import UNNAMED, AccessDenied, AuthorizationError, ConfigurationError, StateMismatch
 from .._values.guard import Holder, as_code, shown_key
 from .._values.origin import parse_origin
+from .._values.secret import Secret, unseen
 from .grants import prepare_form_request
 from .pkce import METHODS, make_code_challenge, make_code_verifier
 
@@ -65,20 +66,27 @@ class AuthorizationRequest(Holder):
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, object]) -> Self:
+    def from_dict(cls, data: Mapping[str, object] | Secret) -> Self:
         """Return what `to_dict` gave.
 
         Raises:
             AuthorizationError: It is not what `to_dict` gave.
         """
+        kept = unseen(data)
+        del data  # or a traceback with local variables would show the verifier
+        made = cls._of(kept)
+        if made is None:
+            raise AuthorizationError("the sign-in kept in the session is incomplete; let the user start again")
+        return made
+
+    @classmethod
+    def _of(cls, kept: Secret) -> Self | None:
+        data: Any = kept.reveal()
         try:
             given = {name: data[name] for name in cls.__dataclass_fields__}
         except (KeyError, TypeError):
-            given = {}
-        values = {name: value for name, value in given.items() if isinstance(value, str) and value}
-        if not values or len(values) < len(given):
-            raise AuthorizationError("the sign-in kept in the session is incomplete; let the user start again")
-        return cls(**values)
+            return None
+        return cls(**given) if all(isinstance(value, str) and value for value in given.values()) else None
 
     def __repr__(self) -> str:
         return f"<AuthorizationRequest for {shown_key(self.key)}>"
@@ -139,13 +147,13 @@ def prepare_authorization_request(
 
 
 def process_authorization_response(
-    credentials: OAuth2Credentials, callback_url: str, request: AuthorizationRequest
-) -> str:
+    credentials: OAuth2Credentials, callback_url: object, request: AuthorizationRequest
+) -> Secret:
     """Return the authorization code that the user came back with.
 
     Args:
         credentials: Those that the request was made with.
-        callback_url: The URL the user came back to, with its query.
+        callback_url: The URL the user came back to, with its query; also as a `Secret`.
         request: The request that this user was sent away with.
 
     Raises:
@@ -153,17 +161,20 @@ def process_authorization_response(
         AccessDenied: The user said no.
         AuthorizationError: The server answered with another error, or the callback is malformed.
     """
+    hidden = unseen(callback_url)
+    del callback_url  # here and below: or a traceback with local variables would show the code
     if request.key != credentials.key:
         raise StateMismatch("this sign-in was begun for another client or user; let the user start again")
+    query = _query(hidden)
+    if query is None:
+        raise AuthorizationError("the callback is not a URL; pass the whole URL that the user came back to")
     # RFC 6749 §3.1: "Request and response parameters MUST NOT be included more than once."
-    try:
-        query = parse_qs(urlsplit(str(callback_url)).query, keep_blank_values=True)  # frameworks have URL classes
-    except ValueError:
-        raise AuthorizationError("the callback is not a URL; pass the whole URL that the user came back to") from None
-    for name in _SINGLE:
-        if len(query.get(name, ())) > 1:
-            raise AuthorizationError(f"the callback holds {name} more than once; let the user start again")
+    doubled = next((name for name in _SINGLE if len(query.get(name, ())) > 1), None)
     values = {name: query[name][0] for name in _SINGLE if name in query}
+    code = Secret(values.pop("code", ""))
+    del query
+    if doubled is not None:
+        raise AuthorizationError(f"the callback holds {doubled} more than once; let the user start again")
     state = values.get("state", "")
     if not hmac.compare_digest(state.encode(errors="replace"), request.state.encode(errors="replace")):
         raise StateMismatch(
@@ -179,19 +190,28 @@ def process_authorization_response(
         raise kind(
             f"not authorized: {error}{f' ({words})' if words else ''}; {meaning}", error=error, error_description=words
         )
-    if not 0 < len(values.get("code", "")) <= MAX_TOKEN:
+    if not 0 < len(code.reveal()) <= MAX_TOKEN:
         raise AuthorizationError("the callback holds neither code nor error; let the user start again")
-    return values["code"]
+    return code
+
+
+def _query(callback_url: Secret) -> dict[str, list[str]] | None:
+    """Return the parameters of a callback, or `None` where it is no URL."""
+    try:
+        text = str(callback_url.reveal())  # frameworks have URL classes
+        return parse_qs(urlsplit(text).query, keep_blank_values=True)
+    except ValueError:
+        return None
 
 
 def prepare_code_request(
-    credentials: OAuth2Credentials, code: str, request: AuthorizationRequest, now: float | None = None
+    credentials: OAuth2Credentials, code: Secret, request: AuthorizationRequest, now: float | None = None
 ) -> HTTPRequest:
     """Return the request that exchanges a code for a token (RFC 6749 §4.1.3, RFC 7636 §4.5); `now` is the server's."""
     fields, headers = credentials.authenticate(now)
     grant: dict[str, str | None] = {
         "grant_type": "authorization_code",
-        "code": code,
+        "code": code.reveal(),
         "redirect_uri": request.redirect_uri,
         "code_verifier": request.code_verifier,
     }

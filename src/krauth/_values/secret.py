@@ -55,6 +55,11 @@ def hide(value: object) -> Secret | None:
     return value if value is None or isinstance(value, Secret) else Secret(value)  # type: ignore[arg-type]
 
 
+def unseen(value: object) -> Secret:
+    """Return an argument as a `Secret`, so that no frame of ours shows it: a callback, a session, anything."""
+    return value if isinstance(value, Secret) else Secret(value, known=False)  # type: ignore[arg-type]
+
+
 #: Whether constructors take any text for a secret: inside `krauth.testing.static_token`, where no server is asked.
 accepts_dummies = False
 
