@@ -23,7 +23,7 @@ DEMO_INSTALL := install --quiet --disable-pip-version-check --no-compile --no-wa
 # Without compiled modules each of the processes that the tests start compiles the library anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo quick test coverage ratios check lint types imports docs wheel changes fragment floors runtimes bench bench-full soak clean
+.PHONY: demo quick test coverage ratios check lint types imports docs wheel changes fragment floors runtimes bench bench-full bench-smoke soak clean
 
 demo: $(DEMO_STAMP)
 	$(BIN)/krauth demo
@@ -134,6 +134,10 @@ bench: $(BENCH_STAMP)
 
 bench-full: $(BENCH_STAMP)
 	$(BENCH_VENV)/bin/python -m benchmarks --full
+
+# Each part for a moment, nothing published: do the benchmarks still run?
+bench-smoke: $(BENCH_STAMP)
+	$(BENCH_VENV)/bin/python -m benchmarks --smoke
 
 $(BENCH_STAMP): pyproject.toml benchmarks/requirements.txt benchmarks/constraints.txt
 	$(PYTHON) -m venv $(BENCH_VENV)

@@ -18,7 +18,7 @@ from . import cold_start, hot_path, latency, refused, report, scale, stampede, s
 from .measure import FULL, NORMAL, ROOT, SMOKE, machine, moment, say
 
 #: part → the seconds that it may take on two quiet cores; together they are less than ten minutes
-PARTS = {hot_path: 75, cold_start: 80, stampede: 110, latency: 135, refused: 15, scale: 120, stores: 25}
+PARTS = {hot_path: 60, cold_start: 65, stampede: 100, latency: 150, refused: 15, scale: 130, stores: 20}
 NAMES = {module.__name__.rpartition(".")[2]: module for module in PARTS}
 
 

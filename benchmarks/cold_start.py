@@ -14,7 +14,7 @@ from .measure import SMOKE, ratios, rounds, say, shuffled
 from .subjects import BY_HAND, STATIC
 
 #: seconds for each scheme
-SECONDS = {"https": (0.0, 50.0, 300.0), "http": (0.0, 25.0, 150.0)}
+SECONDS = {"https": (0.0, 40.0, 300.0), "http": (0.0, 15.0, 150.0)}
 #: What the programs below share; `{base}` is filled in when they run.
 AUTH = "auth = OAuth2Auth('id', 'secret', token_endpoint='{base}/token', api_origins='{base}'"
 FIELDS = "data=dict(grant_type='client_credentials', client_id='id', client_secret='secret')"

@@ -33,7 +33,7 @@ HOOKED = ", its response hook included"
 FAR = wall() + 10 * 365 * 86400  # above any monotonic clock, too
 CALLS = 200
 #: seconds for each stack and each kind of credential
-SECONDS = (0.0, 3.0, 30.0)
+SECONDS = (0.0, 2.0, 30.0)
 #: kind of credential → the header fields that are set by hand instead
 KINDS = {"token": ("Authorization",), "API key": ("X-API-Key",), "token and API key": ("Authorization", "X-API-Key")}
 
@@ -185,34 +185,8 @@ def with_httpx(library: str, kind: str, fields: dict[str, str], *, is_async: boo
 
         subjects["httpx-auth"] = OAuth2ClientCredentials(TOKEN_URL, "id", "secret")
         OAuth2.token_cache._add_access_token(subjects["httpx-auth"].state, TOKEN, 10800)
-    drives = dict.fromkeys(subjects, (lambda auth, batch: finish(drive(auth, batch))) if is_async else blocking)
-    if peers and library == "httpx2":  # Authlib prefers httpx2 where it is installed
-        subjects["Authlib"], drives["Authlib"] = authlib(is_async, blocking, drive)
-    return (lambda count: [httpx.Request("GET", URL) for _ in range(count)]), subjects, drives
-
-
-def authlib(is_async: bool, blocking: Drive, drive: Any) -> tuple[Any, Drive]:
-    """Do as Authlib's clients do around each request: look at the token, then drive `token_auth`."""
-    from authlib.integrations import httpx_client
-
-    make = httpx_client.AsyncOAuth2Client if is_async else httpx_client.OAuth2Client
-    client = make("id", "secret", token_endpoint=TOKEN_URL, token=token())
-    loop = asyncio.new_event_loop()  # its lock wants one
-
-    async def asynchronous(batch: list[Any]) -> None:
-        for request in batch:
-            await client.ensure_active_token(client.token)
-            await drive(client.token_auth, [request])
-
-    def run(auth: Any, batch: list[Any]) -> None:
-        if is_async:
-            loop.run_until_complete(asynchronous(batch))
-            return
-        for request in batch:
-            client.ensure_active_token(client.token)
-            blocking(client.token_auth, [request])
-
-    return client, run
+    how = (lambda auth, batch: finish(drive(auth, batch))) if is_async else blocking
+    return (lambda count: [httpx.Request("GET", URL) for _ in range(count)]), subjects, dict.fromkeys(subjects, how)
 
 
 async def capture() -> Any:
@@ -313,17 +287,8 @@ def run(size: int) -> dict[str, Any]:
     return {"rows": rows}
 
 
-def drive(stack: str, name: str, calls: int) -> None:
-    """Make calls with one subject and measure nothing: for a program that counts instructions."""
-    prepare, subjects, drives = STACKS[stack]("token", {"Authorization": f"Bearer {TOKEN}"}, peers=False)
-    drives[name](subjects[name], prepare(10))
-    drives[name](subjects[name], prepare(1000)[:calls])
-
-
 if __name__ == "__main__":
     match sys.argv[1:]:
-        case ["drive", its_stack, its_name, its_calls]:
-            drive(its_stack, its_name, int(its_calls))
         case [its_stack]:  # ours alone, and medians of ratios: for test_ratios
             its_found = measure(its_stack, "token", 2.0, peers=False)
             print(json.dumps({name: one["ratio"][1] for name, one in its_found.items()}))

@@ -26,8 +26,8 @@ from .measure import SMOKE, child, percentiles, say
 SPEED, LIFETIME, DELAY = 300.0, 1800.0, 0.08
 #: A call that took longer than these seconds has waited for the token endpoint.
 WAITED = 0.04
-#: seconds of measuring: a fifth more than a lifetime; seconds after which a run has hung
-SECONDS, HUNG = (1.0, 1.2 * LIFETIME / SPEED, 2.4 * LIFETIME / SPEED), 40
+#: seconds of measuring: one lifetime, or four; seconds after which a run has hung
+SECONDS, HUNG = (1.0, LIFETIME / SPEED, 4 * LIFETIME / SPEED), (60, 30, 60)
 #: Tasks that must not be collected while they wait.
 KEPT: list[Any] = []
 THREADS, RATE, STUCK = 4, 6.0, 200
@@ -158,7 +158,9 @@ def run(size: int) -> dict[str, Any]:
             handle.reset(delay=DELAY, lifetime=LIFETIME, speed=SPEED)
             row: dict[str, Any] = {"shape": shape, "what": name}
             try:
-                row |= child("latency", shape, name, handle.https, STUCK, SECONDS[size], env=handle.env, timeout=HUNG)
+                row |= child(
+                    "latency", shape, name, handle.https, STUCK, SECONDS[size], env=handle.env, timeout=HUNG[size]
+                )
                 row["token"] = handle.counts()["token"]
             except subprocess.TimeoutExpired:  # one stuck seller holds the lock or the event loop that all share
                 pass

@@ -141,6 +141,8 @@ def figures(result: dict[str, Any]) -> dict[str, Any]:
         ways[row["way"]] = max(ways.get(row["way"], 0.0), row["first"]["ratio"], row["storm"]["ratio"])
     say["ways"] = "; ".join(f"{way} {most:.2f}×" for way, most in ways.items())
     count = max(row["count"] for row in sold)
+    costs = [row["first"]["cpu"] + row["storm"]["cpu"] for row in sold if row["way"] == "https"]
+    say["need"] = f"{costs[-1] * 100_000 / 60:.0f}"
     say |= {"most": f"{count:,}", "fewer": count < 100_000, "sellers_failed": sum(row["failed"] for row in sold)}
     return say | {"refresh": listed("{store} {wall:ms} ms", [row for row in stored if row["operation"] == "refresh"])}
 

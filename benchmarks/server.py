@@ -22,43 +22,40 @@ from urllib.request import urlopen
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+ROOT = Path(__file__).parents[1]
 #: delay: seconds that the token endpoint takes. lifetime: seconds, divided by speed. single_use: refresh tokens rotate.
 #: once: an access token is good for one request.
 DEFAULTS = {"delay": 0.0, "lifetime": 3600.0, "speed": 1.0, "single_use": 0.0, "once": 0.0}
 
 
 class State:
-    def __init__(self) -> None:
-        self.number = 0
-        self.reset({})
+    """What the server knows: its settings, the tokens that are good, and how often it was asked."""
 
-    def reset(self, settings: dict[str, str]) -> None:
-        self.settings = {**DEFAULTS, **{name: float(value) for name, value in settings.items()}}
-        self.valid: dict[str, float] = {"at-forever": float("inf")}
-        self.refresh = {"rt-0"}
+    number = 0
+
+    def __init__(self, settings: dict[str, str]) -> None:
+        self.settings = DEFAULTS | {name: float(value) for name, value in settings.items()}
+        self.valid, self.refresh = {"at-forever": float("inf")}, "rt-0"
         self.counts = {"token": 0, "api": 0, "refused": 0, "connections": 0}
 
     def token(self, body: bytes) -> tuple[int, dict[str, Any]]:
         self.counts["token"] += 1
-        self.number += 1
-        fields = dict(parse_qsl(body.decode()))
-        access = f"at-{self.number}"
-        answer = {"access_token": access, "token_type": "Bearer", "expires_in": int(self.settings["lifetime"])}
+        State.number += 1
+        fields, access, lifetime = dict(parse_qsl(body.decode())), f"at-{self.number}", self.settings["lifetime"]
+        answer = {"access_token": access, "token_type": "Bearer", "expires_in": int(lifetime)}
         if fields.get("grant_type") == "refresh_token":
-            spent = fields.get("refresh_token", "")
-            if spent not in self.refresh:
+            if fields.get("refresh_token") != self.refresh:
                 return 400, {"error": "invalid_grant"}
             if self.settings["single_use"]:
-                self.refresh = {f"rt-{self.number}"}
-            (answer["refresh_token"],) = self.refresh
-        self.valid[access] = time.monotonic() + self.settings["lifetime"] / self.settings["speed"]
+                self.refresh = f"rt-{self.number}"
+            answer["refresh_token"] = self.refresh
+        self.valid[access] = time.monotonic() + lifetime / self.settings["speed"]
         return 200, answer
 
     def api(self, head: bytes) -> int:
         self.counts["api"] += 1
-        _, found, rest = head.lower().partition(b"\r\nauthorization: bearer ")
-        token = rest.partition(b"\r\n")[0].decode()
-        if found and self.valid.get(token, 0.0) > time.monotonic():
+        token = head.lower().partition(b"\r\nauthorization: bearer ")[2].partition(b"\r\n")[0].decode()
+        if self.valid.get(token, 0.0) > time.monotonic():
             if self.settings["once"] and token != "at-forever":
                 del self.valid[token]
             return 200
@@ -67,7 +64,7 @@ class State:
 
 
 class Server(asyncio.Protocol):
-    state = State()
+    state = State({})
 
     def connection_made(self, transport: Any) -> None:
         self.transport, self.buffer = transport, b""
@@ -78,27 +75,27 @@ class Server(asyncio.Protocol):
         while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
             head = self.buffer[: end + 2]
             _, found, rest = head.lower().partition(b"\r\ncontent-length:")
-            length = int(rest.partition(b"\r\n")[0]) if found else 0
-            if len(self.buffer) < end + 4 + length:
+            whole = end + 4 + (int(rest.partition(b"\r\n")[0]) if found else 0)
+            if len(self.buffer) < whole:
                 return
-            body, self.buffer = self.buffer[end + 4 : end + 4 + length], self.buffer[end + 4 + length :]
+            body, self.buffer = self.buffer[end + 4 : whole], self.buffer[whole:]
             self.answer(head, body)
 
     def answer(self, head: bytes, body: bytes) -> None:
         path, _, query = head.split(b" ", 2)[1].decode().partition("?")
         if path.startswith("/api"):
-            self.write(self.state.api(head), b'{"code":"AUTHENTICATION_REQUIRED"}')
+            self.write(self.state.api(head), {"code": "AUTHENTICATION_REQUIRED"})
         elif path.endswith("/token") and not path.startswith("/stuck"):  # a stuck one never answers
-            status, answer = self.state.token(body)
             delay = self.state.settings["delay"]
-            asyncio.get_running_loop().call_later(delay, self.write, status, json.dumps(answer).encode())
+            asyncio.get_running_loop().call_later(delay, self.write, *self.state.token(body))
         elif path == "/_reset":
-            self.state.reset(dict(parse_qsl(query)))
-            self.write(200, b"{}")
+            Server.state = State(dict(parse_qsl(query)))
+            self.write(200, {})
         elif path == "/_counts":
-            self.write(200, json.dumps(self.state.counts).encode())
+            self.write(200, self.state.counts)
 
-    def write(self, status: int, body: bytes) -> None:
+    def write(self, status: int, answer: dict[str, Any]) -> None:
+        body = json.dumps(answer).encode()
         head = b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
         self.transport.write(head % (status, len(body)) + body)
 
@@ -115,7 +112,7 @@ async def main(folder: str) -> None:
 class Handle:
     """The running server: `http` and `https` are its addresses, `env` makes a child process trust it."""
 
-    def __init__(self, http: int, https: int, bundle: Path) -> None:
+    def __init__(self, http: str, https: str, bundle: Path) -> None:
         self.http, self.https = f"http://127.0.0.1:{http}", f"https://127.0.0.1:{https}"
         allowed = {"OAUTHLIB_INSECURE_TRANSPORT": "1", "AUTHLIB_INSECURE_TRANSPORT": "1", "NO_PROXY": "*"}
         kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
@@ -146,11 +143,10 @@ def running() -> Iterator[Handle]:
         bundle.write_bytes(Path(certifi.where()).read_bytes() + b"\n" + authority.cert_pem.bytes())
         authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(Path(folder, "server.pem"))
         command = [sys.executable, "-m", "benchmarks.server", folder]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]) as process:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
             assert process.stdout is not None
-            http, https = map(int, process.stdout.readline().split())
             try:
-                yield Handle(http, https, bundle)
+                yield Handle(*process.stdout.readline().split(), bundle)
             finally:
                 process.terminate()
 

@@ -31,7 +31,7 @@ SHAPES: dict[str, tuple[int, list[str]]] = {
     "64 threads": (64, [*BLOCKING]),
     "1,000 tasks": (1000, [*ASYNC]),
     "4 loops × 250 tasks": (1000, [*ASYNC]),
-    PROCESSES: (16, ["krauth requests, SQLite", "krauth requests, Redis", "Authlib", BY_HAND]),
+    PROCESSES: (16, ["krauth requests, SQLite", "krauth requests, Redis", BY_HAND]),
 }
 
 
