@@ -50,6 +50,25 @@ def test_inside_the_block_a_dummy_is_a_secret():
         krauth_requests.NaverAuth("client", "dummy")
 
 
+def test_in_unittest():
+    """Both are context managers, so that `enterContext` of a TestCase takes them; nothing is left of them after it."""
+    import unittest
+
+    class Case(unittest.TestCase):
+        def setUp(self):
+            self.enterContext(testing.reset())
+            self.enterContext(testing.static_token("told"))
+
+        def test_one(self):
+            self.assertEqual(krauth_requests.NaverAuth("client", "dummy").token().access_token, "told")
+
+    result = unittest.TestResult()
+    Case("test_one").run(result)
+    assert result.wasSuccessful(), result.errors
+    with pytest.raises(ConfigurationError):
+        krauth_requests.NaverAuth("client", "dummy")
+
+
 def test_a_static_token_for_one_auth_object():
     """The others go on as ever."""
     one = krauth_requests.NaverAuth("one", SECRET)
