@@ -146,3 +146,10 @@ def test_base_url(stack, world):
     origins = ["https://api.example.com/v1", "https://files.example.com"]
     auth = stack.OAuth2Auth("id", "secret", token_endpoint="https://login.example.com/token", api_origins=origins)
     assert auth.base_url == "https://api.example.com"
+
+
+def test_header_fields_as_pairs():
+    """`http.client` and others return the fields of an answer as pairs."""
+    from krauth._auth.other_clients import AnyCase
+
+    assert AnyCase([("Content-Type", "text/plain")]).get("content-type") == "text/plain"

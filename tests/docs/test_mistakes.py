@@ -441,6 +441,26 @@ LATER = {
         "must not set state",
         "krauth does",
     ),
+    "URL before the method": (
+        lambda s: there(s).headers(f"{s.naver_url}/v1/x", "GET"),
+        "the method comes before the URL",
+        "headers('GET', url)",
+    ),
+    "status a text": (
+        lambda s: there(s).refused("GET", f"{s.naver_url}/v1/x", "401", {}, b"", {}),
+        "status must be the number",
+        "not str",
+    ),
+    "no fields of the request": (
+        lambda s: there(s).refused("GET", f"{s.naver_url}/v1/x", 401, {}, b'{"code": "GW.AUTHN"}', None),
+        "header fields must be a dict, or pairs",
+        "not NoneType",
+    ),
+    "imported from the core": (
+        lambda s: exec("from krauth import NaverAuth", {}),
+        "in the package of your HTTP library",
+        "from krauth_requests import NaverAuth",
+    ),
     "revoke without endpoint": (lambda s: oauth2().revoke(), "no revocation endpoint", "give revocation_endpoint=…"),
     "introspect without endpoint": (
         lambda s: oauth2(token_transport=lambda request: pytest.fail("sent")).introspect(),
@@ -509,7 +529,9 @@ def test_a_mistake_that_is_noticed_later(sandbox, play, words, monkeypatch):
     """When the token is obtained, the user comes back, or the object is used for what it is not."""
     for name in ("NAVER_COMMERCE_CLIENT_ID", "MELOMING_CLIENT_ID", "MELOMING_API_KEY"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises((krauth.KrauthError, TypeError, AttributeError, requests.exceptions.InvalidHeader)) as caught:
+    with pytest.raises(
+        (krauth.KrauthError, TypeError, AttributeError, ImportError, requests.exceptions.InvalidHeader)
+    ) as caught:
         play(sandbox)
     tells(caught.value, words)
 

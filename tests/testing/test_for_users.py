@@ -60,7 +60,7 @@ def test_in_unittest():
             self.enterContext(testing.static_token("told"))
 
         def test_one(self):
-            self.assertEqual(krauth_requests.NaverAuth("client", "dummy").token().access_token, "told")
+            assert sent_by(krauth_requests.NaverAuth("client", "dummy")) == "Bearer told"
 
     result = unittest.TestResult()
     Case("test_one").run(result)

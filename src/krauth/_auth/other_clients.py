@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .._values.exceptions import ConfigurationError
 from .._values.secret import Secret, hide
 from .refusal import Refusal, retry_of
 from .settings import MAX_JUDGED_BODY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from .._engine.snapshot import Snapshot
     from .settings import Asking
@@ -30,8 +31,13 @@ class AnyCase(dict[str, str]):
 
     __slots__ = ()
 
-    def __init__(self, headers: Mapping[str, str]) -> None:
-        super().__init__({str(name).lower(): value for name, value in headers.items()})
+    def __init__(self, headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> None:
+        pairs: Any = headers.items() if hasattr(headers, "items") else headers
+        try:
+            super().__init__((str(name).lower(), value) for name, value in pairs)
+        except (TypeError, ValueError):
+            kind = type(headers).__name__
+            raise ConfigurationError(f"header fields must be a dict, or pairs of name and value, not {kind}") from None
 
     def __getitem__(self, name: str) -> str:
         return super().__getitem__(name.lower())
@@ -47,9 +53,16 @@ class AnyCase(dict[str, str]):
         return f"<header fields {', '.join(self)}>"
 
 
+def _place(method: str, url: object) -> tuple[str, str]:
+    """Return method and URL as they are compared."""
+    if ":" in method or "/" in method:
+        raise ConfigurationError("the method comes before the URL: headers('GET', url), refused('GET', url, …)")
+    return method.upper(), str(url)
+
+
 def fields_of(auth: Any, method: str, url: str, body: bytes | str | None) -> Asking[dict[str, str]]:
     """Return the header fields of a request; see `AuthCore.headers`."""
-    method, url = method.upper(), str(url)
+    method, url = _place(method, url)
     if not auth.covers_url(url):
         auth.withhold(url)
         return {}
@@ -66,7 +79,9 @@ def fields_again(
     sent: Mapping[str, str],
 ) -> Asking[dict[str, str] | None]:
     """Return the header fields to repeat a request with, or `None`; see `AuthCore.refused`."""
-    method, url = method.upper(), str(url)
+    method, url = _place(method, url)
+    if not isinstance(status, int):
+        raise ConfigurationError(f"status must be the number of the answer's status, not {type(status).__name__}")
     if not auth.covers_url(url):
         if status == 401:
             auth.warn_withheld(url)

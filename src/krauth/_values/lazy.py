@@ -24,6 +24,12 @@ def lazy_names(
     def find(name: str) -> Any:
         module = modules.get(name)
         if module is None:
+            if package == "krauth" and _ADAPTER_NAMES.get(name, "_auth") != "_auth":
+                # No AttributeError: `from krauth import NaverAuth` would hide its text.
+                raise ImportError(
+                    f"{name} is in the package of your HTTP library: from krauth_requests import {name}, or from"
+                    " krauth_httpx, krauth_httpx2, krauth_aiohttp"
+                )
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         path = f"{package}.{module or name}"
         try:
