@@ -134,6 +134,7 @@ REMEDIES: Final[dict[str, str]] = {
     "the method comes before the URL": "메서드를 먼저, URL을 다음에 넘기십시오.",
     "status must be the number": "응답의 상태 코드를 정수로 넘기십시오.",
     "header fields must be a dict": "헤더를 dict나 (이름, 값) 쌍의 목록으로 넘기십시오. 마지막 인자는 `headers()`가 반환한 값입니다.",
+    "they are an int and bytes": "token_transport가 반환하는 HTTPResponse의 상태 코드는 int, 본문은 bytes여야 합니다.",
     "must be True or False": "True나 False를 지정하십시오.",
     "which no program has replaced by its value": "변수 이름이 값으로 바뀌지 않고 그대로 전달되었습니다. 그 자리에 값을 적으십시오.",
     "must name one host": "* 대신 호스트를 하나씩 적으십시오.",
