@@ -8,7 +8,7 @@ import requests
 import requests_mock
 
 import krauth_requests
-from krauth import MemoryStore
+from krauth import MemoryStore, RefreshPolicy
 
 TOKENS = ({"access_token": f"token-{number}", "token_type": "Bearer", "expires_in": 3600} for number in range(1000))
 SECRET = "secret-value"
@@ -77,6 +77,7 @@ def test_a_users_token(sandbox):
         redirect_uri="https://app.example/callback",
         base_url=sandbox.meloming_url,
         store=MemoryStore(),
+        refresh=RefreshPolicy(attempt_timeout=2),
         token_transport=session,
     )
     request = auth.authorization_request()

@@ -30,6 +30,8 @@ U = TypeVar("U")
 GRACE = 1.0
 #: Seconds that a blocking caller waits at once at most.
 SLICE = 1.0
+#: Seconds after which a token request that has not left waits for a lock; long, since a machine may be busy.
+STUCK = 3.0
 
 
 class Transport(Protocol):
@@ -232,7 +234,8 @@ class Run(Generic[T]):
             except TimeoutError:
                 if self.overdue_at(policy) <= Stopwatch.now():
                     return self._too_late(policy)
-                if inside and (since := self.unsent_since) is not None and since + SLICE <= Stopwatch.now():
+                since = self.unsent_since
+                if inside and since is not None and since + min(STUCK, policy.attempt_timeout / 2) <= Stopwatch.now():
                     return TokenTransportError(
                         "the token request waits for a lock of the client, which a call holds, perhaps this one; it is"
                         " sent when that call has ended: give token_transport a client of its own"
