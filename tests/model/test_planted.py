@@ -10,7 +10,7 @@ from krauth import StoreConflict, TokenStoreError
 from krauth._engine import knowledge, refresh, rules, store_steps
 from krauth._engine.refresh import Held, _Refresh
 from krauth._engine.steps import Acquire, Save
-from krauth._engine.store_steps import StoreSteps, Taken
+from krauth._engine.store_steps import Seen, StoreSteps, Taken
 from krauth.stores import ANY, Lease
 
 from .checker import Checker
@@ -33,7 +33,7 @@ def gives_the_lease_back_too_soon(patch):
             yield from StoreSteps.release(self)
             raise
 
-    def keep(self, deadline, *, release=True):
+    def keep(self, *, release=True):
         yield from self._store.save(self._record(), release=release)
         return self.held
 
@@ -45,8 +45,8 @@ def takes_whatever_is_stored_after_a_conflict(patch):
     """After a conflict the stored token is taken, whatever its number."""
     healthy = _Refresh._lease_again
 
-    def faulty(self, mine, deadline):
-        yield from healthy(self, mine, deadline)
+    def faulty(self, mine):
+        yield from healthy(self, mine)
         if self._store.record is not None and self._store.record.token is not None:
             self.held = Held(self._store.record.token, number_of(self._store.record, mine))
 
@@ -60,7 +60,7 @@ def overwrites_after_a_conflict(patch):
         try:
             yield from save(self, record, release=release)
         except StoreConflict:
-            self._version = yield Save(record.to_text(), ANY, None, None)
+            self._seen = Seen(self.record, (yield Save(record.to_text(), ANY, None, None)))
 
     patch.setattr(StoreSteps, "save", faulty)
 
@@ -84,7 +84,7 @@ def does_not_look_again(patch):
     def faulty(self):
         record = self.record
         granted = yield from acquire(self)
-        self.record = record
+        self._seen = Seen(record, self._seen.version)
         return granted
 
     patch.setattr(StoreSteps, "acquire", faulty)
@@ -181,7 +181,7 @@ def ignores_a_revocation(patch):
     def faulty(self, stored):
         yield from read(self, stored)
         if self.record is not None and self.record.revoked_at is not None:
-            self.record = None
+            self._seen = Seen(None, self._seen.version)
 
     patch.setattr(StoreSteps, "_read", faulty)
 
@@ -189,7 +189,7 @@ def ignores_a_revocation(patch):
 def gives_out_before_it_saves(patch):
     """A token is used, and not saved."""
 
-    def faulty(self, deadline, *, release=True):
+    def faulty(self, *, release=True):
         return self.held
         yield
 
@@ -217,7 +217,7 @@ def never_adopts(patch):
 def marks_a_newer_token_dead(patch):
     """A refresh token that was refused is marked dead over whatever there is."""
 
-    def faulty(self, error, spent, was_interrupted, deadline):
+    def faulty(self, error, spent, was_interrupted):
         dead = replace(spent, refresh_token=None)
         self.held = Held(dead, self.held.number + 5)
         yield from self._store.save(self._record())

@@ -113,13 +113,12 @@ class Knowledge:
         held: The newest token known, with its number.
     """
 
-    __slots__ = ("_application", "_sent_at", "_start", "_store", "held")
+    __slots__ = ("_application", "_deadline", "_start", "_store", "held")
 
-    def __init__(self, start: Start) -> None:
-        self._start = start
+    def __init__(self, start: Start, deadline: float) -> None:
+        """Begin with what the process knows; `deadline`: monotonic seconds after which nothing is sent."""
+        self._start, self._deadline = start, deadline
         self.held = start.held
-        #: When the last token request was sent, seconds since the epoch.
-        self._sent_at: float | None = None
         self._store = StoreSteps(start.credentials, start.policy, start.clock, start.settled_ahead)
         #: The entry that all tokens of the application share, where the provider punishes applications.
         self._application: StoreSteps | None = None
@@ -222,14 +221,16 @@ class Knowledge:
             proof, audience = before.proof, before.audience
         else:
             proof, audience = credentials.binding()
-        # A pause that is over still tells how many failures there were: the next one is longer.
-        pause = before.pause if before is not None and intent_at is not None else None
-        if self._sent_at is not None and credentials.min_interval > 0:
+        pause, token = None, self.held.token
+        if intent_at is not None:
+            # A pause that is over still tells how many failures there were: the next one is longer.
+            pause = before.pause if before is not None else None
+        elif token is not None and credentials.min_interval > 0:
             why = f"the server issues one token in {credentials.min_interval:.0f} s"
-            pause = Pause(self._sent_at + credentials.min_interval, 0, why, "RateLimitError")
-        return Record(self.held.token, intent_at, pause=pause, number=self.held.number, proof=proof, audience=audience)
+            pause = Pause(token.obtained_at + credentials.min_interval, 0, why, "RateLimitError")
+        return Record(token, intent_at, pause=pause, number=self.held.number, proof=proof, audience=audience)
 
-    def _keep(self, deadline: float, *, release: bool = True) -> Flow[Held]:
+    def _keep(self, *, release: bool = True) -> Flow[Held]:
         """Make `held` durable, and return the token in force: it, or a sibling's with a higher number.
 
         There is one way out of a conflict: load; revoked → stop; a higher number → take it; else again, under the
@@ -242,7 +243,7 @@ class Knowledge:
         while True:
             try:
                 if not store.has_lease:
-                    yield from self._lease_again(mine, deadline)
+                    yield from self._lease_again(mine)
                     if self.held is not mine:
                         return self.held
                 if not _is_kept(mine, store.record):
@@ -262,11 +263,11 @@ class Knowledge:
                 yield Sleep(pause)
                 pause = min(2 * pause, MAX_BACKOFF)
 
-    def _lease_again(self, mine: Held, deadline: float) -> Flow[None]:
+    def _lease_again(self, mine: Held) -> Flow[None]:
         """Take the lease anew after a conflict; then `held` is a sibling's token where that is the newer one."""
         store, start, poll = self._store, self._start, POLL
         while not (yield from store.acquire()):
-            if start.clock.monotonic() + poll >= deadline + start.policy.attempt_timeout:
+            if start.clock.monotonic() + poll >= self._deadline + start.policy.attempt_timeout:
                 raise TokenStoreError("another process has held the lease all the while, so the token was not saved")
             yield Sleep(poll)
             poll = min(2 * poll, MAX_POLL)

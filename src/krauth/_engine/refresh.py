@@ -55,15 +55,16 @@ PROVEN = 600.0
 
 def refresh(start: Start) -> Flow[Outcome]:
     """Obtain, refresh or adopt a token, in rounds. No lease is held while the flow waits for the next round."""
-    flow, clock, credentials = _Refresh(start), start.clock, start.credentials
-    identity, was_reread = credentials.identity, False
+    clock, credentials = start.clock, start.credentials
     deadline = clock.monotonic() + start.policy.timeout
+    flow, identity = _Refresh(start, deadline), credentials.identity
+    was_reread = was_signed_anew = False
     attempt, poll = 1, POLL
     while True:
         wait: float | None
         failed: KrauthError | None = None
         try:
-            if (held := (yield from flow.round(deadline))) is not None:
+            if (held := (yield from flow.round(may_sign_anew=not was_signed_anew))) is not None:
                 return Outcome(held)
             error: KrauthError = TokenTransportError(
                 f"another process has been refreshing this token for {start.policy.timeout:.0f} s without result;"
@@ -71,12 +72,13 @@ def refresh(start: Start) -> Flow[Outcome]:
             )
             wait, poll = poll * (0.5 + start.jitter()), min(2 * poll, MAX_POLL)
         except _WrongClock:
+            was_signed_anew = True  # once: a second refusal is not the clock's fault
             continue
         except KrauthError as failure:
             may_be_the_secret = isinstance(failure, TokenError) and failure.may_be_the_secret and not was_reread
             if may_be_the_secret and (yield Reread(credentials, identity)):
                 was_reread, held = True, flow.held  # once: a second refusal is not the old secret's fault
-                flow = _Refresh(start)  # the key of a store's entry depends on the secret
+                flow = _Refresh(start, deadline)  # the key of a store's entry depends on the secret
                 flow.held = held
                 continue
             error = failed = failure
@@ -94,13 +96,9 @@ class _WrongClock(Exception):
 class _Refresh(Knowledge):
     """One refresh under way."""
 
-    __slots__ = ("_signed_anew",)
+    __slots__ = ()
 
-    def __init__(self, start: Start) -> None:
-        super().__init__(start)
-        self._signed_anew = False
-
-    def round(self, deadline: float) -> Flow[Held | None]:
+    def round(self, *, may_sign_anew: bool) -> Flow[Held | None]:
         """Look, take the lease, look again, send one request, save, give the lease back.
 
         `None`: another process has the lease, or ours ended before anything was sent.
@@ -113,16 +111,16 @@ class _Refresh(Knowledge):
             self._start.credentials.prepare_token_request(self._start.clock.time(), self.held.token)
         yield from self._heed_pause(self._store)
         if self._application is None:
-            return (yield from self._with_lease(deadline))
+            return (yield from self._with_lease(may_sign_anew))
         try:
-            held = yield from self._with_application(deadline, self._application)
+            held = yield from self._with_application(self._application, may_sign_anew)
         except Exception:
             yield from self._application.release()
             raise
         yield from self._application.release()
         return held
 
-    def _with_application(self, deadline: float, entry: StoreSteps) -> Flow[Held | None]:
+    def _with_application(self, entry: StoreSteps, may_sign_anew: bool) -> Flow[Held | None]:
         """Look for a penalty. Until two token requests have succeeded, those of an application go one by one."""
         start, application = self._start, self._start.credentials.application
         assert application is not None
@@ -131,13 +129,13 @@ class _Refresh(Knowledge):
         elif not (yield from entry.acquire()):
             return None
         yield from self._heed_pause(entry)
-        held = yield from self._with_lease(deadline)
+        held = yield from self._with_lease(may_sign_anew)
         if held is not None and entry.record is not None and entry.has_lease:
             with contextlib.suppress(TokenStoreError):
                 yield from entry.save(Record(), release=True)  # the penalty is over
         return held
 
-    def _with_lease(self, deadline: float) -> Flow[Held | None]:
+    def _with_lease(self, may_sign_anew: bool) -> Flow[Held | None]:
         store = self._store
         if not (yield from store.acquire()):
             return None
@@ -147,7 +145,7 @@ class _Refresh(Knowledge):
                 held: Held | None = yield from self._adopt()
             else:
                 yield from self._heed_pause(store)
-                held = yield from self._attempt(deadline)
+                held = yield from self._attempt(may_sign_anew)
         except Unsaved as unsaved:
             # The lease is not given back: a sibling would send the refresh token that is spent already.
             raise unsaved.error from unsaved.error.__cause__
@@ -166,10 +164,10 @@ class _Refresh(Knowledge):
 
     # One token request.
 
-    def _attempt(self, deadline: float) -> Flow[Held | None]:
+    def _attempt(self, may_sign_anew: bool) -> Flow[Held | None]:
         start, store, credentials, clock = self._start, self._store, self._start.credentials, self._start.clock
         if self._ours_is_newer():
-            yield from self._keep(deadline, release=False)
+            yield from self._keep(release=False)
             if self._is_usable(self.held.token):
                 return self.held
         last = self.held.token
@@ -188,26 +186,24 @@ class _Refresh(Knowledge):
         if time_left < min(LEASE_RESERVE, start.policy.attempt_timeout / 2):
             yield Emit("lease_lost", detail="it ended before the token request was sent; the refresh begins anew")
             return None
-        limit = min(start.policy.attempt_timeout, deadline - clock.monotonic(), time_left)
+        limit = min(start.policy.attempt_timeout, self._deadline - clock.monotonic(), time_left)
         sent_at = clock.time()
-        self._sent_at = sent_at
         try:
             response = yield from ask(credentials, clock, start.skew, request.within(max(0.1, limit)))
             token = credentials.process_token_response(response, sent_at, last)
         except TokenError as error:
             if isinstance(error, InvalidGrantError) and credentials.uses_refresh_token and last is not None:
-                return (yield from self._after_invalid_grant(error, last, was_interrupted, deadline))
-            if not self._signed_anew and self._may_be_the_clock(error, ahead):
-                self._signed_anew = True  # once: a second refusal is not the clock's fault
+                return (yield from self._after_invalid_grant(error, last, was_interrupted))
+            if may_sign_anew and self._may_be_the_clock(error, ahead):
                 raise _WrongClock from None
-            yield from self._after_failure(error, last, deadline)
+            yield from self._after_failure(error, last, sent_at)
             raise
         if credentials.application is not None:
             # The penalty grants one token an hour, so that one success proves nothing, and two do.
             is_first = credentials.application not in start.proven
             start.proven[credentials.application] = 0.0 if is_first else clock.monotonic() + PROVEN
         mine = self.held = self._successor(token)
-        if (yield from self._keep(deadline)) is not mine:
+        if (yield from self._keep()) is not mine:
             if not self._is_usable(self.held.token):
                 raise TokenTransportError("another process refreshed this token meanwhile; it is tried again at once")
             yield Emit("adopted", self.held.token)
@@ -228,7 +224,7 @@ class _Refresh(Knowledge):
         return abs(self._start.server_ahead() - ahead_before) >= 1.0
 
     def _after_invalid_grant(
-        self, error: InvalidGrantError, spent: Token, was_interrupted: bool, deadline: float
+        self, error: InvalidGrantError, spent: Token, was_interrupted: bool
     ) -> Flow[Held]:
         """A sibling's newer token is adopted before `invalid_grant` is believed; else the user signs in again."""
         why = "the server no longer accepts the refresh token"
@@ -243,21 +239,27 @@ class _Refresh(Knowledge):
             self.held = Held(record.token, number_of(record, dead))
         else:
             self.held = dead
-            if (yield from self._keep(deadline)) is dead:
+            if (yield from self._keep()) is dead:
                 raise self._start.credentials.authorization_required(why) from error
         if not self._is_usable(self.held.token):
             raise TokenTransportError("another process refreshed this token meanwhile; it is tried again at once")
         yield Emit("adopted", self.held.token)
         return self.held
 
-    def _after_failure(self, error: TokenError, last: Token | None, deadline: float) -> Flow[None]:
+    def _after_failure(self, error: TokenError, last: Token | None, sent_at: float) -> Flow[None]:
         """Save a refresh token that came without a usable access token; save the failure for other processes."""
         credentials, clock, store = self._start.credentials, self._start.clock, self._store
         successor = getattr(error, "refresh_token", None)
         if successor is not None and last is not None and credentials.uses_refresh_token:
-            over = replace(last, refresh_token=successor.reveal(), refresh_expires_at=None, expires_at=clock.time())
+            over = replace(
+                last,
+                obtained_at=sent_at,
+                refresh_token=successor.reveal(),
+                refresh_expires_at=None,
+                expires_at=clock.time(),
+            )
             self.held = self._successor(over)
-            yield from self._keep(deadline)
+            yield from self._keep()
             return
         entry = store
         if error.application_wide and self._application is not None and credentials.application is not None:

@@ -6,7 +6,7 @@ All times in a record are by the token endpoint's clock. They are turned into ou
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .._values.exceptions import StoreConflict, TokenStoreError
 from .._values.record import Record
@@ -24,19 +24,35 @@ if TYPE_CHECKING:
 
 
 class Taken(NamedTuple):
-    """A lease that was taken, and when: monotonic seconds of a clock that goes on while the machine is suspended."""
+    """A lease that was taken.
 
-    lease: Lease
+    Attributes:
+        lease: The lease; `None`: the store failed, and the flow goes on without it.
+        at: When it was taken, monotonic seconds of a clock that goes on while the machine is suspended.
+    """
+
+    lease: Lease | None
     at: float
 
 
-class StoreSteps:
-    """One entry of the store, as one flow sees it.
+class Seen(NamedTuple):
+    """What an entry held when it was last read or saved.
 
     Attributes:
-        record: The entry as it was last read, by our clock; `None` where there is none.
-        is_down: The store failed, and the flow goes on without it.
+        record: Its record, all times by our clock; `None`: there is none, or it can't be read.
+        version: What the next save has to find; `None`: no entry.
     """
+
+    record: Record | None = None
+    version: str | None = None
+
+
+#: In place of a lease where the store failed and the flow goes on without it: it never ends.
+DOWN: Final = Taken(None, float("inf"))
+
+
+class StoreSteps:
+    """One entry of the store, as one flow sees it."""
 
     __slots__ = (
         "_ahead",
@@ -45,10 +61,8 @@ class StoreSteps:
         "_key",
         "_may_do_without",
         "_seconds",
+        "_seen",
         "_taken",
-        "_version",
-        "is_down",
-        "record",
     )
 
     def __init__(
@@ -79,14 +93,17 @@ class StoreSteps:
         self._may_do_without = key is not None or not required
         self._seconds = requests * policy.attempt_timeout + LEASE_MARGIN
         self._former_keys = credentials.former_keys if key is None else ()
-        self._version: str | None = None
+        self._seen = Seen()
         self._taken: Taken | None = None
-        self.record: Record | None = None
-        self.is_down = False
+
+    @property
+    def record(self) -> Record | None:
+        """The entry as it was last read or saved, by our clock; `None` where there is none."""
+        return self._seen.record
 
     def load(self) -> Flow[None]:
         """Read the entry into `record`; an unreadable one counts as none, and the next token is saved over it."""
-        if not self.is_down:
+        if self._taken is not DOWN:
             try:
                 stored: Stored | None = yield Load(self._key)
             except TokenStoreError as error:
@@ -98,7 +115,7 @@ class StoreSteps:
 
     def acquire(self) -> Flow[bool]:
         """Take the lease and read the entry; true also where the store is down and may be done without."""
-        if not self.is_down:
+        if self._taken is not DOWN:
             at = self._clock.elapsed()  # before: the lease began later, if at all
             try:
                 lease, stored = yield Acquire(self._seconds, self._key)
@@ -109,20 +126,18 @@ class StoreSteps:
                 if lease is None:
                     return False
                 # Where there was no entry and is none, the record that an older krauth left is still the newest.
-                if stored is not None or self._version is not None:
+                if stored is not None or self._seen.version is not None:
                     yield from self._read(stored)
         return True
 
     @property
     def has_lease(self) -> bool:
-        """Whether the lease was taken and not given back; it may have ended."""
-        return self._taken is not None or self.is_down
+        """Whether the lease was taken and not given back, or the flow needs none; it may have ended."""
+        return self._taken is not None
 
     @property
     def lease_left(self) -> float:
         """Seconds of the lease that are left, by a clock that goes on while the machine is suspended."""
-        if self.is_down:
-            return float("inf")
         return 0.0 if self._taken is None else self._taken.at + self._seconds - self._clock.elapsed()
 
     def save(self, record: Record, *, release: bool = False) -> Flow[None]:
@@ -132,27 +147,28 @@ class StoreSteps:
             StoreConflict: The lease was lost, or the entry has changed. The lease is given back.
             TokenStoreError: The store failed. The lease is kept.
         """
-        if self.is_down:
+        if self._taken is DOWN:
             return
         end = useless_at(record, self._clock.time())
         text = _shifted(record, self._ahead()).to_text()
         try:
             lease = self._taken.lease if self._taken is not None else None
-            self._version = yield Save(text, self._version, lease, end, release, self._key)
+            version: str = yield Save(text, self._seen.version, lease, end, release, self._key)
         except StoreConflict:
             yield from self.release()
             raise
         except TokenStoreError as error:
             yield from self._do_without(error)
         else:
-            self.record = record
+            self._seen = Seen(record, version)
             if release:
                 self._taken = None
 
     def release(self) -> Flow[None]:
         """Give the lease back; it ends by itself should that fail."""
-        taken, self._taken = self._taken, None
-        if taken is not None:
+        taken = self._taken
+        self.abandon()
+        if taken is not None and taken.lease is not None:
             try:
                 yield Release(taken.lease)
             except TokenStoreError as error:
@@ -160,15 +176,16 @@ class StoreSteps:
 
     def abandon(self) -> None:
         """Keep the lease until it ends by itself: a token that it protects is not durable yet."""
-        self._taken = None
+        if self._taken is not DOWN:
+            self._taken = None
 
     def _read(self, stored: Stored | None) -> Flow[None]:
-        self._version = stored.version if stored else None
-        try:
-            self.record = _shifted(Record.from_text(stored.value), -self._ahead()) if stored else None
-        except TokenStoreError as error:
-            self.record = None
-            yield Emit("store_failed", None, error)
+        self._seen = Seen(None, stored.version if stored is not None else None)
+        if stored is not None:
+            try:
+                self._seen = Seen(_shifted(Record.from_text(stored.value), -self._ahead()), stored.version)
+            except TokenStoreError as error:
+                yield Emit("store_failed", None, error)
 
     def _read_former(self) -> Flow[None]:
         """Read what an older krauth saved under another key; the next token is saved under the new one."""
@@ -176,14 +193,14 @@ class StoreSteps:
             stored: Stored | None = yield Load(key)
             if stored is not None:
                 yield from self._read(stored)
-                self._version = None
+                self._seen = Seen(self._seen.record)  # the new key has no entry yet
                 return
 
     def _do_without(self, error: TokenStoreError) -> Flow[None]:
         if not self._may_do_without:
             raise error
         yield from self.release()  # the other processes need not wait for its end
-        self.is_down, self.record = True, None
+        self._taken, self._seen = DOWN, Seen()
         yield Emit("store_failed", None, error)
 
 
