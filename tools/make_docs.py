@@ -24,7 +24,8 @@ sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
 from krauth import meloming, naver  # noqa: E402
 from krauth._oauth import authorization  # noqa: E402
 from krauth._values import event, exceptions  # noqa: E402
-from krauth._values.korean import KINDS, REMEDIES  # noqa: E402
+from krauth._values.korean import KINDS  # noqa: E402
+from krauth._values.language import catalogue  # noqa: E402
 
 #: The vendor's own messages (API reference of the Naver Commerce API).
 NAVER_WORDS = {
@@ -115,7 +116,7 @@ def cell(text: str) -> str:
 
 def remedy(english: str, kind: str = "") -> str:
     """Return the Korean remedy for an English one, or for its class."""
-    found = [korean for start, korean in REMEDIES.items() if start in english]
+    found = [korean for start, korean in catalogue().items() if start in english]
     return found[0] if found else KINDS.get(kind, KINDS["KrauthError"])
 
 

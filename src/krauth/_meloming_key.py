@@ -14,6 +14,7 @@ from ._values import secret as secret_module
 from ._values.checks import read_env, refuse_quotes, require_env, require_text
 from ._values.exceptions import ConfigurationError
 from ._values.guard import no_secret
+from ._values.language import add_catalogue
 from ._values.origin import check_base_url, parse_origin
 from ._values.secret import Secret, hide
 
@@ -26,6 +27,13 @@ VERSION_HEADER = "Meloming-Version"
 
 _API_KEY = r"mlm_(live|test)_[!-~]+"
 no_secret("mlm_live_", "mlm_test_")
+
+
+@add_catalogue
+def _korean_remedies() -> Mapping[str, str]:
+    from ._meloming_korean import REMEDIES
+
+    return REMEDIES
 
 
 def check_api_key(value: object) -> Secret:

@@ -19,6 +19,7 @@ from ._values.exceptions import (
     TokenEndpointError,
     TokenServerError,
 )
+from ._values.language import add_catalogue
 from ._values.origin import check_base_url, parse_origin
 from ._values.secret import Secret, hide
 
@@ -107,6 +108,13 @@ _FIELD_REMEDIES = {
 }
 
 _CARRIED = ("client_id", "timestamp", "client_secret_sign", "type", "account_id")
+
+
+@add_catalogue
+def _korean_remedies() -> Mapping[str, str]:
+    from ._naver_korean import REMEDIES
+
+    return REMEDIES
 
 
 def __getattr__(name: str) -> object:

@@ -13,7 +13,8 @@ import pytest
 
 import krauth
 import krauth_cli
-from krauth._values.korean import KINDS, REMEDIES
+from krauth._values.korean import KINDS
+from krauth._values.language import catalogue
 from krauth_cli import _failure
 from krauth_cli._korean import KOREAN
 
@@ -114,14 +115,15 @@ def tables():
     from krauth import meloming, naver
     from krauth._oauth import authorization
 
-    rules = [rule.remedy for table in (naver.ERRORS, meloming.ERRORS) for rule in table.values()]
-    return {*rules, *naver._FIELD_REMEDIES.values(), *authorization._ERRORS.values()}
+    rules = [rule for table in (naver.ERRORS, meloming.ERRORS) for rule in table.values()]
+    rules += [other for rule in rules if rule.by_header is not None for other in rule.by_header[1].values()]
+    return {*(rule.remedy for rule in rules), *naver._FIELD_REMEDIES.values(), *authorization._ERRORS.values()}
 
 
 @pytest.mark.parametrize("remedy", sorted(tables()))
 def test_every_remedy_of_the_library_is_korean(remedy):
     """An operator with a Korean locale reads what to do in Korean."""
-    assert any(remedy.startswith(english) for english in REMEDIES), remedy
+    assert any(remedy.startswith(english) for english in catalogue()), remedy
 
 
 @pytest.fixture(scope="module")
@@ -136,16 +138,24 @@ def messages():
 def test_every_message_about_a_setting_has_a_korean_remedy(messages):
     """A wrong setting is mended by the developer who made it: the remedy says how, and not only that."""
     settings = {text for kind, text in messages if kind == "ConfigurationError"}
-    assert sorted(text for text in settings if not any(english in text for english in REMEDIES)) == []
+    assert sorted(text for text in settings if not any(english in text for english in catalogue())) == []
 
 
 def test_no_remedy_is_left_over(messages):
     """Each belongs to a message, or to a row of the error tables."""
     source = "".join(path.read_text(encoding="utf-8") for path in ROOT.parent.glob("*krauth*/**/*.py"))
     texts = [*tables(), *(text for _, text in messages)]
-    left = [english for english in REMEDIES if not any(english in text for text in texts)]
+    left = [english for english in catalogue() if not any(english in text for text in texts)]
     composed = {f"{name} is empty" for name in ("client_id", "user")}  # by `require_text`
     assert {english for english in left if source.count(english) < 2} == composed  # once is the catalogue itself
+
+
+def test_korean_text_is_loaded_when_it_is_asked_for():
+    """No module of the library imports a Korean catalogue with itself: most programs never need one."""
+    for path in (ROOT.parent / "krauth").rglob("*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ImportFrom):
+                assert "korean" not in " ".join([node.module or "", *(alias.name for alias in node.names)]), path
 
 
 def test_an_exception_carries_the_korean_remedy(monkeypatch):
