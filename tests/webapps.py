@@ -64,14 +64,14 @@ def running_app(name, sandbox, folder, port=None):
 
 
 def free_port():
-    """Return a port that nobody listens on."""
+    """Return a port that no server listens on."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
 
 
 def listens(port):
-    """Whether somebody listens on a port of 127.0.0.1."""
+    """Whether a server listens on a port of 127.0.0.1."""
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
         return True
     return False

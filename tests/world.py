@@ -13,7 +13,7 @@ CLIENT_SECRET = f"{CANARY}-client-secret"
 
 
 class World:
-    """`home` and `home_tls` are the API's own servers, `away` and `away_tls` belong to somebody else."""
+    """`home` and `home_tls` are the API's own servers, `away` and `away_tls` belong to another party."""
 
     def __init__(self, home, home_tls, away, away_tls, other, ca_file):
         self.home, self.home_tls, self.away, self.away_tls, self.other = home, home_tls, away, away_tls, other

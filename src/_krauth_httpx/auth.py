@@ -60,7 +60,7 @@ class HTTPXAuth(AuthCore):
             self._pass_on(request, (yield request))
             return
         body = Body(request) if type(request.stream) is not self.plain else None
-        source = self._always
+        source = self._token_only
         if (
             source is not None
             and (held := source.snapshot) is not None
@@ -73,7 +73,7 @@ class HTTPXAuth(AuthCore):
         if self._marks:
             self._sign(request, body)
         response = yield request
-        if response.status_code not in self.judged_statuses or (refused := self._ours(response)) is None:
+        if response.status_code not in self.judged_statuses or (refused := self._refused_request(response)) is None:
             return
         refusal = self._refusal(refused, response, body, self._read_start(response))
         if refusal is None or (retry := self.find_retry(refusal)) is False:
@@ -81,7 +81,7 @@ class HTTPXAuth(AuthCore):
         response.read()  # drained, so that the connection is free
         self._prepare_again(refused, retry, body)
         again = yield refused
-        if again.status_code in self.judged_statuses and (last := self._ours(again)) is not None:
+        if again.status_code in self.judged_statuses and (last := self._refused_request(again)) is not None:
             self._after_retry(self._refusal(last, again, body, self._read_start(again)), retry)
 
     async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
@@ -91,7 +91,7 @@ class HTTPXAuth(AuthCore):
             self._pass_on(request, (yield request))
             return
         body = Body(request) if type(request.stream) is not self.plain else None
-        source = self._always
+        source = self._token_only
         if (
             source is not None
             and (held := source.snapshot) is not None
@@ -104,7 +104,7 @@ class HTTPXAuth(AuthCore):
         if self._marks:
             self._sign(request, body)
         response = yield request
-        if response.status_code not in self.judged_statuses or (refused := self._ours(response)) is None:
+        if response.status_code not in self.judged_statuses or (refused := self._refused_request(response)) is None:
             return
         refusal = self._refusal(refused, response, body, await self._aread_start(response))
         if refusal is None or (retry := await self.afind_retry(refusal)) is False:
@@ -112,7 +112,7 @@ class HTTPXAuth(AuthCore):
         await response.aread()
         self._prepare_again(refused, retry, body)
         again = yield refused
-        if again.status_code in self.judged_statuses and (last := self._ours(again)) is not None:
+        if again.status_code in self.judged_statuses and (last := self._refused_request(again)) is not None:
             self._after_retry(self._refusal(last, again, body, await self._aread_start(again)), retry)
 
     def __call__(self, request: object, handler: object = None) -> Any:
@@ -154,7 +154,7 @@ class HTTPXAuth(AuthCore):
         for name in self.own_names:
             request.headers.pop(name, None)
 
-    def _ours(self, response: Response) -> Request | None:
+    def _refused_request(self, response: Response) -> Request | None:
         """Return the request that was refused, the last hop, if our origin refused it; a foreign 401 is not."""
         request = response.request
         url = request.url
@@ -196,7 +196,7 @@ class HTTPXAuth(AuthCore):
             return known
         from krauth._auth.judged_body import Watch
 
-        start = _Start(iter(response.stream), self.judging_time)
+        start = _BodyStart(iter(response.stream), self.judging_time)
         watch = Watch(_socket_of(response), self.judging_time)
         try:
             for chunk in start.rest:
@@ -220,7 +220,7 @@ class HTTPXAuth(AuthCore):
             return known
         import anyio  # which the async clients need, too
 
-        start = _Start(aiter(response.stream), self.judging_time)
+        start = _BodyStart(aiter(response.stream), self.judging_time)
         try:
             with anyio.move_on_after(self.judging_time) as scope:
                 async for chunk in start.rest:
@@ -249,7 +249,7 @@ class HTTPXAuth(AuthCore):
 
         return None if is_too_long(response.headers.get("content-length")) else False
 
-    def _decode(self, response: Response, start: _Start) -> bytes | None:
+    def _decode(self, response: Response, start: _BodyStart) -> bytes | None:
         from krauth._auth.judged_body import decode_body
 
         response.stream = self.resumed(response.stream, start)
@@ -264,7 +264,7 @@ def _socket_of(response: Response) -> Any:
     return stream.get_extra_info("socket")
 
 
-class _Start:
+class _BodyStart:
     """The beginning of a body, read ahead, and the rest that is not read yet."""
 
     __slots__ = ("_until", "chunks", "error", "is_whole", "rest", "size")
@@ -320,7 +320,7 @@ def resumed_stream(sync_base: type, async_base: type) -> type:
     """Return a class of stream, of the library's own kinds, that begins with the chunks read ahead."""
 
     class ResumedStream(sync_base, async_base):  # type: ignore[misc]
-        def __init__(self, stream: Any, start: _Start) -> None:
+        def __init__(self, stream: Any, start: _BodyStart) -> None:
             self._stream, self._start = stream, start
 
         def __iter__(self) -> Iterator[bytes]:

@@ -74,7 +74,7 @@ class MiddlewareAuth(AuthCore):
             return await self._pass_on(request, handler)
         # No local variable here may hold a credential: this frame is in every traceback of a failed call.
         mine = True
-        if (source := self._always) is not None:
+        if (source := self._token_only) is not None:
             if (
                 AUTHORIZATION not in request.headers
                 and (held := source.snapshot) is not None

@@ -195,7 +195,7 @@ def _put(store: TokenStore, key: str, value: str, end: float | None, overwrite: 
         return "kept"
     back = store.load(key)
     if back is None or (back.version == version and back.value != value):
-        raise TokenStoreError("the store does not return what was saved")
+        raise TokenStoreError("the store does not return the saved entry")
     return "copied"
 
 

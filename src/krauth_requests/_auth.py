@@ -67,7 +67,7 @@ class RequestsAuth(AuthCore, AuthBase):
         except (AttributeError, TypeError):
             raise self.wrong_client(request) from None
         if is_ours:
-            source = self._always
+            source = self._token_only
             if (
                 source is not None
                 and (held := source.snapshot) is not None

@@ -75,7 +75,7 @@ class TokenTransport(Transport):
 
 
 def _raw_chunks(response: requests.Response) -> Any:
-    """Return the body in parts, not decoded: a decoder makes a gigabyte of a kilobyte before anyone can count."""
+    """Return the body in parts, not decoded: a decoder makes a gigabyte of a kilobyte before a bound can be checked."""
     raw: Any = response.raw
     if response._content_consumed:  # type: ignore[attr-defined]  # an adapter of the user's read it
         return [response.content]

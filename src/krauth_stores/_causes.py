@@ -12,7 +12,7 @@ _DAMAGED = (
     "is damaged, or no SQLite file. Stop the programs that use it and run:  python -m krauth_stores.salvage {path}"
     "  (it keeps the old file and moves every readable entry to a new one)"
 )
-_FULL = "can't be written: the disk is full; free some space. What was saved before is intact"
+_FULL = "can't be written: the disk is full; free some space. The entries that were saved before are intact"
 _CAUSES = {
     sqlite3.SQLITE_BUSY: "is kept locked by another program; close what has it open (a backup, a database browser)",
     sqlite3.SQLITE_LOCKED: "is kept locked by another program; close what has it open (a backup, a database browser)",

@@ -123,10 +123,10 @@ def _check_file(name: str, info: os.stat_result) -> None:
         raise TokenStoreError(f"the token store {name} can't be opened: it is {kind}")
     ours = os.geteuid()
     if info.st_uid not in (0, ours):
-        everybody = f"; its owner has to run chmod 600 {shlex.quote(name)}" if info.st_mode & 0o007 else ""
+        public = f"; its owner has to run chmod 600 {shlex.quote(name)}" if info.st_mode & 0o007 else ""
         raise TokenStoreError(
             f"the token store {name} belongs to user {info.st_uid}, who can read and change it: run this program as"
-            f" that user, or name another file{everybody}"
+            f" that user, or name another file{public}"
         )
     if info.st_mode & 0o077 and info.st_uid == ours:
         try:

@@ -272,7 +272,7 @@ class SQLiteStore(TokenStore):
         return self._in_turn(attempt)
 
     def _make_durable(self, db: sqlite3.Connection, *, tidy: bool) -> None:
-        """Bring what was committed to the disk; other processes may read and write meanwhile."""
+        """Write the committed entries to the disk; other processes may read and write meanwhile."""
         if not (tidy and _is_copied(db)):
             _files.sync(f"{self.path}-wal")
         if tidy:  # the old token is in the log, or will be

@@ -255,7 +255,7 @@ def test_bad_settings_are_refused_at_construction(stack, case):
 
 
 def test_the_four_packages_export_the_same_names_and_signatures(stack):
-    """Whoever knows one adapter knows all four."""
+    """A user who knows one adapter knows all four."""
     assert set(NAMES) <= set(stack.package.__all__)
     assert stack.package.__all__ == STACKS[0].package.__all__
     for name in NAMES[:-1]:

@@ -140,7 +140,7 @@ def test_a_blocking_sign_in_on_an_event_loop(sandbox, store, monkeypatch):
 
 
 def test_a_requests_auth_in_a_client_that_awaits():
-    """An asynchronous session of niquests calls the auth of requests, and can't wait for it: that is said, with the cure."""
+    """An asynchronous session of niquests calls the auth of requests, and can't wait for it: that is said, with the remedy."""
     from krauth_requests._judged import read_start
 
     class Raw:

@@ -165,7 +165,7 @@ def test_without_the_proxy_the_error_names_the_cure(stack, naver, sandbox, proxy
 
 
 def test_a_dead_token_server(stack, naver, store):
-    """Where nobody listens, the error says where and that it was the token endpoint, within the deadline."""
+    """Where no server listens, the error says where and that it was the token endpoint, within the deadline."""
     import socket
 
     with socket.socket() as placeholder:

@@ -44,7 +44,7 @@ def test_plain_http_takes_no_proxy(stack, monkeypatch, host):
     assert proxy.seen == []
 
 
-# Proxies of https: they see a CONNECT, and what they say is nobody's token.
+# Proxies of https: they see a CONNECT, and no answer of theirs is a token.
 
 WORD = "hidden-word"
 #: The event loop of a given client may stand still on a loaded machine, and is then said to be blocked.

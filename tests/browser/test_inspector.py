@@ -141,7 +141,7 @@ def test_without_javascript(launch, sandbox):
 
 
 def test_secrets_are_shown_when_asked(driver, sandbox):
-    """A link shows them, the same link hides them again, and a pressed button keeps what was chosen."""
+    """A link shows them, the same link hides them again, and a pressed button keeps the choice."""
     good = token(sandbox)
     driver.get(root(sandbox))
     assert good not in driver.page_source

@@ -80,7 +80,7 @@ def test_what_was_typed_in_the_wrong_place_is_not_repeated(run, command):
 @pytest.mark.parametrize("option", [["--client-secret=C4NARY"], ["--client-secret", "C4NARY"], ["--secret", "C4NARY"]])
 @pytest.mark.parametrize("command", [["sign"], ["token", "naver"], ["token", "meloming"]], ids=" ".join)
 def test_a_secret_is_no_argument_and_the_reason_is_given(run, command, option):
-    """Whoever tries is told why not, and what instead."""
+    """The message says why not, and what to do instead."""
     result = run(*command, *option)
     assert result.exit_code == 2
     assert "C4NARY" not in result.output
@@ -88,7 +88,7 @@ def test_a_secret_is_no_argument_and_the_reason_is_given(run, command, option):
 
 
 def test_a_bug_is_one_line_that_quotes_nothing(run, monkeypatch):
-    """An exception that nobody foresaw shows type and place, not its text and no traceback."""
+    """An unexpected exception shows type and place, not its text and no traceback."""
 
     def explode(*_):
         raise RuntimeError("C4NARY")

@@ -161,7 +161,7 @@ def test_a_file_that_is_not_utf_8_is_not_quoted(run, tmp_path):
 
 
 def test_korean(monkeypatch):
-    """Where the locale is Korean, the text, the log and the end are; what was wrong with a request, too."""
+    """Where the locale is Korean, the text, the log and the end are; the faults of a request, too."""
     monkeypatch.setenv("LANG", "ko_KR.UTF-8")
     with started() as (process, said):
         assert "# krauth 샌드박스: 이 컴퓨터 전용" in said

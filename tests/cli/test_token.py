@@ -112,7 +112,7 @@ def test_a_wrong_secret(run, env, krauth_sandbox):
     assert not [value for value in issued(krauth_sandbox) if value in result.output]
 
 
-def test_nobody_listens(run, env, krauth_sandbox):
+def test_no_server_listens(run, env, krauth_sandbox):
     """Exit code 1 and the reason."""
     krauth_sandbox.stop()
     result = run("token", "meloming", **env)

@@ -263,7 +263,7 @@ def test_a_401_with_a_huge_body_is_handed_back(stack, world, client, announced, 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["read at once", "streamed"])
 def test_a_401_that_is_handed_back_can_still_be_read(stack, world, client, stream):
-    """What was read to judge a 401 is not lost to the user."""
+    """The part of a body that was read to judge a 401 is not lost to the user."""
     world.home.answer = lambda seen: Reply(401, {}, [b"not ", b"for ", b"you"])
     assert client.get(f"{world.home.url}/x", stream=stream).content == b"not for you"
 

@@ -179,7 +179,7 @@ def test_floods_are_cut_off(stack, transport, fault):
 @pytest.mark.parametrize("fault", BOMBS)
 def test_bombs_do_not_go_off(stack, transport, fault):
     """A few kilobytes that would become a hundred megabytes are refused within 16 MiB."""
-    BOMBS[fault](type("Nobody", (), {"send": lambda data: None}), TOKEN)  # made before memory is measured
+    BOMBS[fault](type("NoClient", (), {"send": lambda data: None}), TOKEN)  # made before memory is measured
     with Faulty(BOMBS[fault], TOKEN) as server:
         auth = make(stack, transport, server, PATIENT)
         tracemalloc.start()

@@ -204,7 +204,7 @@ def test_by_hand(stack, world, home):
 
 
 def clocked(home, ahead, *, says=None):
-    """Let the API, whose clock is `ahead`, refuse what was signed more than 60 s before or after its own time."""
+    """Let the API, whose clock is `ahead`, refuse a signature that is more than 60 s older or newer than its own time."""
 
     def answer(seen):
         now = time.time() + ahead

@@ -116,7 +116,7 @@ def test_an_address_of_ipv6(stack, world, refreshed):
 
 @pytest.mark.parametrize("location", ["http://{away}/end", "http://{home}/end", "//{away}/end"])
 def test_redirects_that_are_not_followed(stack, world, location, refreshed):
-    """With redirects off, the 3xx itself is the answer and nobody else hears of the call."""
+    """With redirects off, the 3xx itself is the answer and no other server hears of the call."""
     with stack.client(world.auth(stack), follow=False) as client:
         for status in STATUSES:
             if refreshed:
@@ -209,7 +209,7 @@ def test_from_a_foreign_origin_in_many_tasks(stack, world):
         assert [future.result(20).status for future in futures] == [200, 401] * 10
 
 
-def test_a_foreign_401_is_nobodys_business(stack, world):
+def test_a_foreign_401_changes_nothing(stack, world):
     """A 401 from a foreign origin, reached directly or by redirect, costs no refresh and gets no second request."""
     world.away.answer = lambda seen: world.refusal()
     with stack.client(world.auth(stack), follow=True) as client:

@@ -39,7 +39,7 @@ def make(stack, server, issued):
 
 
 def call(stack, client, url):
-    """Return the status of an answer whose body nobody reads."""
+    """Return the status of an answer whose body is not read."""
     native, auth = client.native, client.auth
     if stack.library_name == "requests":
         with native.get(url, stream=True, timeout=20, auth=auth) as response:
@@ -113,7 +113,7 @@ def test_bombs_do_not_go_off(stack, tried, fault):
     if "zstd" in fault and stack.library_name == "aiohttp":
         pytest.skip("aiohttp refuses a coding that it can't undo")
     skip_before_aiohttp_3_14(stack)
-    BOMBS[fault](type("Nobody", (), {"send": lambda data: None}), REFUSAL)  # made before memory is measured
+    BOMBS[fault](type("NoClient", (), {"send": lambda data: None}), REFUSAL)  # made before memory is measured
     tracemalloc.start()
     try:
         status, _, issued, requests = tried(BOMBS[fault])

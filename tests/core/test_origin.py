@@ -71,7 +71,7 @@ OTHER = [
     "https://[::1]/",
     "https://127.0.0.1/",
 ]
-#: URLs that have no origin at all: whoever sends such a thing gets no credential.
+#: URLs that have no origin at all: a request to such a URL gets no credential.
 NONE = [
     "",
     "/",

@@ -90,7 +90,7 @@ def test_spare_bits_are_ignored():
     assert len({sign("id", SECRET[:-1] + last, NOW) for last in ".Oeu"}) == 4
 
 
-#: What was given → a word its message has to hold.
+#: A wrong argument → a word its message has to hold.
 MALFORMED_SECRETS = {
     "": "empty",
     None: "empty",

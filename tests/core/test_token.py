@@ -111,7 +111,7 @@ def test_jitter_comes_after_the_boundary(lifetime, chance):
 
 
 def test_values_are_immutable():
-    """Tokens, records and policies are values: whoever holds one can't change it for others."""
+    """Tokens, records and policies are values: one user of a value can't change it for others."""
     for value, name in ((TOKEN, "access_token"), (Record(TOKEN), "token"), (RefreshPolicy(), "window")):
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(value, name, None)
@@ -310,7 +310,7 @@ def test_memory_store():
 
 
 def test_memory_store_leases():
-    """One holds a lease at a time, whoever lost it can't save under it, and releasing a lost one disturbs nobody."""
+    """One caller holds a lease at a time, a lost lease can't be saved under, and releasing a lost one changes nothing."""
     store = MemoryStore()
     lease = store.acquire("k", 60)
     assert store.acquire("k", 60) is None
@@ -327,7 +327,7 @@ def test_memory_store_leases():
 
 
 def test_memory_store_forgets_the_dead():
-    """An entry nobody needs any more is gone, by the clock that everybody reads, and takes no memory for ever."""
+    """An entry that is not needed any more is gone, by the clock that all read, and takes no memory for ever."""
     store = MemoryStore()
     with FakeClock(NOW) as clock:
         store.save("k", "one", expires_at=NOW + 10)

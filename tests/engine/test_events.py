@@ -73,7 +73,7 @@ def test_everything_that_happens_is_told_and_nothing_that_is_secret(observed, ca
         assert secret not in everything
 
 
-def test_an_observer_that_fails_is_logged_and_harms_nobody(observed, caplog):
+def test_an_observer_that_fails_is_logged_and_does_no_harm(observed, caplog):
     """A plugin's bug costs a line in the log, not a token."""
     rig = Rig()
     assert rig.get() == "access-1"

@@ -200,7 +200,7 @@ def test_a_dead_refresh_token_is_not_sent_again_though_the_store_could_not_keep_
     assert rig.server.refresh_sent == ["refresh-1"]
 
 
-def test_a_background_invalid_grant_bothers_nobody_until_the_token_is_over():
+def test_a_background_invalid_grant_is_no_error_until_the_token_is_over():
     """A consent that was withdrawn is noticed when the access token ends, or is refused."""
     rig = users()
     rig.get()
@@ -217,7 +217,7 @@ def test_a_background_invalid_grant_bothers_nobody_until_the_token_is_over():
 
 @pytest.mark.parametrize("trouble", [ZeroDivisionError("oops"), OSError("closed"), MemoryError()])
 def test_whatever_a_transport_raises_reaches_the_callers_as_a_krauth_error(trouble):
-    """A broken transport leaves nobody waiting, and its error is named without its text in the type's place."""
+    """A broken transport leaves no caller waiting, and its error is named without its text in the type's place."""
     rig = Rig(policy=RefreshPolicy(jitter=0, attempts=1))
     rig.server.say(trouble)
     with pytest.raises(KrauthError, match=type(trouble).__name__):
@@ -259,7 +259,7 @@ def test_an_answer_of_odd_parts_is_a_configuration_error(given):
         rig.get()
 
 
-def test_an_exception_out_of_the_log_costs_nobody_the_token():
+def test_an_exception_out_of_the_log_costs_no_caller_the_token():
     """A logging filter that raises neither fails a refresh nor leaves its callers waiting."""
 
     class Broken(logging.Filter):

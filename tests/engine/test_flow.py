@@ -19,7 +19,7 @@ from krauth import (
 )
 from krauth._engine.knowledge import Start
 from krauth._engine.refresh import refresh
-from krauth._engine.rules import LEASE_MARGIN, MAX_POLL, MAX_SHARED_PAUSE, POLL, SHARED_PAUSE, Decision, Held, decide
+from krauth._engine.rules import LEASE_MARGIN, MAX_POLL, MAX_SHARED_PAUSE, POLL, SHARED_PAUSE, Decision, NumberedToken, decide
 from krauth._engine.steps import Acquire, Emit, Load, Release, Reread, Save, Send, Sleep
 from krauth._values.clock import Skews
 from krauth._values.exceptions import (
@@ -45,7 +45,7 @@ def facts(credentials=None, *, policy=None, clock=None, jitter=0.5, **known):
     clock = clock or Clock()
     if "current" in known:
         current = known.pop("current")
-        known["held"] = Held(current, known.pop("number", 1 if current else 0))
+        known["newest"] = NumberedToken(current, known.pop("number", 1 if current else 0))
     return Start(credentials or machine(), policy or RefreshPolicy(), clock, jitter=lambda: jitter, **known)
 
 
@@ -76,7 +76,7 @@ def play(known, script):
                 step = flow.send(False)
     except StopIteration as end:
         assert len(steps) == len(script), f"it ended early, after {steps}"
-        return steps, end.value.error or end.value.held.token
+        return steps, end.value.error or end.value.newest.token
     except Exception as error:
         assert len(steps) == len(script), f"it raised early, after {steps}: {error!r}"
         return steps, error
@@ -401,7 +401,7 @@ def test_retry_after_as_a_date_is_read_by_the_clock_that_wrote_it():
 
 
 def test_a_pause_that_would_outlast_the_deadline_is_not_begun():
-    """Whoever waits is told at once when the server asks for more patience than there is time."""
+    """A waiting caller is told at once when the server asks for a longer pause than there is time."""
     script = [*LOOK, (Send, answer(429, headers={"retry-after": "31"})), TELL]
     _, error = play(facts(policy=RefreshPolicy(timeout=30)), script)
     assert isinstance(error, RateLimitError)
@@ -549,7 +549,7 @@ def test_the_lease_outlives_the_request_it_is_for():
     ],
 )
 def test_the_lease_is_given_back_whatever_happens(trouble, end):
-    """No failure keeps others waiting for a lease that nobody uses."""
+    """No failure keeps other processes waiting for a lease that no process uses."""
     steps, _ = play(facts(policy=RefreshPolicy(attempts=1)), [*LOOK, (Send, trouble), end])
     assert steps[-1] == Release(LEASE) or (steps[-1].release and steps[-1].lease == LEASE)
 
@@ -569,7 +569,7 @@ def test_the_lease_is_given_back_when_a_providers_own_code_breaks():
     assert steps[-1] == Release(LEASE)
 
 
-def test_a_release_that_fails_costs_nobody_the_token():
+def test_a_release_that_fails_costs_no_caller_the_token():
     """The lease ends by itself; the failure is reported and the token given out."""
     look = stored(SIBLINGS)
     script = [(Load, None), (Acquire, (LEASE, look)), (Emit, None), (Release, TokenStoreError("gone")), (Emit, None)]
@@ -698,7 +698,7 @@ def test_client_credentials_write_no_intent():
     assert len(records(steps)) == 1
 
 
-@pytest.mark.parametrize("trouble", [DOWN, StoreConflict("somebody wrote")])
+@pytest.mark.parametrize("trouble", [DOWN, StoreConflict("another process wrote")])
 def test_without_an_intent_nothing_is_spent(trouble):
     """Where the intent can't be written the refresh token stays unspent; the store is looked at anew."""
     policy = RefreshPolicy(attempts=2)
@@ -924,10 +924,10 @@ def fail_to_save(known):
 
 
 def test_a_rotated_token_that_stays_unsaved_is_handed_on_for_the_next_refresh():
-    """When the lease is over the failure is reported, and what was not saved is kept in memory."""
+    """When the lease is over the failure is reported, and the token that was not saved is kept in memory."""
     steps, outcome = fail_to_save(users(policy=RefreshPolicy(attempts=1)))
     assert isinstance(outcome.error, TokenStoreError)
-    assert (outcome.held.token.refresh_token, outcome.held.number) == ("refresh-new", 2)
+    assert (outcome.newest.token.refresh_token, outcome.newest.number) == ("refresh-new", 2)
     assert "unsaved" in events(steps)
     assert not [step for step in steps if isinstance(step, Release)]
     assert len(sends(steps)) == 1

@@ -26,7 +26,7 @@ def test_sixty_four_refused_calls_cost_one_refresh():
     assert rig.server.count == 2
 
 
-def test_a_refused_token_is_given_to_nobody_while_it_is_replaced():
+def test_a_refused_token_is_not_given_out_while_it_is_replaced():
     """Callers that come while a refused token is refreshed wait for the new one."""
     rig = Rig()
     refused = rig.get()
@@ -149,9 +149,9 @@ def test_a_new_token_that_is_refused_too_ends_the_search():
 def test_a_refusal_that_no_token_cures_is_no_endless_chain(when):
     """Word that a new token was refused, too, may come while or after the next is obtained: it counts all the same."""
     rig = Rig()
-    rig.get(refused=rig.get())  # by somebody who will repeat the call, and be refused again
+    rig.get(refused=rig.get())  # by a caller that will repeat the call, and be refused again
     for _ in range(20):
-        rig.start(refused=rig.get())  # somebody else used it first-hand
+        rig.start(refused=rig.get())  # another caller used it first-hand
         if when == "during":
             rig.source.refused_again()
         rig.workers.run()

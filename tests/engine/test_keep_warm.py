@@ -52,7 +52,7 @@ def test_keep_warm_holds_one_timer_per_source_however_many_auth_objects_are_buil
 
 
 def test_keep_warm_ends_with_the_source():
-    """A timer does not keep a source that nobody holds, nor does it refresh for it."""
+    """A timer does not keep a source without users, nor does it refresh for it."""
     rig = Rig(policy=WARM)
     rig.get()
     gone = weakref.ref(rig.source)

@@ -150,7 +150,7 @@ FIRST_FETCH = """
             auth = krauth_%(stack)s.NaverAuth(client_id, client_secret, base_url=base_url)
             if "%(case)s" == "refused":  # the token is another process's, and the first event is its refusal
                 stale = krauth.Token("revoked", 4e9, 0.0)
-                auth._source.replace(krauth._engine.rules.Held(stale, 1))
+                auth._source.replace(krauth._engine.rules.NumberedToken(stale, 1))
             watching = True
             status = await get(client, auth=auth)
             watching = False

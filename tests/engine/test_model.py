@@ -161,13 +161,13 @@ class Engine(RuleBasedStateMachine):
             usable, requests, opened = process.source._usable(), self.server.count, process.opened
             begun = process.begun()
             token = process.call()
-            assert self.server.count == requests  # nobody's thread but a worker's sends
+            assert self.server.count == requests  # no thread but a worker's sends
             if usable is TokenState.FRESH:
                 assert token is not None
                 assert process.opened == opened
             if usable is TokenState.STALE:
                 assert token is not None
-                assert not process.begun() - begun  # nobody waits
+                assert not process.begun() - begun  # no caller waits
             if token is not None:
                 self.check_alive(process, token)
 
@@ -253,7 +253,7 @@ class Engine(RuleBasedStateMachine):
     def build_a_new_auth_object(self, which):
         process = self.pick(which)
         snapshot = process.source.snapshot
-        is_saved = snapshot is None or snapshot.held.token == snapshot.token
+        is_saved = snapshot is None or snapshot.newest.token == snapshot.token
         if is_saved and not process.begun():
             process.source = process.make_source()
 
@@ -315,7 +315,7 @@ class Engine(RuleBasedStateMachine):
             assert len(process.begun()) <= 2
 
     @invariant()
-    def whoever_waits_waits_for_something(self):
+    def a_waiting_caller_waits_for_a_run(self):
         for process in self.processes:
             assert not process.begun() or process.workers.tasks or process.workers.timers
 
@@ -347,7 +347,7 @@ class Engine(RuleBasedStateMachine):
                 assert process.opened == opened
 
     def teardown(self):
-        """Once all is well again, everybody who waits is served, and who calls gets a token that the server accepts."""
+        """Once all is well again, each waiting caller is served, and each new call gets a token that the server accepts."""
         if not hasattr(self, "clock"):
             return
         self.server.script.clear()
@@ -381,7 +381,7 @@ def quiet():
 
 
 def test_the_engine_keeps_its_promises_in_any_order_of_events(quiet):
-    """Whatever happens in whatever order: no expired token is given out, no refresh token spent twice, nobody left waiting."""
+    """In any order of events: no expired token is given out, no refresh token spent twice, no caller left waiting."""
     run_state_machine_as_test(
         Engine,
         settings=settings(

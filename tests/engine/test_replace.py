@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from krauth import AuthorizationRequired, TokenStoreError
-from krauth._engine.rules import Held
+from krauth._engine.rules import NumberedToken
 from krauth._oauth.authorization import AuthorizationRequest
 from krauth._values.record import MAX_NUMBER, Record
 from krauth._values.secret import Secret
@@ -24,7 +24,7 @@ def test_a_token_that_came_another_way_is_used_at_once():
     rig = Rig(person())
     with pytest.raises(AuthorizationRequired):
         rig.get()
-    rig.source.replace(Held(Token("signed-in", NOW + 3600, NOW, refresh_token="r"), 7))
+    rig.source.replace(NumberedToken(Token("signed-in", NOW + 3600, NOW, refresh_token="r"), 7))
     assert rig.peek() == "signed-in"
 
 
@@ -32,7 +32,7 @@ def test_a_refresh_of_an_age_gone_by_changes_nothing():
     """What a refresh under way brings does not replace the token of a sign-in that came meanwhile."""
     rig = Rig()
     rig.start()
-    rig.source.replace(Held(Token("signed-in", NOW + 3600, NOW), 7))
+    rig.source.replace(NumberedToken(Token("signed-in", NOW + 3600, NOW), 7))
     rig.workers.run()
     assert rig.peek() == "signed-in"
 
@@ -42,7 +42,7 @@ def test_a_failure_of_an_age_gone_by_is_not_remembered():
     rig = Rig()
     rig.server.down = answer(400)
     rig.start()
-    rig.source.replace(Held(Token("signed-in", NOW + 3600, NOW), 7))
+    rig.source.replace(NumberedToken(Token("signed-in", NOW + 3600, NOW), 7))
     rig.workers.run()
     rig.server.down = None
     rig.store.entries.clear()  # a real sign-in saves its token over the failure
@@ -53,7 +53,7 @@ def test_a_token_that_was_revoked_is_gone():
     """`replace(None)`: the next caller waits for another."""
     rig = Rig()
     rig.get()
-    rig.source.replace(Held(None, 7))
+    rig.source.replace(NumberedToken(None, 7))
     assert rig.peek() is None
 
 

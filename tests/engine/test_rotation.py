@@ -16,7 +16,7 @@ from ._rig import NETWORK, users
 
 
 def test_a_rotated_token_that_could_not_be_saved_is_saved_first_next_time():
-    """The store is down when the server rotates: nobody is given the token until it is durable, and none is lost."""
+    """The store is down when the server rotates: no caller is given the token until it is durable, and none is lost."""
     rig = users(policy=RefreshPolicy(jitter=0, attempts=1))
     rig.clock.advance(4000)
     rig.server.before = lambda: setattr(rig.store, "refuses_saves", True)

@@ -67,13 +67,13 @@ def test_an_idle_auth_object_is_small():
 def test_keeping_a_fleet_warm_takes_one_thread():
     """However many sources refresh without traffic, one timer thread waits for all of them."""
     from krauth import RefreshPolicy, Token
-    from krauth._engine.rules import Held
+    from krauth._engine.rules import NumberedToken
 
     gc.collect()
     auths = fleet(2000, refresh=RefreshPolicy(keep_warm=True))
     now = time.time()
     for auth in auths:
-        auth._source.replace(Held(Token("token", now + 10_800, now), 1))
+        auth._source.replace(NumberedToken(Token("token", now + 10_800, now), 1))
         auth._source.keep_warm(auth._transport)
     ours = process.workers._keep_time
     assert len([thread for thread in threading.enumerate() if getattr(thread, "_target", None) == ours]) == 1

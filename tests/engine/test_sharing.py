@@ -79,7 +79,7 @@ def test_a_corrected_secret_does_not_wait_for_the_wrong_ones_memory():
     assert one._source is not two._source
 
 
-def test_sources_that_nobody_holds_are_collected():
+def test_sources_without_users_are_collected():
     """Without cycles: the last auth object takes its source along, at once."""
     gc.collect()
     before = len(process.registry)
@@ -94,7 +94,7 @@ def test_sources_that_nobody_holds_are_collected():
 
 
 def test_a_source_that_refreshed_is_collected_at_once_too():
-    """Neither run, driver nor future keeps a source that nobody holds."""
+    """Neither run, driver nor future keeps a source without users."""
     rig = Rig()
     rig.get()
     rig.get(refused="access-1")

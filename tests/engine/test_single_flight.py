@@ -27,7 +27,7 @@ def test_all_who_have_no_token_wait_for_the_same_refresh():
 
 
 def test_a_fresh_token_is_given_without_lock_or_work():
-    """While the token is fresh `peek` takes no lock, starts nothing and asks nobody."""
+    """While the token is fresh `peek` takes no lock, starts nothing and sends nothing."""
     rig = Rig()
     rig.get()
     with process.lock:
@@ -36,7 +36,7 @@ def test_a_fresh_token_is_given_without_lock_or_work():
     assert rig.server.count == 1
 
 
-def test_nothing_is_obtained_before_somebody_asks():
+def test_nothing_is_obtained_before_a_caller_asks():
     """Making a source sends nothing, not even with `keep_warm`."""
     rig = Rig(policy=RefreshPolicy(keep_warm=True))
     rig.source.keep_warm(rig)
@@ -102,7 +102,7 @@ def test_a_transport_that_cannot_be_opened_harms_only_who_brought_it():
     assert rig.get() == "access-1"
 
 
-def test_a_refresh_that_is_interrupted_before_it_begins_leaves_nobody_waiting(monkeypatch):
+def test_a_refresh_that_is_interrupted_before_it_begins_leaves_no_caller_waiting(monkeypatch):
     """KeyboardInterrupt in the moment between announcing a run and beginning it does not block those who come later."""
     rig = Rig()
     with monkeypatch.context() as patch:

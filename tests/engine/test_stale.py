@@ -28,7 +28,7 @@ def test_inside_the_window_callers_use_the_old_token_while_one_refresh_runs():
     assert rig.peek() == "access-2"
 
 
-def test_a_failed_background_refresh_bothers_nobody():
+def test_a_failed_background_refresh_is_no_error():
     """While the old token lives a dead server is reported, not raised: every caller gets the token."""
     rig = Rig()
     rig.get()
@@ -121,7 +121,7 @@ def test_a_body_that_can_be_sent_once_waits_also_if_the_refresh_is_over_at_once(
 
 
 def test_a_body_that_can_be_sent_once_gets_the_old_token_when_there_is_no_new_one():
-    """A failed refresh in the window bothers nobody, not even the call that waited for it."""
+    """A failed refresh in the window is an error for no call, not even for the one that waited for it."""
     rig = Rig()
     rig.get()
     rig.server.down = answer(503)

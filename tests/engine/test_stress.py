@@ -37,7 +37,7 @@ ADAPTERS = {
     "aiohttp": krauth_aiohttp,
 }
 PATIENCE = 60.0
-#: Seconds that the token endpoint takes where a test needs somebody to be waiting.
+#: Seconds that the token endpoint takes where a test needs a caller to be waiting.
 SLOW = 0.4
 
 pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.filterwarnings("error")]
@@ -342,7 +342,7 @@ def test_a_cancelled_leader_leaves_the_refresh_to_the_others(sandbox, stack):
 
 
 def test_a_cancelled_trio_leader_leaves_the_refresh_to_the_others(sandbox):
-    """The same under trio: a cancelled scope takes nobody else along."""
+    """The same under trio: a cancelled scope cancels no other caller."""
     sandbox.naver.token_delay = SLOW
     tokens = []
 
@@ -399,7 +399,7 @@ def test_waiters_that_time_out_leave_the_refresh_running(sandbox):
 
 def test_a_blocked_caller_waits_no_longer_than_it_said(sandbox, monkeypatch):
     """A thread's patience ends with an error that says so; the refresh goes on for the next."""
-    monkeypatch.setattr("krauth._engine.run.GRACE", 0.0)
+    monkeypatch.setattr("krauth._engine.run.EXTRA_WAIT", 0.0)
     sandbox.naver.token_delay = SLOW
     auth = naver(sandbox, "requests")
     run = auth._source.start(auth._transport)
@@ -412,7 +412,7 @@ def test_a_blocked_caller_waits_no_longer_than_it_said(sandbox, monkeypatch):
 @pytest.mark.parametrize("stack", ["httpx", "trio"])
 def test_an_awaiting_caller_waits_no_longer_than_it_said(sandbox, monkeypatch, stack):
     """The same for tasks, under asyncio and trio."""
-    monkeypatch.setattr("krauth._engine.run.GRACE", 0.0)
+    monkeypatch.setattr("krauth._engine.run.EXTRA_WAIT", 0.0)
     sandbox.naver.token_delay = SLOW
     auth = naver(sandbox, "httpx")
 
@@ -428,7 +428,7 @@ def test_an_awaiting_caller_waits_no_longer_than_it_said(sandbox, monkeypatch, s
 
 @pytest.mark.skipif(threading.current_thread() is not threading.main_thread(), reason="signals reach the main thread")
 def test_a_keyboard_interrupt_reaches_the_user_at_once_and_the_token_comes_all_the_same(sandbox):
-    """Ctrl-C while waiting raises KeyboardInterrupt there and then; the refresh ends for whoever calls next."""
+    """Ctrl-C while waiting raises KeyboardInterrupt there and then; the refresh ends for the next call."""
     sandbox.naver.token_delay = 3.0
     auth = naver(sandbox, "requests")
 
@@ -599,7 +599,7 @@ def script(text, **values):
 
 
 def test_an_exit_handler_may_still_make_its_first_call(sandbox):
-    """Whoever registers a handler after importing an adapter gets a token in it: we stop after them."""
+    """A handler that was registered after an adapter was imported gets a token: krauth stops after such handlers."""
     source = textwrap.dedent(
         f"""
         import atexit, requests, krauth_requests

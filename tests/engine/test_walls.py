@@ -213,7 +213,7 @@ def test_no_thread_to_be_had_is_no_matter_to_a_refusal(monkeypatch):
     assert auth.refused(*call, 401, {}, body, auth.headers(*call)) is None
 
 
-ORDER = contextvars.ContextVar("order", default="nobody's")
+ORDER = contextvars.ContextVar("order", default="of no request")
 
 
 def test_a_token_request_lands_in_the_context_of_the_call_that_began_it():
@@ -326,7 +326,7 @@ def test_a_fact_about_one_callers_way_is_no_fact_about_the_token():
     good = make("client", lambda request: GOOD, store=store, refresh=RefreshPolicy(attempts=1))
     with pytest.raises(KrauthError):
         bad.token()
-    store._entries.clear()  # what was told to other processes
+    store._entries.clear()  # the pause that other processes would find
     assert good.token().access_token == "good"
 
 

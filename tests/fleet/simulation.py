@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from krauth import AuthorizationRequired, HTTPResponse, TokenState, TokenStoreError, TokenTransportError
 from krauth._engine.backoff import Memory as Failures
-from krauth._engine.rules import grace_of
+from krauth._engine.rules import clock_delay
 from krauth._values.exceptions import KrauthError
 from krauth._values.token import Token
 from model import flow
@@ -246,8 +246,8 @@ class Fleet:
         if isinstance(outcome, Token):
             process.failures = Failures()
             ends = outcome.expires_in(process.clock.time())
-            grace = grace_of(self.window, memory.skew is not None)
-            process.boundary = self.now + ends - self.window + grace + self.random.uniform(0, self.window / 20)
+            delay = clock_delay(self.window, memory.skew is not None)
+            process.boundary = self.now + ends - self.window + delay + self.random.uniform(0, self.window / 20)
             over = self.scenario.outage[1]
             if over and self.now >= over and process.recovered is None:
                 process.recovered = self.now - over

@@ -8,7 +8,7 @@ import importlib
 import pytest
 
 from krauth import AuthorizationError, AuthorizationRequired, InvalidClientError, InvalidGrantError, MemoryStore
-from krauth._engine.rules import Held
+from krauth._engine.rules import NumberedToken
 from krauth._oauth.endpoints import prepare_introspection_request, process_introspection_response
 from krauth.testing import FakeClock
 from stacks import BY_NAME
@@ -156,7 +156,7 @@ def test_reuse_detection(server, stack, make):
         auth = make()
         first = sign_in(stack, server, auth)
         thief = make()
-        thief._tokens.replace(Held(first, 1))
+        thief._tokens.replace(NumberedToken(first, 1))
         clock.advance(61)
         stack.token(auth)
         with pytest.raises(AuthorizationRequired):
@@ -182,7 +182,7 @@ def test_many_callers_one_refresh(server, stack, make):
 
 
 def test_revocation(server, stack, make):
-    """Revocation ends refresh token and access token at the server; what was revoked, introspection calls inactive."""
+    """Revocation ends refresh token and access token at the server; introspection calls both inactive."""
     auth, witness = make(), make(user=None)
     token = sign_in(stack, server, auth)
     stack.method(auth, "revoke")

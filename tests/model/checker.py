@@ -398,7 +398,7 @@ class Checker:
 
     def _choices(self, world):
         # Time does not jump over what a process that runs, or sleeps for a moment, is about to do.
-        anyone_runs = any(process.status in (RUNNING, ASLEEP) for process in world.processes)
+        one_runs = any(process.status in (RUNNING, ASLEEP) for process in world.processes)
         for index, process in enumerate(world.processes):
             name = f"P{index + 1}"
             status = process.status
@@ -407,12 +407,12 @@ class Checker:
                 if len(world.faults) < self.configuration.budget:
                     yield from self._faults(world, index, process, name)
             elif status == PAUSED:
-                if not anyone_runs or world.now >= process.wake:
+                if not one_runs or world.now >= process.wake:
                     yield (name, "goes on", None), lambda i=index, p=process: self._go_on(world, i, p)
             elif status == ASLEEP:
                 # A pause before the next attempt; nothing else has to happen first.
                 yield (name, "wakes", None), lambda i=index, p=process: self._wake(world, i, p)
-            elif status == POLLING and (not anyone_runs or world.store.changes != process.seen):
+            elif status == POLLING and (not one_runs or world.store.changes != process.seen):
                 yield (name, "looks again", None), lambda i=index, p=process: self._wake(world, i, p)
 
     def _faults(self, world, index, process, name):
@@ -659,7 +659,7 @@ class Checker:
                 continue
             if self.configuration.excused and other is not process:
                 continue  # the store fell back behind it: no one but itself can know
-            held = other.memory.held.token
+            held = other.memory.newest.token
             hands = {generation(held.refresh_token)} if held is not None else set()
             if other.unsaved or other is process:
                 hands.add(other.got)
@@ -679,7 +679,7 @@ class Checker:
         elif server.rotates and server.good and not stored.is_revoked:
             received = [process.got for process in alive if process.got in server.good]
             # A number above the store's: the process saves its token before it does anything else.
-            waiting = [held.token for process in alive if (held := process.memory.held).number > stored.number]
+            waiting = [held.token for process in alive if (held := process.memory.newest).number > stored.number]
             hands = {stored.refresh, *(generation(token.refresh_token) for token in waiting if token is not None)}
             if received and not hands & set(server.good):
                 lost = f"r{max(received)}, the store has r{stored.refresh}"

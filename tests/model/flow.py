@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from krauth import AuthorizationRequired, RefreshPolicy, TokenState
 from krauth._engine import knowledge, refresh
-from krauth._engine.rules import NOTHING, Held
+from krauth._engine.rules import NOTHING, NumberedToken
 from krauth._engine.user_flows import UserFlows
 from krauth._oauth.client import OAuth2Credentials
 from krauth._values.clock import Clock, Skews, _Skew
@@ -45,12 +45,12 @@ class Memory(NamedTuple):
 
     Attributes:
         token: The token that callers are given while it is good.
-        held: The newest token known, with its number.
+        newest: The newest token known, with its number.
         skew: What it has measured of the server's clock, or `None`.
     """
 
     token: Token | None = None
-    held: Held = NOTHING
+    newest: NumberedToken = NOTHING
     skew: _Skew | None = None
 
 
@@ -145,7 +145,7 @@ def generation(name):
 
 def remembered(held, number):
     """What a process knows that obtained or loaded a token, whose number was so."""
-    return Memory(held, Held(held, number))
+    return Memory(held, NumberedToken(held, number))
 
 
 def by(memory, ahead):
@@ -153,7 +153,7 @@ def by(memory, ahead):
     if memory.token is None:
         return memory
     shifted = memory.token.shifted(ahead)
-    return Memory(shifted, Held(shifted, memory.held.number), _Skew(-ahead, -ahead, float("-inf")))
+    return Memory(shifted, NumberedToken(shifted, memory.newest.number), _Skew(-ahead, -ahead, float("-inf")))
 
 
 def refreshing(for_user, memory, clock, window, refused, jitter=half):
@@ -162,7 +162,7 @@ def refreshing(for_user, memory, clock, window, refused, jitter=half):
     usable = TokenState.MISSING if held is None else held.state(clock.time(), window)
     skew = MeasuredSkew(memory.skew)
     start = knowledge.Start(
-        credentials(for_user), policy(window), clock, skew, {}, memory.held, usable, refused, jitter=jitter
+        credentials(for_user), policy(window), clock, skew, {}, memory.newest, usable, refused, jitter=jitter
     )
 
     def after(outcome):
@@ -170,8 +170,8 @@ def refreshing(for_user, memory, clock, window, refused, jitter=half):
         if error is None:
             return held.token or "no token", Memory(held.token, held, skew.known)
         if isinstance(error, AuthorizationRequired) and error.revoked:
-            return error, Memory(None, Held(None, held.number), skew.known)
-        return error, Memory(memory.token, held if held != NOTHING else memory.held, skew.known)
+            return error, Memory(None, NumberedToken(None, held.number), skew.known)
+        return error, Memory(memory.token, held if held != NOTHING else memory.newest, skew.known)
 
     return refresh.refresh(start), after
 
@@ -180,7 +180,7 @@ def revoking(for_user, memory, clock, window, refused):
     """Begin a revocation, as `refreshing`."""
     own = credentials(for_user)
     skew = MeasuredSkew(memory.skew)
-    flows = UserFlows(own, policy(window), clock, skew, memory.held)
+    flows = UserFlows(own, policy(window), clock, skew, memory.newest)
 
     def after(outcome):
         if isinstance(outcome, BaseException):

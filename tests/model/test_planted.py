@@ -8,7 +8,7 @@ import pytest
 
 from krauth import StoreConflict, TokenStoreError
 from krauth._engine import knowledge, refresh, rules, store_steps
-from krauth._engine.refresh import Held, _Refresh
+from krauth._engine.refresh import NumberedToken, _Refresh
 from krauth._engine.steps import Acquire, Save
 from krauth._engine.store_steps import Seen, StoreSteps, Taken
 from krauth.stores import ANY, Lease
@@ -35,7 +35,7 @@ def gives_the_lease_back_too_soon(patch):
 
     def keep(self, *, release=True):
         yield from self._store.save(self._record(), release=release)
-        return self.held
+        return self.newest
 
     patch.setattr(StoreSteps, "save", faulty)
     patch.setattr(_Refresh, "_keep", keep)
@@ -48,7 +48,7 @@ def takes_whatever_is_stored_after_a_conflict(patch):
     def faulty(self, mine):
         yield from healthy(self, mine)
         if self._store.record is not None and self._store.record.token is not None:
-            self.held = Held(self._store.record.token, number_of(self._store.record, mine))
+            self.newest = NumberedToken(self._store.record.token, number_of(self._store.record, mine))
 
     patch.setattr(_Refresh, "_lease_again", faulty)
 
@@ -79,7 +79,7 @@ def takes_no_lease(patch):
 
 
 def does_not_look_again(patch):
-    """What was read before the lease was taken is believed."""
+    """The record that was read before the lease was taken is believed."""
 
     def faulty(self):
         record = self.record
@@ -132,7 +132,7 @@ def prefers_the_store(patch):
     def faulty(self):
         record = self._store.record
         if record is not None and record.token is not None:
-            self.held = Held(record.token, number_of(record, self.held))
+            self.newest = NumberedToken(record.token, number_of(record, self.newest))
         return False
 
     patch.setattr(_Refresh, "_ours_is_newer", faulty)
@@ -143,8 +143,8 @@ def prefers_memory(patch):
 
     def faulty(self):
         record = self._store.record
-        if self.held.token is None and record is not None:
-            self.held = Held(record.token, number_of(record, self.held))
+        if self.newest.token is None and record is not None:
+            self.newest = NumberedToken(record.token, number_of(record, self.newest))
         return False
 
     patch.setattr(_Refresh, "_ours_is_newer", faulty)
@@ -152,7 +152,7 @@ def prefers_memory(patch):
 
 def does_not_count(patch):
     """A new token has the number of the one before it."""
-    patch.setattr(_Refresh, "_successor", lambda self, token: Held(token, self.held.number))
+    patch.setattr(_Refresh, "_successor", lambda self, token: NumberedToken(token, self.newest.number))
 
 
 def tells_newer_by_the_clock(patch):
@@ -170,7 +170,7 @@ def tells_newer_by_the_clock(patch):
 
 
 def ignores_the_servers_clock(patch):
-    """Times in the store are by the clock of whoever wrote them."""
+    """Times in the store are by the clock of the process that wrote them."""
     patch.setattr(store_steps, "_shifted", lambda record, seconds: record)
 
 
@@ -190,7 +190,7 @@ def gives_out_before_it_saves(patch):
     """A token is used, and not saved."""
 
     def faulty(self, *, release=True):
-        return self.held
+        return self.newest
         yield
 
     patch.setattr(_Refresh, "_keep", faulty)
@@ -219,7 +219,7 @@ def marks_a_newer_token_dead(patch):
 
     def faulty(self, error, spent, was_interrupted):
         dead = replace(spent, refresh_token=None)
-        self.held = Held(dead, self.held.number + 5)
+        self.newest = NumberedToken(dead, self.newest.number + 5)
         yield from self._store.save(self._record())
         raise self._start.credentials.authorization_required("faulty") from error
 

@@ -62,7 +62,7 @@ def fields_of(record):
 
 
 def sent(sandbox, path="/oauth/token"):
-    """What was sent to an endpoint, as dicts of fields."""
+    """Return the requests to an endpoint, as dicts of fields."""
     return [fields_of(record) for record in sandbox.meloming.requests if record.path == path]
 
 

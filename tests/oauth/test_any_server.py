@@ -330,7 +330,7 @@ ODD_ANSWERS = {
 
 
 @pytest.mark.parametrize("name", ODD_ANSWERS)
-def test_an_odd_but_whole_answer_signs_nobody_out(server, stack, make, name, caplog):
+def test_an_odd_but_whole_answer_signs_no_user_out(server, stack, make, name, caplog):
     """A server that rotates, and answers oddly: the code and each refresh token are used once, and none is lost."""
     status, headers, changes = ODD_ANSWERS[name]
     issued = ["the-code"]

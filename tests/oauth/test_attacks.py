@@ -35,7 +35,7 @@ def test_wrong_state(sandbox, stack, auth, state):
 
 
 def test_state_of_an_error(sandbox, stack, auth):
-    """An error answer needs the right state too: nobody can end another's sign-in with a forged one."""
+    """An error answer needs the right state too: a forged one ends no user's sign-in."""
     request = auth.authorization_request()
     with pytest.raises(StateMismatch):
         stack.method(auth, "authorize", "https://app.example/callback?error=access_denied&state=x", request)
@@ -158,7 +158,7 @@ def test_no_downgrade(sandbox, stack, auth, sign_in):
 
 
 def test_challenge_removed_on_the_way(sandbox, stack, auth):
-    """Whoever takes the challenge off the URL gains nothing: the verifier is sent all the same, and refused."""
+    """An attacker who takes the challenge off the URL gains nothing: the verifier is sent all the same, and refused."""
     request = auth.authorization_request()
     stripped = changed(request.url, code_challenge=None, code_challenge_method=None)
     with pytest.raises(InvalidGrantError):
@@ -167,7 +167,7 @@ def test_challenge_removed_on_the_way(sandbox, stack, auth):
 
 @pytest.mark.parametrize("name", ["code", "state", "iss", "error"])
 def test_repeated_parameter(sandbox, stack, auth, name):
-    """A callback that holds a parameter twice is refused: which one is meant nobody can tell."""
+    """A callback that holds a parameter twice is refused: it does not say which one is meant."""
     request = auth.authorization_request()
     callback = sandbox.meloming.approve(request.url)
     extra = parameter(callback, name) or "x"
@@ -224,7 +224,7 @@ def test_error_answers(sandbox, stack, auth, error):
 
 
 def test_scope_refused(sandbox, stack, make):
-    """A scope that the server does not know comes back as its own error, before anyone was asked."""
+    """A scope that the server does not know comes back as its own error, before the user is asked."""
     sandbox.meloming.scopes = frozenset({"read"})
     auth = make(scope="read everything")
     request = auth.authorization_request()

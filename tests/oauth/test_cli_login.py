@@ -161,7 +161,7 @@ def login(environ):
 
 @pytest.fixture
 def signed_in(sandbox, login):
-    """Sign in by pasting, and return what was said."""
+    """Sign in by pasting, and return the output."""
 
     def sign_in(*arguments, username="melo", **variables):
         running = login("meloming", "--paste", *arguments, **variables)
@@ -331,7 +331,7 @@ def test_loopback_only(sandbox, login):
             socket.create_connection((address, running.port), 1).close()
     running.visit(sandbox.meloming.approve(running.url))
     running.ended()
-    with pytest.raises(OSError, match=r"."):  # and nobody listens when it is over
+    with pytest.raises(OSError, match=r"."):  # and the port is closed when it is over
         socket.create_connection(("127.0.0.1", running.port), 1).close()
 
 
@@ -384,7 +384,7 @@ def test_server_fails(sandbox, login):
 
 
 def test_timeout(login):
-    """Nobody comes: the command ends in time and says what else to try."""
+    """No browser comes: the command ends in time and says what else to try."""
     began = time.monotonic()
     running = login("meloming", "--no-browser", "--timeout", "1")
     running.ended(code=1)
@@ -466,7 +466,7 @@ def test_no_secret_in_output(sandbox, login, krauth):
 
 
 def test_whoami(sandbox, signed_in, quick):
-    """`whoami` answers from the store: nobody yet, then who and for how long; it sends nothing."""
+    """`whoami` answers from the store: no user yet, then which user and for how long; it sends nothing."""
     assert (
         "no user me is signed in to meloming; sign in: krauth login meloming\n"
         in quick("whoami", "meloming", code=1).stderr
@@ -532,7 +532,7 @@ def test_logout_local(sandbox, signed_in, quick, tmp_path):
 
 @pytest.fixture
 def server():
-    """Another OAuth 2.0 server, with metadata, that lets everybody in."""
+    """Another OAuth 2.0 server, with metadata, that lets every user in."""
     with Server() as server:
 
         def answer(seen):

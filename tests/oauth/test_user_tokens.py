@@ -45,7 +45,7 @@ class FailingStore(MemoryStore):
 
 
 class LeaselessStore(TokenStore):
-    """Shares another store's entries and grants everybody a lease: what a minimal plugin is."""
+    """Shares another store's entries and grants each caller a lease, as a minimal plugin does."""
 
     def __init__(self, store):
         self._store = store
@@ -98,7 +98,7 @@ def test_before_authorization(sandbox, stack, auth):
 
 
 def test_authorized_later_in_another_process(sandbox, stack, make, sign_in, store):
-    """Whoever was refused for want of authorization finds it in the shared store as soon as it is there."""
+    """A process that was refused for want of authorization finds it in the shared store as soon as it is there."""
     waiting = make(store=LeaselessStore(store))
     with pytest.raises(AuthorizationRequired):
         stack.token(waiting)
@@ -124,7 +124,7 @@ def test_saved_before_returned(sandbox, stack, make, store):
 
 
 def test_store_fails_at_sign_in(sandbox, stack, make, events, monkeypatch):
-    """A token that can't be saved is an error, is revoked and is used by nobody; later the user signs in anew."""
+    """A token that can't be saved is an error, is revoked and is never used; later the user signs in anew."""
     monkeypatch.setattr("krauth._engine.user_flows.BACKOFF", 0.0)
     store = FailingStore()
     auth = make(store=store)
@@ -305,7 +305,7 @@ def test_reuse_detected(sandbox, stack, make, store):
         first = _sign_in(sandbox, stack, auth)
         expire(sandbox, clock)
         second = stack.token(auth)
-        # Somebody stole the first one and uses it now.
+        # A thief has the first one and uses it now.
         import urllib.error
         import urllib.parse
         import urllib.request
@@ -514,7 +514,7 @@ def test_revoke_as_documented(sandbox, stack, auth, sign_in):
 
 
 def test_revoke_twice(sandbox, stack, auth, sign_in):
-    """Revoking again harms nobody, and so does revoking what never was."""
+    """Revoking again does no harm, and neither does revoking a token that never was."""
     stack.method(auth, "revoke")
     sign_in(auth)
     stack.method(auth, "revoke")
@@ -747,6 +747,6 @@ def test_an_api_key_with_a_version(sandbox, stack):
     assert record.headers["Meloming-Version"] == "2026-01-11"
 
 
-def test_a_version_signs_nobody_out(make):
+def test_a_version_signs_no_user_out(make):
     """A user's token stays where it is when the version is changed."""
     assert make(version="2026-01-11")._client.key == make()._client.key

@@ -107,8 +107,8 @@ def test_refreshed_by_itself(app, sandbox, browser):
     assert sent(sandbox)[-1]["grant_type"] == "refresh_token"
 
 
-def test_callback_of_somebody_else(app, sandbox, browser):
-    """Whoever is lured to another's callback (login CSRF) is not signed in as them."""
+def test_callback_of_another_user(app, sandbox, browser):
+    """A user who is lured to another user's callback (login CSRF) is not signed in as that user."""
     attacker, victim = browser(), browser()
     callback = sandbox.meloming.approve(attacker.begin(), "attacker")
     for prepared in (False, True):

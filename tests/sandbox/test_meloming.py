@@ -376,7 +376,7 @@ def test_redirect_uris_that_work(sandbox, redirect_uri):
     ],
 )
 def test_other_problems_are_redirected(sandbox, changes, error):
-    """With a good client and redirect_uri the client hears what was wrong, state included."""
+    """With a good client and redirect_uri the client is told of the error, state included."""
     got = answered(sandbox.meloming.approve(authorization_url(sandbox, **changes)))
     assert (got["error"], got["state"]) == (error, "st&te=1")
 

@@ -435,7 +435,7 @@ def test_accounts_are_configurable():
 
 @pytest.mark.parametrize("header", [None, "Bearer", "Bearer unknown", "Basic dTpw", "bearer"])
 def test_gw_authn_shape(sandbox, header):
-    """No bearer, or one nobody issued: 401 in exactly the documented shape."""
+    """No bearer, or one that was never issued: 401 in exactly the documented shape."""
     headers = {} if header is None else {"Authorization": header}
     answer = requests.get(sandbox.naver_url + "/v1/seller/account", headers=headers, timeout=5)
     assert answer.status_code == 401

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, quote, quote_plus
 import pytest
 
 from krauth import KrauthError, MemoryStore, RefreshPolicy, Token, hookimpl, register_plugin
-from krauth._engine.rules import Held
+from krauth._engine.rules import NumberedToken
 from krauth._plugins import plugins
 from loopback import Reply, Server
 
@@ -203,7 +203,7 @@ def test_refused_calls(stack, server, said, answer):
     server.answer = lambda seen: API[answer](token)
 
     auth = stack.MelomingOAuth("client", SECRETS["signs"], api_key=API_KEY, base_url=server.url, store=MemoryStore())
-    auth._tokens.replace(Held(Token(token, 4e9, 1.7e9), 1))
+    auth._tokens.replace(NumberedToken(Token(token, 4e9, 1.7e9), 1))
     with stack.client(auth) as client:
         try:
             assert client.get(f"{server.url}/x").status == 401

@@ -211,7 +211,7 @@ def test_messages_are_bounded(size):
 
 
 def test_many_secrets_cost_little():
-    """The guard forgets what nobody holds, shares what is equal, and searches a text without a look at each secret."""
+    """The guard forgets secrets without users, shares equal ones, and searches a text without a look at each secret."""
     gc.collect()
     tokens = [Token(f"token-number-{number:012}", None, 0.0) for number in range(5000)]
     same = [Token("one-token-for-all", None, 0.0) for _ in range(5000)]
@@ -294,7 +294,7 @@ def test_foreign_exceptions_are_told_by_name(make):
 
 
 def test_the_systems_errors_keep_their_text():
-    """ "Connection refused" helps, and the operating system quotes nobody."""
+    """ "Connection refused" helps, and the operating system quotes no server."""
     cause = without_frames(ConnectionRefusedError(111, "Connection refused"))
     assert isinstance(cause, ConnectionRefusedError)
     assert cause.errno == 111

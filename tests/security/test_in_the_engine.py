@@ -165,7 +165,7 @@ def test_a_wrong_secret_gets_no_users_token(stack, server, signed_in, secret):
     assert stack.token(make(stack, server, store)).access_token == "minas-token"  # and mina is still signed in
 
 
-def test_a_replaced_secret_signs_nobody_out(stack, server, signed_in):
+def test_a_replaced_secret_signs_no_user_out(stack, server, signed_in):
     """After the secret was replaced, a refresh with the new one decides, and the proof moves with it."""
     store, good = signed_in
     good[:] = ["canary7f3a-the-new-one"]

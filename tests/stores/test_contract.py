@@ -165,7 +165,7 @@ class ForgetsVersions(SQLiteStore):
         return super().save(key, value, **options)
 
 
-class GrantsEverybody(SQLiteStore):
+class GrantsEveryCaller(SQLiteStore):
     def acquire(self, key, seconds):
         return super().acquire(f"{key}{uuid.uuid4()}", seconds)._replace(key=key)
 
@@ -236,8 +236,8 @@ class Shows(SQLiteStore):
         (ForgetsFences, "test_a_save_under_a_lease", "given back"),
         (ForgetsVersions, "test_save_compares_versions", "must raise krauth.StoreConflict"),
         (ForgetsVersions, "test_concurrent_writers", "load"),
-        (GrantsEverybody, "test_one_lease_at_a_time", "must return None while"),
-        (GrantsEverybody, "test_of_many_one_gets_the_lease", "8 of 8 threads"),
+        (GrantsEveryCaller, "test_one_lease_at_a_time", "must return None while"),
+        (GrantsEveryCaller, "test_of_many_one_gets_the_lease", "8 of 8 threads"),
         (NeverEnds, "test_a_dead_holders_lease_ends", "did not end"),
         (EndsStrictly, "test_a_save_under_an_ended_lease", "time is up"),
         (KeepsTheLease, "test_save_and_release", "must give the lease back"),
@@ -262,12 +262,12 @@ def test_the_contract_finds(kind, test, says, tmp_path):
 
 
 def test_make_store_is_asked_for():
-    """Whoever forgets `make_store` is told."""
+    """A class without `make_store` is told so."""
     with pytest.raises(NotImplementedError, match="make_store"):
         TokenStoreContract().test_delete()
 
 
 def test_krauth_testing_does_not_need_pytest():
-    """Whoever uses `FakeClock` alone, or runs the contract with another runner, imports no pytest."""
+    """A program that uses `FakeClock` alone, or runs the contract with another runner, imports no pytest."""
     script = "import sys, krauth.testing; sys.exit('pytest' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -22,7 +22,7 @@ SECRET = "an-access-token-that-nobody-may-see"
 
 
 class Killed(BaseException):
-    """Stands for SIGKILL: nobody catches it."""
+    """Stands for SIGKILL: no code catches it."""
 
 
 class Backend(keyring.backend.KeyringBackend):
@@ -108,7 +108,7 @@ def test_a_torn_entry(store, backend):
     assert store.load("key") is None
 
 
-def test_somebody_elses_entry(store, backend):
+def test_another_programs_entry(store, backend):
     """What another program keeps under the name is not overwritten."""
     backend.entries["krauth-test", "key"] = SECRET
     for call in (lambda: store.load("key"), lambda: store.save("key", "value")):

@@ -50,7 +50,7 @@ def install(tmp_path, monkeypatch):
 
 
 def test_ours_come_by_the_same_way():
-    """Our stores are bound by our plugin, through the hook that is everybody's."""
+    """Our stores are bound by our plugin, through the hook that all plugins use."""
     found = {scheme: plugin for scheme, (_, plugin) in Plugins().factories.items()}
     ours = dict.fromkeys(_STORES, "krauth_stores")
     assert found == {"memory": "krauth", **ours}
@@ -131,7 +131,7 @@ def test_two_plugins_claim_one_scheme(install):
 
 
 def test_a_plugin_claims_one_of_our_schemes(install):
-    """Somebody else's `sqlite://` does not quietly take the place of ours."""
+    """Another plugin's `sqlite://` does not quietly take the place of ours."""
     install("krauth_zz", GOOD.format(scheme="sqlite"))
     with pytest.raises(ConfigurationError, match="sqlite://: krauth_stores, krauth_zz"):
         Plugins().open("sqlite:///tokens.db")
@@ -170,12 +170,12 @@ def test_registered_by_hand():
     ],
 )
 def test_a_missing_library(scheme, library, extra):
-    """The message names the extra that installs it; nobody else needs it."""
+    """The message names the extra that installs it; other programs do not need it."""
     script = f"""
         import sys
         from krauth._plugins import open_store
         open_store("sqlite:///unused.db")
-        assert not {{"redis", "keyring", "cryptography"}} & sys.modules.keys(), "imported although nobody asked"
+        assert not {{"redis", "keyring", "cryptography"}} & sys.modules.keys(), "imported although no program asked"
         class Missing:
             def find_spec(self, name, path=None, target=None):
                 if name.partition(".")[0] == {library!r}:

@@ -172,7 +172,7 @@ def test_a_refused_token_costs_one_request(fleet, sandbox, place, opened):
 
 
 def test_a_refresh_token_is_spent_once(fleet, sandbox, place, opened):
-    """All of them find an expired token with a single-use refresh token: one refreshes, nobody fails, none is lost."""
+    """All of them find an expired token with a single-use refresh token: one refreshes, none fails, and no token is lost."""
     auth = user_auth(sandbox, opened())
     sign_in(sandbox, auth)
     expire(opened())

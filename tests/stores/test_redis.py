@@ -76,7 +76,7 @@ def test_a_pause(opened, redis_server, redis_url):
 
 @pytest.mark.parametrize("what", ["acquire", "release"])
 def test_a_lease_that_is_granted_too_late(what, opened, redis_server, redis_url):
-    """A server that wakes grants what nobody waits for any more: who asked for it is not locked out by it."""
+    """A server that wakes grants a lease that no caller waits for any more: that lease does not lock its caller out."""
     store, other = opened(f"{redis_url}?socket_timeout=0.1"), opened(redis_url)
     lease = store.acquire("key", 60)
     if what == "acquire":
@@ -146,7 +146,7 @@ class Cutter:
 
 
 def test_an_answer_that_is_lost(opened, redis_server, redis_url):
-    """What the server did, and could not say, is not taken for somebody else's doing when it is asked again."""
+    """A change whose answer was lost is not taken for another process's doing when it is asked for again."""
     cutter = Cutter(redis_server.port)
     store = opened(redis_url.replace(f":{redis_server.port}", f":{cutter.port}"))
     try:
@@ -364,7 +364,7 @@ def test_over_tls(opened, tls_port, tmp_path):
             opened(untrusted).load("key")
 
 
-def test_nobody_there(opened):
+def test_no_server_there(opened):
     """An address where no server is: the message has it, without user and password."""
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))

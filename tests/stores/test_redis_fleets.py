@@ -255,7 +255,7 @@ def test_a_slot_that_moves(cluster, opened):
 
 
 def test_a_node_that_dies(cluster, opened):
-    """Its replica takes over within seconds: what was saved is there, and refreshes go on."""
+    """Its replica takes over within seconds: the saved entries are there, and refreshes go on."""
     store = opened(f"{cluster.url}?socket_timeout=0.5")
     keys = [f"dies|{number}" for number in range(12)]
     versions = {key: refresh(store, key, "before") for key in keys}
@@ -310,7 +310,7 @@ def test_a_failover_of_sentinels(sentinels, opened):
         ("redis+sentinel://:{}@127.0.0.1:{port}/tokens", "no primary that the sentinels know of"),
     ],
 )
-def test_nobody_there(url, says, opened):
+def test_no_server_there(url, says, opened):
     """Opening connects to nothing; using says which, without the password."""
     (port,) = free_ports(1)
     store = opened(url.format(QUOTED, port=port))

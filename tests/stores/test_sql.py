@@ -146,7 +146,7 @@ def test_a_restart(store, database):
 
 
 def test_an_answer_that_is_lost(store):
-    """What was committed, and could not be said, is not taken for another process's doing when it is done again."""
+    """A commit whose answer was lost is not taken for another process's doing when it is done again."""
     for release in (False, True):
         lost = [True]
 

@@ -20,7 +20,7 @@ from krauth import ConfigurationError, StoreConflict, TokenStoreError
 from krauth._plugins import plugins
 from krauth.stores import Lease, Stored
 from krauth_stores import _boot, _files, sqlite
-from krauth_stores.salvage import salvage
+from krauth_stores.repair import repair
 from krauth_stores.sqlite import SQLiteStore
 
 SECRET = "an-access-token-that-nobody-may-see"
@@ -82,10 +82,10 @@ def test_a_file_that_others_can_read_is_made_private(path):
     assert mode(path) == 0o600
 
 
-def test_a_file_of_another_user_that_everybody_can_read_is_refused(unprivileged):
+def test_a_file_of_another_user_that_all_can_read_is_refused(unprivileged):
     """It can't be made private, so it is not used, and its owner is told what to do."""
     if os.geteuid() != 0:
-        pytest.skip("needs root, to make a file that belongs to somebody else")
+        pytest.skip("needs root, to make a file of another user")
     folder, drop = unprivileged
     path = f"{folder}/tokens.db"
     SQLiteStore(path).save("key", SECRET)
@@ -96,7 +96,7 @@ def test_a_file_of_another_user_that_everybody_can_read_is_refused(unprivileged)
 
 
 def test_no_dead_token_stays_in_the_file(path):
-    """What was replaced, deleted or has expired can't be read from the file's bytes."""
+    """An entry that was replaced, deleted or has expired can't be read from the file's bytes."""
     store = SQLiteStore(path)
     for number in range(3):
         store.save(f"key{number}", SECRET + "x" * 9000)
@@ -336,7 +336,7 @@ def test_fork(path):
 # ---- who may own and change it --------------------------------------------------------------------------------
 
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to make what belongs to somebody else")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to make a file of another user")
 
 
 @needs_root
@@ -460,7 +460,7 @@ def test_looking_makes_nothing(tmp_path):
 
 
 def test_looking_changes_no_byte(path):
-    """An entry is read, and all are listed, without any change to the file; also in one of somebody else's tables."""
+    """An entry is read, and all are listed, without any change to the file; also in a file with another program's tables."""
     store = SQLiteStore(path)
     store.save("key", "value")
     with connected(f"{path}.other") as db:
@@ -829,7 +829,7 @@ LEAF, INNER = 0x0D, 0x05
     ids=["header", "zeros", "page", "pages", "header and page", "half", "end"],
 )
 def test_a_damaged_file(damage, at_least, path):
-    """The message names the way out, and that loses only what was on the damaged pages; the old file is kept."""
+    """The message names the way out, and that loses only the entries on the damaged pages; the old file is kept."""
     store, texts = fill(path)
     damage(path)
     with open(path, "rb") as file:
@@ -838,7 +838,7 @@ def test_a_damaged_file(damage, at_least, path):
         touch(store, texts)
     with open(path, "rb") as file:
         assert file.read(4096) == damaged[:4096], "a damaged file must not be overwritten"
-    result = salvage(path)
+    result = repair(path)
     assert len(result.keys) >= at_least
     assert {key: store.load(key).value for key in result.keys} == {key: texts[key] for key in result.keys}
     assert set(result.keys) == set(store.keys())
@@ -849,8 +849,8 @@ def test_a_damaged_file(damage, at_least, path):
     store.save("key", "and it works")
 
 
-def test_salvage_reads_the_log(path):
-    """What a killed process had committed, and was only in the log, is salvaged too."""
+def test_repair_reads_the_log(path):
+    """What a killed process had committed, and was only in the log, is repaired too."""
     store, texts = fill(path, 20)
     script = (
         "import os, sqlite3, sys; from krauth_stores.sqlite import SQLiteStore;"
@@ -862,7 +862,7 @@ def test_salvage_reads_the_log(path):
     subprocess.run([sys.executable, "-c", script, path], check=False)
     assert os.path.getsize(f"{path}-wal") > 0
     overwrite(path, 0)
-    result = salvage(path)
+    result = repair(path)
     assert set(result.keys) == {*texts, "late"}
     assert store.load("late").value == "committed"
     assert not os.path.exists(f"{path}-wal")
@@ -878,7 +878,7 @@ def test_a_damaged_text(path):
     with pytest.raises(TokenStoreError, match="is damaged"):
         store.load(damaged)
     assert len(store.keys()) == 20
-    result = salvage(path)
+    result = repair(path)
     assert result.lost == [damaged]
     assert len(result.keys) == 19
 
@@ -889,7 +889,7 @@ def test_row_numbers_that_outgrow_the_file(path):
     with connected(path) as db:
         for number, key in enumerate(texts):
             db.execute("UPDATE krauth_tokens SET rowid = ? WHERE key = ?", (10 ** (3 + number // 4) + number, key))
-    assert salvage(path).keys == sorted(texts)
+    assert repair(path).keys == sorted(texts)
     assert {key: store.load(key).value for key in texts} == texts
 
 
@@ -900,7 +900,7 @@ def test_gaps_between_damaged_pages(path):
         for number, key in enumerate(texts):
             db.execute("UPDATE krauth_tokens SET rowid = ? WHERE key = ?", (number * 10**9 + 10**12, key))
     overwrite(path, *pages(path, LEAF)[5:25:8])
-    result = salvage(path)
+    result = repair(path)
     assert len(result.keys) >= 175
     assert all(store.load(key).value == texts[key] for key in result.keys)
 
@@ -919,7 +919,7 @@ def test_a_link_to_a_damaged_file(path, tmp_path):
     link = tmp_path / "link" / "tokens.db"
     link.parent.mkdir(mode=0o700)
     link.symlink_to(path)
-    result = salvage(link)
+    result = repair(link)
     assert len(result.keys) == 10
     assert link.is_symlink()
     assert os.listdir(link.parent) == ["tokens.db"]
@@ -937,26 +937,26 @@ def test_a_file_with_tables_of_another_program(path):
         db.execute("CREATE TABLE orders (id)")
     before = os.listdir(os.path.dirname(path))
     with pytest.raises(TokenStoreError, match=r"tables of another program too \(orders\)"):
-        salvage(path)
+        repair(path)
     assert os.listdir(os.path.dirname(path)) == before
 
 
 @pytest.mark.parametrize("content", [b"", b"no database at all\n" * 1000, b"SQLite format 3\0" + b"\0" * 9000])
-def test_salvage_of_what_never_was_a_database(content, path):
+def test_repair_of_what_never_was_a_database(content, path):
     """An empty file is a new store; any other content is kept aside and replaced by an empty store."""
     with open(path, "wb") as file:
         file.write(content)
     if content:
         with pytest.raises(TokenStoreError, match="no SQLite file"):
             SQLiteStore(path).load("key")
-        result = salvage(path)
+        result = repair(path)
         assert result.keys == result.lost == []
         with open(result.kept, "rb") as file:
             assert file.read() == content
     SQLiteStore(path).save("key", "value")
 
 
-def test_salvage_from_the_shell(path):
+def test_repair_from_the_shell(path):
     """The command that the message names works as it stands, and shows no token."""
     store, texts = fill(path)
     overwrite(path, pages(path, LEAF)[3])

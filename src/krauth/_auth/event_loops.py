@@ -53,9 +53,9 @@ class AsyncHome:
             raise _home_is_gone()
         future, cancel = (self._start_trio if self._loop is None else self._start_asyncio)(send, request)
         # Twice: when this process was stopped meanwhile, the answer may be there, and the event loop reads it first.
-        for patience in (request.timeout, 2 * LATE):
+        for seconds in (request.timeout, 2 * LATE):
             try:
-                response: HTTPResponse = future.result(patience)
+                response: HTTPResponse = future.result(seconds)
             except TimeoutError:
                 continue
             except CancelledError:

@@ -25,7 +25,7 @@ class Watch:
         seconds: After which it is broken off, unless `end` was called.
 
     Attributes:
-        broke_off: Whether it broke the connection off: what was read is not the whole body.
+        broke_off: Whether it broke the connection off: then only a part of the body was read.
     """
 
     __slots__ = ("_connection", "_lock", "broke_off")

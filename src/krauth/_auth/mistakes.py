@@ -25,7 +25,7 @@ def find_mistake(value: object, cls: Any) -> str | None:
     """Return what a wrong `token_transport` is, and what to hand over instead; `None` where that is unknown.
 
     Args:
-        value: What was handed over.
+        value: The argument that was handed over.
         cls: The subclass of `transport.Transport` that was to be made.
     """
     wanted, own = cls.wanted(), getattr(cls.library, "__name__", None)

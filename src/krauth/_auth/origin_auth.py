@@ -52,7 +52,7 @@ class AuthCore:
     _source: TokenSource | None = None
     #: The source, where every request wants its token and nothing else. Adapters read its snapshot without a call: the
     #: hot path, written out in each of them, since a call would cost as much as all the rest of it.
-    _always: TokenSource | None = None
+    _token_only: TokenSource | None = None
     #: The same where header fields that never change go along with the token (`_fixed`).
     _with_fixed: TokenSource | None = None
     #: Whether a refused answer says anything about this credential that could be acted on.
@@ -173,7 +173,7 @@ class AuthCore:
         is_plain = (self.token_header, self.token_scheme) == (AUTHORIZATION, BEARER)
         # Adapters read the clocks as names of their modules, which freezegun replaces. `FakeClock` goes the long way.
         if is_plain and not self.anonymous_methods and self._source.clock is SYSTEM:
-            self._always = None if self.extra_names else self._source
+            self._token_only = None if self.extra_names else self._source
             self._with_fixed = self._source if self.extra_names and self.fixed_headers else None
         if self._source.policy.keep_warm:
             self._source.keep_warm(self._transport)

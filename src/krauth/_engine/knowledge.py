@@ -31,7 +31,7 @@ from .rules import (
     NOTHING,
     POLL,
     Decision,
-    Held,
+    NumberedToken,
     decide,
     next_number,
     number_of,
@@ -58,8 +58,8 @@ class Start:
         clock: Read, never waited on.
         skew: How far the clocks of token endpoints are ahead of ours; shared by all, measured from `Date`.
         proven: Application → until when it counts as free of penalties, monotonic seconds; shared by all.
-        held: The token in memory and its number.
-        usable: What `held` is good for by both clocks.
+        newest: The token in memory and its number.
+        usable: What `newest` is good for by both clocks.
         refused: The access token that a resource server refused, if that is the cause.
         forced: Whether the user asked for a token request, even if the token is fresh.
         jitter: Returns a random number in [0, 1).
@@ -70,7 +70,7 @@ class Start:
     clock: Clock
     skew: Skews = field(default_factory=Skews)
     proven: MutableMapping[str, float] = field(default_factory=dict)
-    held: Held = NOTHING
+    newest: NumberedToken = NOTHING
     usable: TokenState = TokenState.MISSING
     refused: str | None = None
     forced: bool = False
@@ -89,12 +89,12 @@ class Outcome(NamedTuple):
     """The result of a refresh.
 
     Attributes:
-        held: The newest token known, with its number. Where there is an error, the token may be unsaved. No caller
+        newest: The newest token known, with its number. Where there is an error, the token may be unsaved. No caller
             may use an unsaved token; the next refresh saves it first.
         error: Why there is no token to give out, or `None`.
     """
 
-    held: Held
+    newest: NumberedToken
     error: KrauthError | None = None
 
 
@@ -110,15 +110,15 @@ class Knowledge:
     """What one refresh knows; it changes with each answer of the store and the server.
 
     Attributes:
-        held: The newest token known, with its number.
+        newest: The newest token known, with its number.
     """
 
-    __slots__ = ("_application", "_deadline", "_start", "_store", "held")
+    __slots__ = ("_application", "_deadline", "_start", "_store", "newest")
 
     def __init__(self, start: Start, deadline: float) -> None:
         """Begin with what the process knows; `deadline`: monotonic seconds after which nothing is sent."""
         self._start, self._deadline = start, deadline
-        self.held = start.held
+        self.newest = start.newest
         self._store = StoreSteps(start.credentials, start.policy, start.clock, start.settled_ahead)
         #: The entry that all tokens of the application share, where the provider punishes applications.
         self._application: StoreSteps | None = None
@@ -132,7 +132,7 @@ class Knowledge:
         start, record = self._start, self._store.record
         if record is None:
             return False
-        number, token = number_of(record, self.held), record.token
+        number, token = number_of(record, self.newest), record.token
         if token is None:
             self._heed_mark(record, number)
             return False
@@ -144,26 +144,26 @@ class Knowledge:
         ours = start.usable
         if start.refused is not None or ours is TokenState.FRESH:
             ours = TokenState.EXPIRED
-        if number <= self.held.number and self.held != NOTHING:
+        if number <= self.newest.number and self.newest != NOTHING:
             # The same one, or an older one out of a backup. That is welcome only where ours is over in any case.
             is_over = ours is TokenState.EXPIRED and start.refused is None
-            if number == self.held.number or not is_over or start.credentials.uses_refresh_token:
+            if number == self.newest.number or not is_over or start.credentials.uses_refresh_token:
                 return False
         window = window_of(token, start.credentials, start.policy)
         return decide(ours, token.state(start.clock.time(), window)) is Decision.ADOPT
 
-    def _adopt(self) -> Flow[Held]:
+    def _adopt(self) -> Flow[NumberedToken]:
         record = self._store.record
         assert record is not None
-        self.held = Held(record.token, number_of(record, self.held))
+        self.newest = NumberedToken(record.token, number_of(record, self.newest))
         yield Emit("adopted", record.token)
-        return self.held
+        return self.newest
 
     def _heed_mark(self, record: Record, number: int) -> None:
         """An entry without a token: it was revoked or forgotten. That wins over every token from before."""
-        if number < self.held.number or (record.revoked_at is None and number == self.held.number):
+        if number < self.newest.number or (record.revoked_at is None and number == self.newest.number):
             return
-        self.held = Held(None, number)
+        self.newest = NumberedToken(None, number)
         if record.revoked_at is not None and self._start.credentials.uses_refresh_token:
             error = self._start.credentials.authorization_required("the token was revoked")
             error.revoked = True
@@ -186,8 +186,8 @@ class Knowledge:
 
     def _ours_is_newer(self) -> bool:
         """Choose the token to go on with; true where it is ours, and the store has to be given it first."""
-        record, ours = self._store.record, self.held
-        stored = Held(record.token if record is not None else None, number_of(record, ours))
+        record, ours = self._store.record, self.newest
+        stored = NumberedToken(record.token if record is not None else None, number_of(record, ours))
         if ours.token is not None and stored.number <= ours.number:
             if stored.number < ours.number or stored.token is None:
                 return self._start.credentials.uses_refresh_token
@@ -196,7 +196,7 @@ class Knowledge:
             if _is_same(ours.token, stored.token) and stored.token.refresh_token == ours.token.refresh_token:
                 return False  # the same one; our clock's times of it are exact
         if stored.token is not None or stored.number > ours.number:
-            self.held = stored
+            self.newest = stored
         return False
 
     def _is_usable(self, token: Token | None) -> bool:
@@ -205,8 +205,8 @@ class Knowledge:
             return False
         return token.expires_in(start.clock.time()) > 0
 
-    def _successor(self, token: Token) -> Held:
-        return Held(token, next_number(max(self.held.number, number_of(self._store.record, self.held))))
+    def _successor(self, token: Token) -> NumberedToken:
+        return NumberedToken(token, next_number(max(self.newest.number, number_of(self._store.record, self.newest))))
 
     # The token is made durable.
 
@@ -221,17 +221,17 @@ class Knowledge:
             proof, audience = before.proof, before.audience
         else:
             proof, audience = credentials.binding()
-        pause, token = None, self.held.token
+        pause, token = None, self.newest.token
         if intent_at is not None:
             # A pause that is over still tells how many failures there were: the next one is longer.
             pause = before.pause if before is not None else None
         elif token is not None and credentials.min_interval > 0:
             why = f"the server issues one token in {credentials.min_interval:.0f} s"
             pause = Pause(token.obtained_at + credentials.min_interval, 0, why, "RateLimitError")
-        return Record(token, intent_at, pause=pause, number=self.held.number, proof=proof, audience=audience)
+        return Record(token, intent_at, pause=pause, number=self.newest.number, proof=proof, audience=audience)
 
-    def _keep(self, *, release: bool = True) -> Flow[Held]:
-        """Make `held` durable, and return the token in force: it, or a sibling's with a higher number.
+    def _keep(self, *, release: bool = True) -> Flow[NumberedToken]:
+        """Make `newest` durable, and return the token in force: it, or a sibling's with a higher number.
 
         There is one way out of a conflict: load; revoked → stop; a higher number → take it; else again, under the
         lease. The lease is not given back while the token that it protects is not durable.
@@ -239,13 +239,13 @@ class Knowledge:
         Raises:
             Unsaved: The store failed for as long as the lease lasts.
         """
-        store, mine, pause = self._store, self.held, BACKOFF
+        store, mine, pause = self._store, self.newest, BACKOFF
         while True:
             try:
                 if not store.has_lease:
                     yield from self._lease_again(mine)
-                    if self.held is not mine:
-                        return self.held
+                    if self.newest is not mine:
+                        return self.newest
                 if not _is_kept(mine, store.record):
                     yield from store.save(self._record(), release=release)
                 return mine
@@ -263,8 +263,8 @@ class Knowledge:
                 yield Sleep(pause)
                 pause = min(2 * pause, MAX_BACKOFF)
 
-    def _lease_again(self, mine: Held) -> Flow[None]:
-        """Take the lease anew after a conflict; then `held` is a sibling's token where that is the newer one."""
+    def _lease_again(self, mine: NumberedToken) -> Flow[None]:
+        """Take the lease anew after a conflict; then `newest` is a sibling's token where that is the newer one."""
         store, start, poll = self._store, self._start, POLL
         while not (yield from store.acquire()):
             if start.clock.monotonic() + poll >= self._deadline + start.policy.attempt_timeout:
@@ -282,18 +282,18 @@ class Knowledge:
             self._heed_mark(record, number)
         is_other = record.token is not None and not _is_same(record.token, mine.token)
         if number > mine.number or (number == mine.number and is_other):
-            self.held = Held(record.token, number)
+            self.newest = NumberedToken(record.token, number)
 
 
 def _is_same(one: Token | None, other: Token | None) -> bool:
     return one is not None and other is not None and one.access_token == other.access_token
 
 
-def _is_kept(held: Held, record: Record | None) -> bool:
+def _is_kept(newest: NumberedToken, record: Record | None) -> bool:
     """Whether a record says all that there is to be said: an earlier save failed only as it seemed."""
-    if record is None or record.number != held.number or record.intent_at is not None:
+    if record is None or record.number != newest.number or record.intent_at is not None:
         return False
-    ours, stored = held.token, record.token
+    ours, stored = newest.token, record.token
     if ours is None or stored is None:
         return False
     return _is_same(ours, stored) and ours.refresh_token == stored.refresh_token

@@ -36,7 +36,7 @@ from .rules import (
     MAX_POLL,
     POLL,
     REMEMBER_DEAD,
-    Held,
+    NumberedToken,
     asked_pause,
     is_transient,
     number_of,
@@ -64,8 +64,8 @@ def refresh(start: Start) -> Flow[Outcome]:
         wait: float | None
         failed: KrauthError | None = None
         try:
-            if (held := (yield from flow.round(may_sign_anew=not was_signed_anew))) is not None:
-                return Outcome(held)
+            if (newest := (yield from flow.round(may_sign_anew=not was_signed_anew))) is not None:
+                return Outcome(newest)
             error: KrauthError = TokenTransportError(
                 f"another process has been refreshing this token for {start.policy.timeout:.0f} s without result;"
                 " it is tried again with the next call"
@@ -77,15 +77,15 @@ def refresh(start: Start) -> Flow[Outcome]:
         except KrauthError as failure:
             may_be_the_secret = isinstance(failure, TokenError) and failure.may_be_the_secret and not was_reread
             if may_be_the_secret and (yield Reread(credentials, identity)):
-                was_reread, held = True, flow.held  # once: a second refusal is not the old secret's fault
+                was_reread, newest = True, flow.newest  # once: a second refusal is not the old secret's fault
                 flow = _Refresh(start, deadline)  # the key of a store's entry depends on the secret
-                flow.held = held
+                flow.newest = newest
                 continue
             error = failed = failure
             wait = flow.pause_after(failure, attempt)
             attempt += 1
         if wait is None or clock.monotonic() + wait >= deadline:
-            return Outcome(flow.held, error)
+            return Outcome(flow.newest, error)
         yield Sleep(wait, failed)
 
 
@@ -98,7 +98,7 @@ class _Refresh(Knowledge):
 
     __slots__ = ()
 
-    def round(self, *, may_sign_anew: bool) -> Flow[Held | None]:
+    def round(self, *, may_sign_anew: bool) -> Flow[NumberedToken | None]:
         """Look, take the lease, look again, send one request, save, give the lease back.
 
         `None`: another process has the lease, or ours ended before anything was sent.
@@ -108,19 +108,19 @@ class _Refresh(Knowledge):
             return (yield from self._adopt())
         if self._start.credentials.uses_refresh_token:
             self._ours_is_newer()  # without a refresh token there is nothing to take a lease for
-            self._start.credentials.prepare_token_request(self._start.clock.time(), self.held.token)
+            self._start.credentials.prepare_token_request(self._start.clock.time(), self.newest.token)
         yield from self._heed_pause(self._store)
         if self._application is None:
             return (yield from self._with_lease(may_sign_anew))
         try:
-            held = yield from self._with_application(self._application, may_sign_anew)
+            newest = yield from self._with_application(self._application, may_sign_anew)
         except Exception:
             yield from self._application.release()
             raise
         yield from self._application.release()
-        return held
+        return newest
 
-    def _with_application(self, entry: StoreSteps, may_sign_anew: bool) -> Flow[Held | None]:
+    def _with_application(self, entry: StoreSteps, may_sign_anew: bool) -> Flow[NumberedToken | None]:
         """Look for a penalty. Until two token requests have succeeded, those of an application go one by one."""
         start, application = self._start, self._start.credentials.application
         assert application is not None
@@ -129,23 +129,23 @@ class _Refresh(Knowledge):
         elif not (yield from entry.acquire()):
             return None
         yield from self._heed_pause(entry)
-        held = yield from self._with_lease(may_sign_anew)
-        if held is not None and entry.record is not None and entry.has_lease:
+        newest = yield from self._with_lease(may_sign_anew)
+        if newest is not None and entry.record is not None and entry.has_lease:
             with contextlib.suppress(TokenStoreError):
                 yield from entry.save(Record(), release=True)  # the penalty is over
-        return held
+        return newest
 
-    def _with_lease(self, may_sign_anew: bool) -> Flow[Held | None]:
+    def _with_lease(self, may_sign_anew: bool) -> Flow[NumberedToken | None]:
         store = self._store
         if not (yield from store.acquire()):
             return None
         try:
             # The last holder of the lease may have refreshed, or failed, since the first look.
             if self._is_adoptable():
-                held: Held | None = yield from self._adopt()
+                newest: NumberedToken | None = yield from self._adopt()
             else:
                 yield from self._heed_pause(store)
-                held = yield from self._attempt(may_sign_anew)
+                newest = yield from self._attempt(may_sign_anew)
         except Unsaved as unsaved:
             # The lease is not given back: a sibling would send the refresh token that is spent already.
             raise unsaved.error from unsaved.error.__cause__
@@ -153,7 +153,7 @@ class _Refresh(Knowledge):
             yield from store.release()
             raise
         yield from store.release()
-        return held
+        return newest
 
     def pause_after(self, error: KrauthError, attempt: int) -> float | None:
         """Return the seconds before the next attempt, or `None` for no further attempt."""
@@ -164,13 +164,13 @@ class _Refresh(Knowledge):
 
     # One token request.
 
-    def _attempt(self, may_sign_anew: bool) -> Flow[Held | None]:
+    def _attempt(self, may_sign_anew: bool) -> Flow[NumberedToken | None]:
         start, store, credentials, clock = self._start, self._store, self._start.credentials, self._start.clock
         if self._ours_is_newer():
             yield from self._keep(release=False)
-            if self._is_usable(self.held.token):
-                return self.held
-        last = self.held.token
+            if self._is_usable(self.newest.token):
+                return self.newest
+        last = self.newest.token
         # The server checks a timestamp by its own clock. Lifetimes are measured by ours throughout.
         ahead = start.server_ahead() if credentials.signs_time else 0.0
         request = credentials.prepare_token_request(clock.time() + ahead, last)
@@ -202,18 +202,18 @@ class _Refresh(Knowledge):
             # The penalty grants one token an hour, so that one success proves nothing, and two do.
             is_first = credentials.application not in start.proven
             start.proven[credentials.application] = 0.0 if is_first else clock.monotonic() + PROVEN
-        mine = self.held = self._successor(token)
+        mine = self.newest = self._successor(token)
         if (yield from self._keep()) is not mine:
-            if not self._is_usable(self.held.token):
+            if not self._is_usable(self.newest.token):
                 raise TokenTransportError("another process refreshed this token meanwhile; it is tried again at once")
-            yield Emit("adopted", self.held.token)
+            yield Emit("adopted", self.newest.token)
         elif last is not None and token.access_token == last.access_token:
             yield Emit("reused", token)  # Naver answers so while 30 minutes or more remain
         else:
             yield Emit("obtained" if last is None else "refreshed", token)
             if detail := credentials.missing_scope(token):
                 yield Emit("narrowed", token, detail=detail)
-        return self.held
+        return self.newest
 
     def _may_be_the_clock(self, error: TokenError, ahead_before: float) -> bool:
         """Whether a refusal came while our idea of the server's time was off by more than its `Date` can be."""
@@ -223,26 +223,26 @@ class _Refresh(Knowledge):
             return False
         return abs(self._start.server_ahead() - ahead_before) >= 1.0
 
-    def _after_invalid_grant(self, error: InvalidGrantError, spent: Token, was_interrupted: bool) -> Flow[Held]:
+    def _after_invalid_grant(self, error: InvalidGrantError, spent: Token, was_interrupted: bool) -> Flow[NumberedToken]:
         """A sibling's newer token is adopted before `invalid_grant` is believed; else the user signs in again."""
         why = "the server no longer accepts the refresh token"
         if was_interrupted:
             why += " (a refresh was interrupted before, so that the server's answer to it was never saved)"
         # The number stays: it says which refresh token is dead. No other process, and no restart, sends it again.
         ends = self._start.clock.time() + REMEMBER_DEAD
-        dead = Held(replace(spent, refresh_token=None, refresh_expires_at=ends), self.held.number)
+        dead = NumberedToken(replace(spent, refresh_token=None, refresh_expires_at=ends), self.newest.number)
         yield from self._store.load()  # in a store without leases a sibling may have refreshed meanwhile
         record = self._store.record
         if record is not None and record.token is not None and number_of(record, dead) > dead.number:
-            self.held = Held(record.token, number_of(record, dead))
+            self.newest = NumberedToken(record.token, number_of(record, dead))
         else:
-            self.held = dead
+            self.newest = dead
             if (yield from self._keep()) is dead:
                 raise self._start.credentials.authorization_required(why) from error
-        if not self._is_usable(self.held.token):
+        if not self._is_usable(self.newest.token):
             raise TokenTransportError("another process refreshed this token meanwhile; it is tried again at once")
-        yield Emit("adopted", self.held.token)
-        return self.held
+        yield Emit("adopted", self.newest.token)
+        return self.newest
 
     def _after_failure(self, error: TokenError, last: Token | None, sent_at: float) -> Flow[None]:
         """Save a refresh token that came without a usable access token; save the failure for other processes."""
@@ -256,7 +256,7 @@ class _Refresh(Knowledge):
                 refresh_expires_at=None,
                 expires_at=clock.time(),
             )
-            self.held = self._successor(over)
+            self.newest = self._successor(over)
             yield from self._keep()
             return
         entry = store

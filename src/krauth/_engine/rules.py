@@ -43,7 +43,7 @@ MAX_ASKED = 3600.0
 CLOCK_DOUBT = 900.0
 
 
-class Held(NamedTuple):
+class NumberedToken(NamedTuple):
     """A token and its number, as one process knows them.
 
     Attributes:
@@ -56,7 +56,7 @@ class Held(NamedTuple):
 
 
 #: Nothing is known of any token.
-NOTHING = Held()
+NOTHING = NumberedToken()
 
 
 class Decision(enum.Enum):
@@ -66,18 +66,18 @@ class Decision(enum.Enum):
     REFRESH = "obtain a new one"
 
 
-def number_of(record: Record | None, held: Held) -> int:
+def number_of(record: Record | None, newest: NumberedToken) -> int:
     """Return the number of a stored record, comparable with the number of the token in memory."""
     if record is None:
         return 0
     if record.number is not None:
         return record.number
     # A krauth without numbers wrote the record. Only then are the times compared.
-    if record.token is None or held.token is None:
-        return held.number + 1 if record.revoked_at is not None else held.number
-    if record.token.access_token == held.token.access_token:
-        return held.number
-    return held.number + 1 if record.token.obtained_at >= held.token.obtained_at else max(0, held.number - 1)
+    if record.token is None or newest.token is None:
+        return newest.number + 1 if record.revoked_at is not None else newest.number
+    if record.token.access_token == newest.token.access_token:
+        return newest.number
+    return newest.number + 1 if record.token.obtained_at >= newest.token.obtained_at else max(0, newest.number - 1)
 
 
 def next_number(number: int) -> int:
@@ -108,7 +108,7 @@ def window_of(token: Token, credentials: Credentials, policy: RefreshPolicy) -> 
     return policy.window_for(token.expires_in(token.obtained_at), credentials.window)
 
 
-def grace_of(window: float, is_clock_known: bool) -> float:
+def clock_delay(window: float, is_clock_known: bool) -> float:
     """Return the seconds that a refresh may wait inside its window, for a process that does not know its clock's error.
 
     A process that knows it refreshes at the boundary, and all others find the new token in the store. A clock that is

@@ -27,7 +27,7 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 #: Seconds that a caller waits beyond the flow's deadline, so that the flow's error comes first: it says more.
-GRACE = 1.0
+EXTRA_WAIT = 1.0
 #: Seconds that a blocking caller waits at once at most.
 SLICE = 1.0
 #: Seconds after which a token request that has not left waits for a lock; long, since a machine may be busy.
@@ -198,9 +198,9 @@ class Run(Generic[T]):
     def overdue_at(self, policy: RefreshPolicy) -> float:
         """Return when a caller gives up, monotonic seconds. Waiting for a worker thread does not count as network."""
         begun = self.begun
-        if begun.waits and begun.at + policy.timeout + GRACE <= Stopwatch.now():
+        if begun.waits and begun.at + policy.timeout + EXTRA_WAIT <= Stopwatch.now():
             return begun.at + policy.queue_timeout
-        return begun.at + policy.timeout + self.requests_beyond * policy.attempt_timeout + GRACE
+        return begun.at + policy.timeout + self.requests_beyond * policy.attempt_timeout + EXTRA_WAIT
 
     def leaves(self) -> None:
         """Take note that the token request is on its way."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .._values.token import TokenState
-from .rules import Held
+from .rules import NumberedToken
 
 if TYPE_CHECKING:
     from .._values.clock import Clock
@@ -20,17 +20,17 @@ class Snapshot:
     Attributes:
         header: The value of the `Authorization` header field.
         token: The token that callers are given.
-        held: The newest token known, with its number. The next refresh begins with it. It is another than `token`
+        newest: The newest token known, with its number. The next refresh begins with it. It is another than `token`
             where it could not be saved yet.
         fresh_mono, fresh_wall: Seconds by the monotonic and the wall clock; after either the token is refreshed.
         good_mono, good_wall: Seconds; after either the token is not used.
         original: Of a snapshot that is withheld while its token is replaced: the same one as it was before.
     """
 
-    __slots__ = ("fresh_mono", "fresh_wall", "good_mono", "good_wall", "header", "held", "original", "token")
+    __slots__ = ("fresh_mono", "fresh_wall", "good_mono", "good_wall", "header", "newest", "original", "token")
 
-    def __init__(self, token: Token, held: Held, header: str, times: tuple[float, float, float, float]) -> None:
-        self.token, self.held, self.header = token, held, header
+    def __init__(self, token: Token, newest: NumberedToken, header: str, times: tuple[float, float, float, float]) -> None:
+        self.token, self.newest, self.header = token, newest, header
         self.fresh_mono, self.fresh_wall, self.good_mono, self.good_wall = times
         self.original: Snapshot | None = None
 
@@ -50,24 +50,24 @@ class Snapshot:
         # Jitter comes after the boundary, never before: earlier, Naver returns the same token again.
         fresh = min(remaining - window + jitter, remaining)
         times = (mono + fresh, wall + fresh, mono + remaining, wall + remaining)
-        return cls(token, Held(token, number), f"Bearer {token.access_token}", times)
+        return cls(token, NumberedToken(token, number), f"Bearer {token.access_token}", times)
 
     @classmethod
     def unusable(cls, token: Token, number: int) -> Snapshot:
         """Return a snapshot of a token that callers are not given: it is not durable yet, or is over."""
-        return cls(token, Held(token, number), "", (_NEVER, _NEVER, _NEVER, _NEVER))
+        return cls(token, NumberedToken(token, number), "", (_NEVER, _NEVER, _NEVER, _NEVER))
 
     def withheld(self) -> Snapshot:
         """Return the same token, not to be given out: a server refused it, and another is being obtained."""
-        hidden = Snapshot.unusable(self.token, self.held.number)
-        hidden.held, hidden.original = self.held, self.original or self
+        hidden = Snapshot.unusable(self.token, self.newest.number)
+        hidden.newest, hidden.original = self.newest, self.original or self
         return hidden
 
-    def holding(self, held: Held) -> Snapshot:
+    def holding(self, newest: NumberedToken) -> Snapshot:
         """Return the snapshot as it was before it was withheld, with another newest token."""
         shown = self.original or self
         times = (shown.fresh_mono, shown.fresh_wall, shown.good_mono, shown.good_wall)
-        return Snapshot(shown.token, held, shown.header, times)
+        return Snapshot(shown.token, newest, shown.header, times)
 
     def state(self, mono: float, wall: float) -> TokenState:
         """Return what the token is good for; it is over as soon as either clock says so."""

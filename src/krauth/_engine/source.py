@@ -23,7 +23,7 @@ from .backoff import NO_MEMORY, Failure, Hopeless, Memory
 from .driver import Driver
 from .knowledge import Outcome, Start
 from .refresh import refresh
-from .rules import LEASE_MARGIN, NOTHING, Held, grace_of, is_about_the_way, number_of, window_of
+from .rules import LEASE_MARGIN, NOTHING, NumberedToken, clock_delay, is_about_the_way, number_of, window_of
 from .run import Run, deliver
 from .snapshot import Snapshot
 from .steps import Emit
@@ -142,7 +142,7 @@ class TokenSource:
     @property
     def current(self) -> Token | None:
         """The newest token in memory, even if it has expired."""
-        return self._held.token
+        return self._newest.token
 
     # Waiting.
 
@@ -267,7 +267,7 @@ class TokenSource:
             self.clock,
             process.skew,
             process.proven,
-            self._held,
+            self._newest,
             self._usable(),
             refused=refused,
             forced=forced,
@@ -285,13 +285,13 @@ class TokenSource:
     def perform(
         self,
         transport: Transport,
-        flow: Callable[[UserFlows], Flow[Held]],
+        flow: Callable[[UserFlows], Flow[NumberedToken]],
     ) -> Run[Token | None]:
         """Drive a flow that replaces the token; the run ends with the new token, or with the flow's error."""
         run: Run[Token | None] = Run(transport.way, requests_beyond=2)
-        steps = flow(UserFlows(self.credentials, self.policy, self.clock, process.skew, self._held))
+        steps = flow(UserFlows(self.credentials, self.policy, self.clock, process.skew, self._newest))
 
-        def finish(outcome: Held | BaseException) -> None:
+        def finish(outcome: NumberedToken | BaseException) -> None:
             if isinstance(outcome, BaseException):
                 return run.finish(outcome)
             self.replace(outcome)
@@ -322,10 +322,10 @@ class TokenSource:
         error = outcome.error
         result: Snapshot | BaseException
         if error is None:
-            result = self._succeed(run, outcome.held)
+            result = self._succeed(run, outcome.newest)
         else:
             without_frames(error)
-            result = self._fail(run, outcome.held, error)
+            result = self._fail(run, outcome.newest, error)
         if self.policy.keep_warm:
             from .keep_warm import schedule
 
@@ -334,32 +334,32 @@ class TokenSource:
         if error is not None:
             self.emit(Emit("refresh_failed", error=error), run)
 
-    def _succeed(self, run: Run[Snapshot], held: Held) -> Snapshot:
-        assert held.token is not None
-        made = self._make_snapshot(held.token, held.number, is_adopted=run.request.attempt is None)
+    def _succeed(self, run: Run[Snapshot], newest: NumberedToken) -> Snapshot:
+        assert newest.token is not None
+        made = self._make_snapshot(newest.token, newest.number, is_adopted=run.request.attempt is None)
         with process.lock:
             is_current = self._run is run
-            if is_current or held.number > self._held.number:
+            if is_current or newest.number > self._newest.number:
                 self.snapshot = made
                 self._memory = Memory(self._memory.number, hopeless=self._memory.hopeless)
-                if run.refused == held.token.access_token:
+                if run.refused == newest.token.access_token:
                     self.refused_again()
             if is_current:
                 self._run = None
         return made
 
-    def _fail(self, run: Run[Snapshot], held: Held, error: KrauthError) -> Snapshot | BaseException:
+    def _fail(self, run: Run[Snapshot], newest: NumberedToken, error: KrauthError) -> Snapshot | BaseException:
         with process.lock:
             if self._run is not run:
                 return error  # it was given up, or its token was replaced meanwhile
             self._run = None
             self.remember(error, run.way)
             if self.snapshot is not None:
-                self.snapshot = self.snapshot.holding(held if held != NOTHING else self.snapshot.held)
-            elif held.token is not None:
-                self.snapshot = Snapshot.unusable(held.token, held.number)
+                self.snapshot = self.snapshot.holding(newest if newest != NOTHING else self.snapshot.newest)
+            elif newest.token is not None:
+                self.snapshot = Snapshot.unusable(newest.token, newest.number)
             if isinstance(error, AuthorizationRequired) and error.revoked:
-                self.snapshot, self._memory = None, self._memory._replace(number=held.number)
+                self.snapshot, self._memory = None, self._memory._replace(number=newest.number)
             snapshot = self.snapshot
             is_good = self._usable() in (TokenState.FRESH, TokenState.STALE)
             # Waiting callers get the old token if it is good and was not refused.
@@ -383,11 +383,11 @@ class TokenSource:
             self._memory = self._memory._replace(hopeless=hopeless)
             self._stay_alive(hopeless.until - now)
 
-    def replace(self, held: Held) -> None:
+    def replace(self, newest: NumberedToken) -> None:
         """Take a token that came another way (an authorization code), or none (it was revoked or forgotten)."""
         with process.lock:
-            self._run, self._memory = None, Memory(held.number)
-            self.snapshot = None if held.token is None else self._make_snapshot(held.token, held.number)
+            self._run, self._memory = None, Memory(newest.number)
+            self.snapshot = None if newest.token is None else self._make_snapshot(newest.token, newest.number)
 
     @property
     def run(self) -> Run[Snapshot] | None:
@@ -413,20 +413,20 @@ class TokenSource:
     # Rules about now.
 
     @property
-    def _held(self) -> Held:
+    def _newest(self) -> NumberedToken:
         """The newest token known, with its number."""
         snapshot = self.snapshot
-        return Held(None, self._memory.number) if snapshot is None else snapshot.held
+        return NumberedToken(None, self._memory.number) if snapshot is None else snapshot.newest
 
     def _running(self) -> Run[Snapshot] | None:
         run = self._run
         if run is None or run.pid != os.getpid() or run.future.done():  # after a fork the parent's is not ours
             return None
         # A refresh that hangs in a user's transport or store is given up. Its lease has ended, so its save is refused.
-        patience = self.policy.timeout + self.policy.attempt_timeout + LEASE_MARGIN
+        limit = self.policy.timeout + self.policy.attempt_timeout + LEASE_MARGIN
         if run.begun.waits:
-            patience += self.policy.queue_timeout
-        return run if run.begun.source_at + patience > self.monotonic() else None
+            limit += self.policy.queue_timeout
+        return run if run.begun.source_at + limit > self.monotonic() else None
 
     def _usable(self) -> TokenState:
         snapshot = self.snapshot
@@ -447,11 +447,11 @@ class TokenSource:
 
     def _make_snapshot(self, token: Token, number: int, *, is_adopted: bool = False) -> Snapshot:
         window = window_of(token, self.credentials, self.policy)
-        jitter, grace = self.policy.jitter, 0.0
+        jitter, delay = self.policy.jitter, 0.0
         if jitter is None:
             jitter = window / 20
-            grace = grace_of(window, not is_adopted or process.skew.knows(self.credentials.token_endpoint))
-        return Snapshot.of(token, number, window, grace + jitter * random.random(), self.clock)  # noqa: S311
+            delay = clock_delay(window, not is_adopted or process.skew.knows(self.credentials.token_endpoint))
+        return Snapshot.of(token, number, window, delay + jitter * random.random(), self.clock)  # noqa: S311
 
     def _load_now(self) -> None:
         try:

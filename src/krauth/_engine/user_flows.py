@@ -13,7 +13,7 @@ from .._values.record import Record
 from .._values.token import Token
 from .asking import ask, server_time
 from .revoking import discard, revoke_token
-from .rules import BACKOFF, MAX_POLL, Held, next_number, number_of
+from .rules import BACKOFF, MAX_POLL, NumberedToken, next_number, number_of
 from .steps import Emit, Reread, Sleep
 from .store_steps import StoreSteps
 
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
 class UserFlows:
     """The flows for one token. Each writes only under the lease, like a refresh, and returns the token in force."""
 
-    __slots__ = ("_clock", "_credentials", "_policy", "_skew", "_store", "held")
+    __slots__ = ("_clock", "_credentials", "_policy", "_skew", "_store", "newest")
 
-    def __init__(self, credentials: Credentials, policy: RefreshPolicy, clock: Clock, skew: Skews, held: Held) -> None:
+    def __init__(self, credentials: Credentials, policy: RefreshPolicy, clock: Clock, skew: Skews, newest: NumberedToken) -> None:
         self._credentials, self._policy, self._clock, self._skew = credentials, policy, clock, skew
-        self.held = held
+        self.newest = newest
         # A caller who sets, revokes or forgets a token means the entry in the store, so that its failure is told.
         self._store = StoreSteps(
             credentials, policy, clock, lambda: skew.settled(credentials.token_endpoint), requests=2, required=True
         )
 
-    def exchange(self, client: OAuth2Credentials, code: Secret, request: AuthorizationRequest) -> Flow[Held]:
+    def exchange(self, client: OAuth2Credentials, code: Secret, request: AuthorizationRequest) -> Flow[NumberedToken]:
         """Exchange a code for a token and save it. The code is sent once: after an error it may be spent.
 
         Raises:
@@ -65,7 +65,7 @@ class UserFlows:
             # The code is spent, and there is a refresh token for it: the next call obtains the access token.
             token = Token("none", now, now, refresh_token=successor.reveal())
         try:
-            held = yield from self._put(Record(token))
+            newest = yield from self._put(Record(token))
         except KrauthError as error:
             yield from self._store.release()
             yield from discard(client, self._clock, self._skew, self._policy, token)
@@ -78,9 +78,9 @@ class UserFlows:
         yield Emit("authorized", token)
         if detail := client.missing_scope(token):
             yield Emit("narrowed", token, detail=detail)
-        return held
+        return newest
 
-    def put(self, token: Token) -> Flow[Held]:
+    def put(self, token: Token) -> Flow[NumberedToken]:
         """Save a token that was obtained elsewhere.
 
         Raises:
@@ -88,14 +88,14 @@ class UserFlows:
         """
         yield from self._lease()
         try:
-            held = yield from self._put(Record(token))
+            newest = yield from self._put(Record(token))
         except KrauthError:
             yield from self._store.release()
             raise
         yield Emit("authorized", token)
-        return held
+        return newest
 
-    def revoke(self, client: OAuth2Credentials) -> Flow[Held]:
+    def revoke(self, client: OAuth2Credentials) -> Flow[NumberedToken]:
         """Revoke refresh and access token at the server, then in the store. What fails half-way can be repeated.
 
         It happens under the lease, so that no refresh elsewhere brings a new token into being meanwhile.
@@ -105,14 +105,14 @@ class UserFlows:
         """
         yield from self._lease()
         try:
-            held = yield from self._put(Record(revoked_at=self._clock.time()), client)
+            newest = yield from self._put(Record(revoked_at=self._clock.time()), client)
         except KrauthError:
             yield from self._store.release()
             raise
         yield Emit("revoked")
-        return held
+        return newest
 
-    def forget(self) -> Flow[Held]:
+    def forget(self) -> Flow[NumberedToken]:
         """Drop the token here and in the store, without asking the server.
 
         Raises:
@@ -132,20 +132,20 @@ class UserFlows:
                 raise TokenStoreError("another process has held the lease of this token all the while; call again")
             yield Sleep(MAX_POLL)
 
-    def _put(self, record: Record, revoking: OAuth2Credentials | None = None) -> Flow[Held]:
+    def _put(self, record: Record, revoking: OAuth2Credentials | None = None) -> Flow[NumberedToken]:
         """Save a record with the next number: the user has just said that it replaces the stored one.
 
         Args:
             record: What to save.
             revoking: Whose newest token is revoked before that; `None`: none is.
         """
-        begun_at, revoked = number_of(self._store.record, self.held), None
+        begun_at, revoked = number_of(self._store.record, self.newest), None
         for attempt in range(self._policy.attempts):
             # Again after a conflict: the lease ended, and another process obtained a token meanwhile.
             if revoking is not None and (newest := self._newest().token) is not None and newest != revoked:
                 yield from revoke_token(revoking, self._clock, self._skew, self._policy, newest)
                 revoked = newest
-            number = next_number(max(self.held.number, number_of(self._store.record, self.held)))
+            number = next_number(max(self.newest.number, number_of(self._store.record, self.newest)))
             proof, audience = self._credentials.binding()
             try:
                 yield from self._store.save(
@@ -161,18 +161,18 @@ class UserFlows:
                     raise
                 yield Sleep(BACKOFF * 2.0**attempt)
             else:
-                return Held(record.token, number)
+                return NumberedToken(record.token, number)
         raise TokenStoreError("other processes changed the entry again and again, so the token was not saved")
 
-    def _newest(self) -> Held:
+    def _newest(self) -> NumberedToken:
         record = self._store.record
-        stored = Held(record.token if record is not None else None, number_of(record, self.held))
-        return stored if stored.token is not None and stored.number >= self.held.number else self.held
+        stored = NumberedToken(record.token if record is not None else None, number_of(record, self.newest))
+        return stored if stored.token is not None and stored.number >= self.newest.number else self.newest
 
     def _was_revoked(self, since: int) -> bool:
         """Whether a token was revoked after the entry had the number `since`. A revocation wins."""
         record = self._store.record
-        return record is not None and record.revoked_at is not None and number_of(record, self.held) > since
+        return record is not None and record.revoked_at is not None and number_of(record, self.newest) > since
 
 
 def introspect(

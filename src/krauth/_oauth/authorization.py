@@ -59,7 +59,7 @@ class AuthorizationRequest(Holder):
     key: str
 
     def __post_init__(self) -> None:
-        self._hold(self.code_verifier)
+        self._make_known(self.code_verifier)
 
     def to_dict(self) -> dict[str, str]:
         """Return it as JSON-ready strings, for a web app's session; keep them from other users' eyes."""

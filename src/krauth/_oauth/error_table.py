@@ -40,7 +40,7 @@ class Verdict(tuple[bool, str | None, str | None]):
 
     @property
     def refresh(self) -> bool:
-        """Whether a new token may cure it."""
+        """Whether a new token may help."""
         return self[0]
 
     @property

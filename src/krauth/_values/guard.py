@@ -63,7 +63,7 @@ class Holder:
 
     _known: object
 
-    def _hold(self, *secrets: str | None, short: bool = False) -> None:
+    def _make_known(self, *secrets: str | None, short: bool = False) -> None:
         object.__setattr__(self, "_known", tuple(know(secret, short=short) for secret in secrets if secret))
 
 

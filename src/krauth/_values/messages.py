@@ -50,7 +50,7 @@ class HTTPRequest(Holder):
 
     def __post_init__(self) -> None:
         # `short`: a code of six letters can't be blotted out, so that a server's text with it is left out.
-        self._hold(*_secrets_in(self.headers, self.body), short=True)
+        self._make_known(*_secrets_in(self.headers, self.body), short=True)
 
     def within(self, seconds: float) -> HTTPRequest:
         """Return the same request with another timeout."""

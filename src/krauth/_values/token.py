@@ -128,7 +128,7 @@ class Token(Holder):
                 f"a Token with this {wrong} can't be used: tokens are texts of one line, fit for a header field, and"
                 " times are seconds since the epoch"
             )
-        self._hold(self.access_token, self.refresh_token)
+        self._make_known(self.access_token, self.refresh_token)
 
     def expires_in(self, now: float) -> float:
         """Return the seconds that remain at `now` (seconds since the epoch); infinite when not known.

@@ -99,7 +99,7 @@ PHRASES: Final[dict[str, tuple[str, str]]] = {
     "recover_seen": ("401 → token → 200 or 201, body intact", "401 → 토큰 발급 → 200 또는 201, 본문 유지"),
     "body_lost": ("body not intact", "본문 훼손"),
     # 5
-    "crowd": ("Everybody at once, and no token yet", "토큰 없이 동시에 호출"),
+    "crowd": ("Many callers at once, and no token yet", "토큰 없이 동시에 호출"),
     "crowd_note": (
         "32 threads, or 100 asyncio tasks, share one client; each wants a token at the same moment.",
         "스레드 32개 또는 asyncio 태스크 100개가 클라이언트 하나를 함께 쓰면서 동시에 토큰을 필요로 합니다.",
@@ -146,7 +146,7 @@ PHRASES: Final[dict[str, tuple[str, str]]] = {
     ),
     "open_seen": ("read: key, 0 token requests; write: key + token", "조회: 키, 토큰 요청 0건; 쓰기: 키 + 토큰"),
     # The end.
-    "summary": ("What was claimed, and what the sandbox saw", "약속한 것과 샌드박스가 확인한 것"),
+    "summary": ("The claims, and what the sandbox saw", "약속한 것과 샌드박스가 확인한 것"),
     "claimed": ("claimed", "약속"),
     "seen": ("seen", "확인"),
     "result": ("result", "결과"),

@@ -106,7 +106,7 @@ WRONGS: Final[dict[str, str]] = {
     ),
     "scope is malformed": "scope 형식이 올바르지 않습니다.",
     "scope names something this server does not know": "scope에 이 서버가 모르는 값이 있습니다.",
-    "scope is wider than what was granted": "scope가 허용된 것보다 넓습니다.",
+    "scope is wider than the granted one": "scope가 허용된 것보다 넓습니다.",
     "the code is unknown or belongs to another client": "코드를 알 수 없거나 다른 클라이언트의 코드입니다.",
     "the code was used before; its tokens are revoked": "이미 사용한 코드입니다. 이 코드로 발급한 토큰은 폐기됩니다.",
     "the code has expired": "만료된 코드입니다.",

@@ -43,7 +43,7 @@ def approve(authorization_url: str, username: str, *, deny: bool) -> str:
         connection.request("GET", f"{parts.path}?{parts.query}")
         response = connection.getresponse()
         page = response.read().decode("utf-8")
-        if response.status == 302:  # refused before anyone was asked, such as invalid_scope
+        if response.status == 302:  # refused before the user was asked, such as invalid_scope
             return _location(response)
         form = _Form(page)
         if response.status != 200 or form.action is None:

@@ -318,7 +318,7 @@ class MelomingEmulator(MelomingSettings, Emulator):
         scope = check_scope(fields.get("scope") or refresh.scope, self.scopes)
         # RFC 6749 §6: the scope "MUST NOT include any scope not originally granted by the resource owner".
         if not set(scope.split(" ")) <= set(refresh.scope.split(" ")):
-            raise OAuthError("invalid_scope", "scope is wider than what was granted")
+            raise OAuthError("invalid_scope", "scope is wider than the granted one")
         answer = self._grant(refresh.family, scope)
         if self.rotation:
             refresh.spent = True

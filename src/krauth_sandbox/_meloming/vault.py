@@ -232,7 +232,7 @@ class Vault:
 def _check_verifier(code: Code, verifier: str | None) -> None:
     if code.challenge is None:
         if verifier is not None:
-            # RFC 9700 §2.1.1: a verifier without a challenge means that someone removed the challenge.
+            # RFC 9700 §2.1.1: a verifier without a challenge means that the challenge was removed on the way.
             raise OAuthError(
                 "invalid_grant", "code_verifier was sent, but the code was issued without a code_challenge"
             )

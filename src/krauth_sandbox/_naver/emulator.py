@@ -487,7 +487,7 @@ def _unsupported(problem: Wrong) -> Reply:
 
 
 def _misshapen(fields: Mapping[str, str], repeated: list[str]) -> list[str]:
-    """Name the fields without which, or with which, a token request cannot succeed for anyone."""
+    """Name the fields without which, or with which, a token request can never succeed."""
     found = [name for name in _REQUIRED if not fields.get(name)] + repeated
     if fields.get("grant_type") not in {None, "", "client_credentials"}:
         found.append("grant_type")

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 HOST = "127.0.0.1"
-"""Loopback only: an emulator that issues tokens to anyone must not be reachable from elsewhere."""
+"""Loopback only: an emulator that issues tokens to every caller must not be reachable from elsewhere."""
 
 # Handlers still running (a long `token_delay`, say) get this many seconds at stop before they are cancelled.
-_GRACE = 0.02
+_SHUTDOWN_TIME = 0.02
 
 
 class ServerThread:
@@ -64,7 +64,7 @@ class ServerThread:
         listeners: list[socket.socket] = []
         try:
             for application, port in self._applications:
-                runner = web.AppRunner(application, access_log=None, shutdown_timeout=_GRACE)
+                runner = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN_TIME)
                 runners.append(runner)
                 await runner.setup()
                 listener = socket.create_server((HOST, port))

@@ -26,7 +26,7 @@ SPECIAL = [
     "x" * (LONGEST - 1),
     "é",
     "상점",
-    "\u1109\u1161\u11bc\u110c\u1165\u11b7",  # the same word, decomposed: nobody may normalise it
+    "\u1109\u1161\u11bc\u110c\u1165\u11b7",  # the same word, decomposed: it must not be normalised
     "가게_seller-01",
     "店舗",
     "ÿþý",

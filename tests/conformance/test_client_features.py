@@ -378,7 +378,7 @@ def test_http2(stack, world, authority):
 
 
 def test_http2_at_debug(world, authority, caplog):
-    """At DEBUG `hpack` redacts `Authorization` but writes down other fields, an API key too; nobody else does."""
+    """At DEBUG `hpack` redacts `Authorization` but writes down other fields, an API key too; no other logger does."""
     import logging
     import ssl
 
