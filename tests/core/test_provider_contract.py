@@ -171,3 +171,14 @@ def test_faults(cls):
 def test_each_test_finds_something():
     """No test of the contract passes whatever a provider does."""
     assert sorted(set(FAULTS.values())) == sorted(TESTS)
+
+
+def test_rows_of_an_error_table_are_values():
+    """Rules with equal fields are equal, and the repr of one shows the fields that are set."""
+    row = Rule("slow down", pause=1.0, by_header=("Period", {"SECONDS": Rule(refresh=True)}))
+    twin = Rule("slow down", pause=1.0, by_header=("Period", {"SECONDS": Rule(refresh=True)}))
+    assert row == twin
+    assert hash(row) == hash(twin)
+    assert row not in (row.with_error(ValueError), Rule("slow down", pause=1.0), "slow down")
+    assert row.with_error(ValueError).with_error(None) == row
+    assert eval(repr(row)) == row  # noqa: S307

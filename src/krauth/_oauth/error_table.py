@@ -40,7 +40,7 @@ class Verdict(tuple[bool, str | None, str | None]):
 
     @property
     def refresh(self) -> bool:
-        """Whether a new token may help."""
+        """Whether a new token may help; then the request is repeated once."""
         return self[0]
 
     @property
@@ -120,6 +120,20 @@ class Rule:
             return self
         name, rows = self.by_header
         return rows.get((read_header(headers, name) or "").strip().upper(), self)
+
+    def _fields(self) -> dict[str, object]:
+        return {name: getattr(self, name) for name in Rule.__slots__}
+
+    def __eq__(self, other: object) -> bool:
+        return self._fields() == other._fields() if isinstance(other, Rule) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((self.remedy, self.refresh, self.error, self.clock))
+
+    def __repr__(self) -> str:
+        usual = Rule()._fields()
+        given = ((name, value) for name, value in self._fields().items() if value != usual[name])
+        return f"Rule({', '.join(f'{name}={value!r}' for name, value in given)})"
 
 
 #: `(status, code)` → what it means. `(None, code)` matches any status, `(status, None)` any code that has no row.
