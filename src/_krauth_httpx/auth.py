@@ -5,7 +5,7 @@ from __future__ import annotations
 from socket import getaddrinfo
 from time import monotonic
 from time import time as wall_clock
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
 from krauth._auth.origin_auth import AUTHORIZATION, ONE_SHOT, AuthCore, is_seekable
 from krauth._auth.settings import MAX_JUDGED_BODY
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
     from types import ModuleType
 
+    from krauth._auth.judged_body import Connection
     from krauth._auth.refusal import Refusal
     from krauth._engine.snapshot import Snapshot
     from krauth._values.origin import Origin
@@ -115,7 +116,7 @@ class HTTPXAuth(AuthCore):
         if again.status_code in self.judged_statuses and (last := self._refused_request(again)) is not None:
             self._after_retry(self._refusal(last, again, body, await self._aread_start(again)), retry)
 
-    def __call__(self, request: object, handler: object = None) -> Any:
+    def __call__(self, request: object, handler: object = None) -> NoReturn:
         """Refuse to work in another library: httpx and httpx2 call the flows of their own auth classes instead.
 
         Raises:
@@ -256,12 +257,13 @@ class HTTPXAuth(AuthCore):
         return decode_body(response.headers.get("content-encoding"), b"".join(start.chunks)) if start.is_whole else None
 
 
-def _socket_of(response: Response) -> Any:
+def _socket_of(response: Response) -> Connection | None:
     """Return the socket that a body is read from; `None` for a mock's, and for HTTP/2, where other calls share it."""
     stream = response.extensions.get("network_stream")
     if stream is None or response.http_version == "HTTP/2":
         return None
-    return stream.get_extra_info("socket")
+    connection: Connection | None = stream.get_extra_info("socket")
+    return connection
 
 
 class _BodyStart:
@@ -348,7 +350,7 @@ def resumed_stream(sync_base: type, async_base: type) -> type:
                 await self._start.rest.aclose()
             await self._stream.aclose()
 
-        def __getattr__(self, name: str) -> Any:
+        def __getattr__(self, name: str) -> object:
             return getattr(self._stream, name)  # httpx2 keeps the elapsed time there
 
     return ResumedStream

@@ -11,14 +11,19 @@ from __future__ import annotations
 
 import functools
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from krauth import ConfigurationError
 
 from . import MARK
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
+
+    from .kinds import Request, Response
+
+    Build = Callable[[object, Request, Response], Request]
 
 _METHOD = "_build_redirect_request"
 _lock = threading.Lock()
@@ -32,7 +37,7 @@ def watch_redirects(library: ModuleType) -> None:
             it might carry to another origin.
     """
     with _lock:
-        base: Any = next((one for one in library.Client.__mro__ if _METHOD in vars(one)), None)
+        base = next((one for one in library.Client.__mro__ if _METHOD in vars(one)), None)
         if base is None or not issubclass(library.AsyncClient, base):
             raise ConfigurationError(
                 f"{library.__name__} {library.__version__} follows redirects in a way that krauth does not know, and"
@@ -43,9 +48,9 @@ def watch_redirects(library: ModuleType) -> None:
             setattr(base, _METHOD, _watched(build))
 
 
-def _watched(build: Any) -> Any:
+def _watched(build: Build) -> Build:
     @functools.wraps(build)
-    def build_redirect_request(self: Any, request: Any, response: Any) -> Any:
+    def build_redirect_request(self: object, request: Request, response: Response) -> Request:
         built = build(self, request, response)
         auth = built.extensions.get(MARK)
         if auth is not None:

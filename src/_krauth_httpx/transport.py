@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from krauth._auth.transport import AsyncTransport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Mapping
     from types import ModuleType
 
     from krauth._auth.answer import Deadline
     from krauth._values.messages import HTTPRequest, HTTPResponse
+
+    from .kinds import Request, Response
 
 
 class HTTPXTokenTransport(AsyncTransport):
@@ -23,7 +25,7 @@ class HTTPXTokenTransport(AsyncTransport):
     library: ClassVar[ModuleType]
     client_names = ("Client", "AsyncClient")
     #: (library, scheme) → what the own client was made for, and the client.
-    _own: ClassVar[dict[tuple[Any, str], tuple[Any, Any]]] = {}
+    _own: ClassVar[dict[tuple[ModuleType, str], tuple[object, Any]]] = {}
 
     def _has_home(self) -> bool:
         return isinstance(self._given, self.library.AsyncClient)
@@ -41,7 +43,7 @@ class HTTPXTokenTransport(AsyncTransport):
         client.cookies.clear()
         return self._send_on(client, prepared, deadline)
 
-    def _send_on(self, client: Any, prepared: Any, deadline: Deadline) -> HTTPResponse:
+    def _send_on(self, client: Any, prepared: Request, deadline: Deadline) -> HTTPResponse:
         from krauth._auth.answer import Collector
 
         collector = Collector(deadline)
@@ -81,13 +83,13 @@ class HTTPXTokenTransport(AsyncTransport):
             await response.aclose()
         return _answer(response, collector.decoded(response.headers))
 
-    def _prepare(self, request: HTTPRequest, timeouts: dict[str, Any]) -> Any:
+    def _prepare(self, request: HTTPRequest, timeouts: Mapping[str, object]) -> Request:
         if self._given is not None and self._given.is_closed:
             from krauth._values.exceptions import TokenTransportError
 
             raise TokenTransportError("the client given as token_transport is closed")
         # Made apart from the client: neither its headers, cookies and parameters nor its auth is for this.
-        prepared = self.library.Request(
+        prepared: Request = self.library.Request(
             request.method,
             request.url,
             headers={**request.headers, "Accept-Encoding": "identity"},
@@ -113,7 +115,7 @@ class HTTPXTokenTransport(AsyncTransport):
         return client
 
     @classmethod
-    def _tls_context(cls) -> Any:
+    def _tls_context(cls) -> object:
         named = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
         try:
             if named:
@@ -131,7 +133,7 @@ class HTTPXTokenTransport(AsyncTransport):
 _PROXIES = [name for kind in ("https", "all", "no") for name in (f"{kind}_proxy", f"{kind}_proxy".upper())]
 
 
-def _environment() -> tuple[Any, ...]:
+def _environment() -> tuple[object, ...]:
     """Return what decides how a client is made: the proxies, and of the CA bundle the path, the time and the size."""
     paths = [os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")]
     with suppress(ImportError):  # httpx2 can do without
@@ -143,7 +145,7 @@ def _environment() -> tuple[Any, ...]:
 
 
 @functools.cache
-def _sent_once(library: Any) -> Any:
+def _sent_once(library: Any) -> type:
     """Return a class of body that can be read once: a transport that repeats requests must not repeat this one."""
 
     class SentOnce(library.ByteStream):  # type: ignore[misc]
@@ -166,7 +168,7 @@ def _sent_once(library: Any) -> Any:
     return SentOnce
 
 
-def _answer(response: Any, body: bytes = b"") -> HTTPResponse:
+def _answer(response: Response, body: bytes = b"") -> HTTPResponse:
     from krauth._values.messages import HTTPResponse  # not above: adapters are imported long before there is an answer
 
     return HTTPResponse(response.status_code, response.headers, body)

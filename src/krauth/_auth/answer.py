@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .._values.checks import printable
 from .._values.exceptions import TokenTransportError
@@ -98,8 +98,8 @@ class TimeLeft:
     __int__ = __index__
 
 
-def _as_float(name: str) -> Callable[..., Any]:
-    def method(self: TimeLeft, *others: Any) -> Any:
+def _as_float(name: str) -> Callable[..., object]:
+    def method(self: TimeLeft, *others: object) -> object:
         return getattr(float(self), name)(*others)
 
     return method

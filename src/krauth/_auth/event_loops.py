@@ -9,8 +9,11 @@ from .._values.loops import running_loop, running_trio
 from .answer import LATE
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
     from collections.abc import Awaitable, Callable, Coroutine
     from concurrent.futures import Future
+
+    from trio.lowlevel import TrioToken
 
     from .._values.messages import HTTPRequest, HTTPResponse
 
@@ -24,7 +27,7 @@ class AsyncHome:
 
     __slots__ = ("_loop", "_trio_token")
 
-    def __init__(self, loop: Any, trio_token: Any) -> None:
+    def __init__(self, loop: AbstractEventLoop | None, trio_token: TrioToken | None) -> None:
         self._loop, self._trio_token = loop, trio_token
 
     @classmethod
@@ -67,6 +70,7 @@ class AsyncHome:
     def _start_asyncio(self, send: AsyncSender, request: HTTPRequest) -> Started:
         import asyncio
 
+        assert self._loop is not None
         coroutine = send(request)
         try:
             future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
@@ -80,6 +84,8 @@ class AsyncHome:
 
         import trio
 
+        token = self._trio_token
+        assert token is not None
         # Not `trio.from_thread.run`, which waits for a blocked event loop as long as it is blocked.
         future: Future[HTTPResponse] = Future()
         scope = trio.CancelScope()
@@ -96,7 +102,7 @@ class AsyncHome:
 
         def soon(function: Callable[..., object], *args: object) -> None:
             try:
-                self._trio_token.run_sync_soon(function, *args)
+                token.run_sync_soon(function, *args)
             except trio.RunFinishedError:
                 future.cancel()
 

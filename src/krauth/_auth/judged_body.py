@@ -10,6 +10,13 @@ from .settings import MAX_JUDGED_BODY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
+
+    class Connection(Protocol):
+        """A socket, plain or under TLS."""
+
+        def shutdown(self, how: int, /) -> object: ...
+
 
 #: Content codings that are undone one after the other at most.
 MAX_CODINGS = 4
@@ -30,7 +37,7 @@ class Watch:
 
     __slots__ = ("_connection", "_lock", "broke_off")
 
-    def __init__(self, connection: Any, seconds: float) -> None:
+    def __init__(self, connection: Connection | None, seconds: float) -> None:
         self._connection = connection
         self._lock = threading.Lock()
         self.broke_off = False

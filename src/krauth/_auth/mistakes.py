@@ -56,12 +56,12 @@ def find_mistake(value: object, cls: Any) -> str | None:
     return None
 
 
-def _library(thing: Any) -> str | None:
+def _library(thing: object) -> str | None:
     root = str(getattr(thing, "__module__", "")).partition(".")[0]
     return root if root in _LIBRARIES else None
 
 
-def _name(thing: Any) -> str:
+def _name(thing: type | FunctionType) -> str:
     return f"{thing.__module__.partition('.')[0]}.{thing.__qualname__}"
 
 

@@ -20,7 +20,7 @@ from .._values.secret import Secret, hide, unseen
 from .settings import Fixed, FixedFields, FixedURL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, MutableMapping
+    from collections.abc import Mapping, MutableMapping
     from typing import TypeVar
 
     from .._engine.run import Run
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .._values.token import RefreshPolicy, Token
     from ..stores import TokenStore
     from .refusal import Refusal
-    from .settings import Asking
+    from .settings import Asking, Resolver
     from .transport import Transport
 
     T = TypeVar("T")
@@ -115,7 +115,7 @@ class AuthCore:
         raise NotImplementedError
 
     #: `socket.getaddrinfo`, from the adapters: the core opens no socket and asks no resolver.
-    resolve: ClassVar[Callable[..., list[Any]] | None] = None
+    resolve: ClassVar[Resolver | None] = None
 
     # Settings.
 

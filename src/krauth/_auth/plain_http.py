@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .._values.event import logger
 from .._values.exceptions import ConfigurationError
 from .._values.origin import Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from .settings import Resolver
 
 #: The environment variables that send plain http through a proxy.
 _PROXY_VARIABLES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
@@ -18,7 +18,7 @@ _PROXY_VARIABLES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 _warned_proxies: set[Origin] = set()
 
 
-def check_plain_http(origin: Origin, resolve: Callable[..., list[Any]] | None) -> None:
+def check_plain_http(origin: Origin, resolve: Resolver | None) -> None:
     """Refuse a name that does not lead to this machine, and warn of a proxy in between.
 
     Args:

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from .._values.secret import Secret
 
     T = TypeVar("T")
+
+    #: `socket.getaddrinfo`.
+    Resolver = Callable[..., list[Any]]
     #: A decision that asks for a token where it needs one, once at most: it yields the access token that was refused,
     #: or `None`, and is sent another token. The blocking method and the async one of a pair both carry it out.
     Asking = Generator[Secret | None, Snapshot, T]

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from .._values.exceptions import ConfigurationError, KrauthError, TokenTransportError
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from .._values.messages import HTTPRequest, HTTPResponse, Sender
     from .answer import Deadline
     from .event_loops import AsyncHome
@@ -25,7 +27,7 @@ class Transport:
     """
 
     #: The adapter's HTTP library, and the names of its classes of clients. `None`: only callables travel this way.
-    library: ClassVar[Any] = None
+    library: ClassVar[ModuleType | None] = None
     client_names: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, client: object = None) -> None:
@@ -62,7 +64,8 @@ class Transport:
         """Return the names of those classes, for messages."""
         from .mistakes import article
 
-        return " or ".join(article(f"{cls.library.__name__}.{name}") for name in cls.client_names) or "a callable"
+        library = getattr(cls.library, "__name__", None)
+        return " or ".join(article(f"{library}.{name}") for name in cls.client_names) or "a callable"
 
     @classmethod
     def _refuse(cls, value: object) -> NoReturn:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 import weakref
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from .._values.clock import Stopwatch
 from .._values.exceptions import (
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from .steps import Flow
     from .workers import Workers
 
+T = TypeVar("T")
+
 
 class StoreError(NamedTuple):
     """The last error of a store: when it was, by the stopwatch, and how many there were in a row; 0: it works again."""
@@ -63,7 +65,7 @@ class Owner(Protocol):
         """Tell log and observers what happened."""
 
 
-class Driver:
+class Driver(Generic[T]):
     """Performs the steps of one flow; gives the thread back while the flow sleeps."""
 
     __slots__ = ("_finish", "_flow", "_owner", "_run", "_sender")
@@ -73,8 +75,8 @@ class Driver:
         owner: Owner,
         run: Run[Any],
         sender: Sender,
-        flow: Flow[Any],
-        finish: Callable[[Any], None],
+        flow: Flow[T],
+        finish: Callable[[T | BaseException], None],
     ) -> None:
         self._owner, self._run, self._sender, self._flow, self._finish = owner, run, sender, flow, finish
 
@@ -107,7 +109,7 @@ class Driver:
         """Go on until the flow ends, or return for how many seconds it sleeps."""
         run, flow, threads = self._run, self._flow, self._owner.threads
         run.start(self._owner.monotonic())
-        outcome: Any = None
+        outcome: T | BaseException
         failure: BaseException | None = None
         answer: object = None
         try:
@@ -141,7 +143,7 @@ class Driver:
         except NoThread as error:
             self._end(TokenTransportError(f"the token could not be refreshed: {error}"))
 
-    def _end(self, outcome: Any) -> None:
+    def _end(self, outcome: T | BaseException) -> None:
         if isinstance(outcome, BaseException):
             without_frames(outcome)
         self._finish(outcome)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .._values.token import TokenState
 from . import process
@@ -11,7 +11,21 @@ from .steps import Emit
 from .workers import NoThread
 
 if TYPE_CHECKING:
-    from .run import Transport
+    from typing import Protocol
+
+    from .._values.event import Cause
+    from .backoff import Failure
+    from .run import Run, Transport
+    from .snapshot import Snapshot
+
+    class Source(process.Source, Protocol):
+        """What the timer needs of a token source: see `TokenSource`."""
+
+        warmth: Warmth | None
+
+        def start(self, transport: Transport, *, cause: Cause = ...) -> Run[Snapshot]: ...
+        def remember(self, error: BaseException, way: object) -> None: ...
+        def failure_of(self, way: object) -> Failure | None: ...
 
 #: Seconds between two refreshes without traffic, at least: a server may issue tokens that are over when they come.
 LEAST = 5.0
@@ -24,7 +38,7 @@ class Warmth(NamedTuple):
     is_scheduled: bool
 
 
-def begin(source: Any, transport: Transport) -> None:
+def begin(source: Source, transport: Transport) -> None:
     """Refresh without traffic from now on, with this transport."""
     with process.lock:
         before = source.warmth
@@ -32,7 +46,7 @@ def begin(source: Any, transport: Transport) -> None:
     schedule(source)
 
 
-def refresh_when_due(source: Any) -> None:
+def refresh_when_due(source: Source) -> None:
     """Begin a refresh if the token needs one; called by the timer."""
     with process.lock:
         if (warmth := source.warmth) is None:
@@ -51,7 +65,7 @@ def refresh_when_due(source: Any) -> None:
     return None
 
 
-def schedule(source: Any) -> None:
+def schedule(source: Source) -> None:
     """Set the timer for the end of the refresh window, or for the end of a pause; nothing where it runs."""
     with process.lock:
         snapshot, warmth = source.snapshot, source.warmth
@@ -67,7 +81,7 @@ def schedule(source: Any) -> None:
             source.warmth = warmth
 
 
-def after_fork(source: Any) -> None:
+def after_fork(source: Source) -> None:
     """Set the timer again: the parent's threads are not in the child."""
     if source.warmth is not None:
         source.warmth = source.warmth._replace(is_scheduled=False)
@@ -79,7 +93,7 @@ class _Timer:
 
     __slots__ = ("_source",)
 
-    def __init__(self, source: Any) -> None:
+    def __init__(self, source: Source) -> None:
         self._source = weakref.ref(source)
 
     def __call__(self) -> None:

@@ -24,13 +24,34 @@ from .workers import NoThread, Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
-    from typing import TypeVar
+    from typing import Protocol, TypeVar
 
     from .._oauth.credentials import Credentials
+    from .._values.token import RefreshPolicy, TokenState
+    from .backoff import Failure
+    from .driver import Owner
     from .snapshot import Snapshot
     from .steps import Emit
 
     T = TypeVar("T")
+
+    class Source(Owner, Protocol):
+        """What is asked of a token source by all that look at every source of the process: see `TokenSource`."""
+
+        policy: RefreshPolicy
+        snapshot: Snapshot | None
+
+        @property
+        def run(self) -> Run[Snapshot] | None: ...
+        @property
+        def state(self) -> TokenState: ...
+        @property
+        def failures(self) -> tuple[Failure, ...]: ...
+        def forget_failures(self) -> None: ...
+        def begin_with(self, static: Snapshot | None) -> None: ...
+        def forget_all(self, static: Snapshot | None) -> None: ...
+        def after_fork(self) -> None: ...
+
 
 #: Events that wait for the observers, at most. One more is dropped.
 MAX_EVENTS = 10_000
@@ -93,12 +114,12 @@ class Everyone:
 EVERYONE = Everyone()
 
 
-def static_snapshot(source: Any) -> Snapshot | None:
+def static_snapshot(source: Source) -> Snapshot | None:
     """Return the snapshot that a test set for a source, or `None`."""
     return static.get(source) or static.get(EVERYONE)
 
 
-def set_static(target: Any, snapshot: Snapshot | None) -> None:
+def set_static(target: Source | Everyone, snapshot: Snapshot | None) -> None:
     """Let a source, or `EVERYONE`, give out a snapshot that never ends; `None`: its own token again."""
     with lock:
         if snapshot is None:
@@ -109,7 +130,7 @@ def set_static(target: Any, snapshot: Snapshot | None) -> None:
             source.begin_with(static_snapshot(source))
 
 
-def sources() -> list[Any]:
+def sources() -> list[Source]:
     """Return the sources that are alive."""
     return list(registry.values())
 

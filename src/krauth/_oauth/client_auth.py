@@ -11,6 +11,7 @@ from .._values.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
     from .._values.secret import Secret
 
@@ -153,7 +154,7 @@ def make_assertion(
     return text
 
 
-def load_jwt() -> Any:
+def load_jwt() -> ModuleType:
     """Return PyJWT, or raise `ConfigurationError` where it is not installed."""
     try:
         import jwt
@@ -164,7 +165,7 @@ def load_jwt() -> Any:
     return jwt
 
 
-def _encode(jwt: Any, client_auth: str, claims: dict[str, Any], secret: Secret, assertion: Assertion) -> str:
+def _encode(jwt: ModuleType, client_auth: str, claims: dict[str, Any], secret: Secret, assertion: Assertion) -> str:
     text = secret.reveal().strip()
     algorithm, key_id, key = assertion.algorithm, assertion.key_id, text
     if client_auth == "client_secret_jwt":
@@ -189,7 +190,7 @@ def _encode(jwt: Any, client_auth: str, claims: dict[str, Any], secret: Secret, 
 _ALGORITHMS = {"RS256": None, "ES256": 256, "ES384": 384, "ES512": 521, "EdDSA": None}
 
 
-def _algorithm_of(jwt: Any, key: str) -> str:
+def _algorithm_of(jwt: ModuleType, key: str) -> str:
     """Return the algorithm that suits a private key in PEM form."""
     for algorithm, bits in _ALGORITHMS.items():
         try:
