@@ -181,4 +181,4 @@ def test_rows_of_an_error_table_are_values():
     assert hash(row) == hash(twin)
     assert row not in (row.with_error(ValueError), Rule("slow down", pause=1.0), "slow down")
     assert row.with_error(ValueError).with_error(None) == row
-    assert eval(repr(row)) == row  # noqa: S307
+    assert eval(repr(row)) == row

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from .._values.secret import Secret
     from ..stores import TokenStore
     from .keep_warm import Warmth
-    from .run import Transport
+    from .run import Drive, Transport
     from .steps import Flow
     from .workers import Workers
 
@@ -304,7 +304,7 @@ class TokenSource:
         run: Run[T] = Run(transport.way, requests_beyond=2)
         return self._begin(run, Driver(self, run, transport.open(), steps, run.finish))
 
-    def _begin(self, run: Run[T], driver: Driver) -> Run[T]:
+    def _begin(self, run: Run[T], driver: Drive) -> Run[T]:
         run.begin_with(driver)
         if process.is_busy():
             run.drive_here()
