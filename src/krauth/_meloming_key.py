@@ -6,7 +6,7 @@ A module of its own, so that a program with an API key loads nothing of OAuth.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 from ._auth.origin_auth import OriginAuth
 from ._auth.settings import Fixed
@@ -39,8 +39,8 @@ def _korean_remedies() -> Mapping[str, str]:
 def check_api_key(value: object) -> Secret:
     """Return an API key as a `Secret`, or raise `ConfigurationError` when it can't be one; never quotes it."""
     value = hide(value)
-    if value is not None and hasattr(value.reveal(), "get_secret_value"):  # pydantic.SecretStr
-        value = hide(cast("Any", value.reveal()).get_secret_value())
+    if (reveal := getattr(value and value.reveal(), "get_secret_value", None)) is not None:  # pydantic.SecretStr
+        value = hide(reveal())
     if value is None or value.reveal() == "":
         raise ConfigurationError("api_key is empty; set MELOMING_API_KEY")
     if not isinstance(value.reveal(), str):
@@ -97,7 +97,7 @@ class MelomingFields(OriginAuth):
 class MelomingAPIKeyBase(MelomingFields):
     """An API key for the Meloming OpenAPI: what the four stacks' `MelomingAPIKey` have in common."""
 
-    def __init__(self, api_key: str, *, base_url: str = BASE_URL, version: str | None = None) -> None:
+    def __init__(self, api_key: str | Secret, *, base_url: str = BASE_URL, version: str | None = None) -> None:
         """Check the settings.
 
         Args:
@@ -127,7 +127,7 @@ class MelomingAPIKeyBase(MelomingFields):
         """
         key = hide(settings.pop("api_key", None))
         read_base_url(settings)
-        return cls(cast("str", require_env("MELOMING_API_KEY") if key is None else key), **settings)
+        return cls(require_env("MELOMING_API_KEY") if key is None else key, **settings)
 
     @property
     def environment(self) -> str:

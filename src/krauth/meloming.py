@@ -7,7 +7,7 @@ Source: the vendor's authentication guide, https://openapi.meloming.com.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 from ._auth.settings import REPLACING, Fixed
 from ._auth.user_auth import UserAuth
@@ -109,7 +109,7 @@ class MelomingCredentials(OAuth2Credentials):
         base_url = check_base_url(base_url)
         self.version = check_version(version)
         super().__init__(
-            cast("str", identifier),
+            identifier,
             secret,
             token_endpoint=base_url + "/oauth/token",
             api_origins=base_url,
@@ -200,7 +200,7 @@ class MelomingOAuthBase(MelomingFields, UserAuth):
         if check_flag(anonymous_reads, "anonymous_reads"):
             self.anonymous_methods = READ_METHODS
         credentials = MelomingCredentials(
-            cast("Secret", identifier),
+            identifier,
             secret,
             scope=scope,
             user=user,

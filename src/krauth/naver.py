@@ -5,7 +5,7 @@ Source: the vendor's authentication guide and API reference, https://apicenter.c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from ._auth.origin_auth import OriginAuth
 from ._auth.settings import REPLACING, Fixed
@@ -316,7 +316,7 @@ class NaverAuthBase(OriginAuth):
         """
         secret, identifier = hide(client_secret), hide(client_id)
         del client_secret, client_id
-        credentials = NaverCredentials(cast("Secret", identifier), secret, account_id, base_url, namespace)
+        credentials = NaverCredentials(identifier, secret, account_id, base_url, namespace)
         self._set_source(credentials, store, refresh, token_transport)
 
     client_id = Fixed(lambda auth: auth._tokens.credentials.client_id)

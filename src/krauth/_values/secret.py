@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import NoReturn, overload
 
 from .guard import know
 
@@ -47,6 +47,10 @@ class Secret:
         raise TypeError("a secret is never pickled; read it from the environment where it is needed")
 
 
+@overload
+def hide(value: str | Secret) -> Secret: ...
+@overload
+def hide(value: object) -> Secret | None: ...
 def hide(value: object) -> Secret | None:
     """Return `value` as a `Secret`, so that a frame that goes on to raise holds no secret; `None` stays `None`.
 
