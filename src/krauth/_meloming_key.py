@@ -38,22 +38,23 @@ def _korean_remedies() -> Mapping[str, str]:
 
 def check_api_key(value: object) -> Secret:
     """Return an API key as a `Secret`, or raise `ConfigurationError` when it can't be one; never quotes it."""
-    value = hide(value)
-    if (reveal := getattr(value and value.reveal(), "get_secret_value", None)) is not None:  # pydantic.SecretStr
-        value = hide(reveal())
-    if value is None or value.reveal() == "":
+    key = hide(value)
+    del value  # or a traceback with local variables would show it
+    if (read := getattr(key.reveal() if key is not None else None, "get_secret_value", None)) is not None:
+        key = hide(read())  # pydantic.SecretStr
+    if key is None or key.reveal() == "":
         raise ConfigurationError("api_key is empty; set MELOMING_API_KEY")
-    if not isinstance(value.reveal(), str):
-        raise ConfigurationError(f"api_key must be a string, not {type(value.reveal()).__name__}")
+    if not isinstance(key.reveal(), str):
+        raise ConfigurationError(f"api_key must be a string, not {type(key.reveal()).__name__}")
     if secret_module.accepts_dummies:
-        return value
-    refuse_quotes(value, "api_key")
-    if not re.fullmatch(_API_KEY, value.reveal()):
+        return key
+    refuse_quotes(key, "api_key")
+    if not re.fullmatch(_API_KEY, key.reveal()):
         raise ConfigurationError(
             "api_key does not look like one: it begins with mlm_live_ or mlm_test_ and holds no white space;"
             " copy it again from the developer center"
         )
-    return value
+    return key
 
 
 def check_version(version: str | None) -> str | None:

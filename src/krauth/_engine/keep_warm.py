@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         def remember(self, error: BaseException, way: object) -> None: ...
         def failure_of(self, way: object) -> Failure | None: ...
 
+
 #: Seconds between two refreshes without traffic, at least: a server may issue tokens that are over when they come.
 LEAST = 5.0
 
