@@ -19,7 +19,16 @@ from krauth import (
 )
 from krauth._engine.knowledge import Start
 from krauth._engine.refresh import refresh
-from krauth._engine.rules import LEASE_MARGIN, MAX_POLL, MAX_SHARED_PAUSE, POLL, SHARED_PAUSE, Decision, NumberedToken, decide
+from krauth._engine.rules import (
+    LEASE_MARGIN,
+    MAX_POLL,
+    MAX_SHARED_PAUSE,
+    POLL,
+    SHARED_PAUSE,
+    Decision,
+    NumberedToken,
+    decide,
+)
 from krauth._engine.steps import Acquire, Emit, Load, Release, Reread, Save, Send, Sleep
 from krauth._values.clock import Skews
 from krauth._values.exceptions import (

@@ -223,7 +223,9 @@ class _Refresh(Knowledge):
             return False
         return abs(self._start.server_ahead() - ahead_before) >= 1.0
 
-    def _after_invalid_grant(self, error: InvalidGrantError, spent: Token, was_interrupted: bool) -> Flow[NumberedToken]:
+    def _after_invalid_grant(
+        self, error: InvalidGrantError, spent: Token, was_interrupted: bool
+    ) -> Flow[NumberedToken]:
         """A sibling's newer token is adopted before `invalid_grant` is believed; else the user signs in again."""
         why = "the server no longer accepts the refresh token"
         if was_interrupted:

@@ -29,7 +29,9 @@ class Snapshot:
 
     __slots__ = ("fresh_mono", "fresh_wall", "good_mono", "good_wall", "header", "newest", "original", "token")
 
-    def __init__(self, token: Token, newest: NumberedToken, header: str, times: tuple[float, float, float, float]) -> None:
+    def __init__(
+        self, token: Token, newest: NumberedToken, header: str, times: tuple[float, float, float, float]
+    ) -> None:
         self.token, self.newest, self.header = token, newest, header
         self.fresh_mono, self.fresh_wall, self.good_mono, self.good_wall = times
         self.original: Snapshot | None = None

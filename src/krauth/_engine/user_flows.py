@@ -32,7 +32,9 @@ class UserFlows:
 
     __slots__ = ("_clock", "_credentials", "_policy", "_skew", "_store", "newest")
 
-    def __init__(self, credentials: Credentials, policy: RefreshPolicy, clock: Clock, skew: Skews, newest: NumberedToken) -> None:
+    def __init__(
+        self, credentials: Credentials, policy: RefreshPolicy, clock: Clock, skew: Skews, newest: NumberedToken
+    ) -> None:
         self._credentials, self._policy, self._clock, self._skew = credentials, policy, clock, skew
         self.newest = newest
         # A caller who sets, revokes or forgets a token means the entry in the store, so that its failure is told.
