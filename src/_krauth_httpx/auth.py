@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from socket import getaddrinfo
 from time import monotonic
 from time import time as wall_clock
@@ -198,7 +199,8 @@ class HTTPXAuth(AuthCore):
         from krauth._auth.judged_body import Watch
 
         start = _BodyStart(iter(response.stream), self.judging_time)
-        watch = Watch(_socket_of(response), self.judging_time)
+        # An answer that may be sound is never broken off: the user reads it as slowly as it comes.
+        watch = Watch(_socket_of(response) if response.status_code >= 300 else None, self.judging_time)
         try:
             for chunk in start.rest:
                 if start.add(chunk):
@@ -223,7 +225,8 @@ class HTTPXAuth(AuthCore):
 
         start = _BodyStart(aiter(response.stream), self.judging_time)
         try:
-            with anyio.move_on_after(self.judging_time) as scope:
+            # As in `_read_start`: an answer that may be sound is never broken off.
+            with anyio.move_on_after(self.judging_time if response.status_code >= 300 else math.inf) as scope:
                 async for chunk in start.rest:
                     if start.add(chunk):
                         break

@@ -41,7 +41,8 @@ def read_start(response: Response, seconds: float) -> bytes | None:
         return None
     start, is_whole = Source(raw), False
     until = monotonic() + seconds
-    watch = Watch(_socket_of(raw), seconds)
+    # An answer that may be sound is never broken off: the user reads it as slowly as it comes.
+    watch = Watch(_socket_of(raw) if response.status_code >= 300 else None, seconds)
     try:
         while start.size <= MAX_JUDGED_BODY and not (is_whole := not start.read_ahead()) and monotonic() < until:
             pass

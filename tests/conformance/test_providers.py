@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import json
+import threading
 import time
 
 import pytest
@@ -362,6 +363,39 @@ def test_a_refusal_with_status_200(stack, world, stream, coding):
         for _ in range(4):  # the newest token is refused too: no use in asking for another with every call
             assert client.get(f"{world.home.url}/x", stream=stream).json() == {"return_code": 3}
     assert len(world.issued) == 5
+
+
+def test_a_sound_answer_that_takes_its_time(stack, world):
+    """An answer with status 200 that takes longer than a refusal may is not broken off: it may be a placed order."""
+
+    class Kiwoom(Tokens):
+        judged_statuses = frozenset({200})
+        judged_json = True
+
+    limit = 0.03
+
+    def slowly():
+        for part in (b'{"order":', b" 1", b"}"):
+            yield part
+            threading.Event().wait(2 * limit)
+
+    world.home.answer = lambda seen: Reply(200, {"Content-Type": "application/json"}, slowly())
+    auth = tokens(stack, world, Kiwoom)
+    auth.__class__ = type("Hasty", (type(auth),), {"judging_time": limit})
+    with stack.client(auth) as client:
+        assert client.post(f"{world.home.url}/orders").json() == {"order": 1}
+
+
+def test_streams_of_json_are_not_held_up():
+    """Lines of JSON that come one by one are no body to look into."""
+
+    class Streams(OriginAuth):
+        judged_json = True
+
+    auth = Streams()
+    assert auth.is_judged(200, {"Content-Type": "application/vnd.example+json; charset=utf-8"})
+    for media_type in ("application/x-ndjson", "application/stream+json;charset=UTF-8", "Application/JSONL"):
+        assert not auth.is_judged(200, {"Content-Type": media_type})
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/octet-stream", None])

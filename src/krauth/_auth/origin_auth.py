@@ -39,6 +39,10 @@ if TYPE_CHECKING:
 
 #: Seconds that reading this much may take, for a credential without a `RefreshPolicy`.
 JUDGING_TIME = 10.0
+#: One JSON text after the other, without a last one: not held up to be looked into.
+JSON_STREAMS = frozenset(
+    f"application/{name}" for name in ("x-ndjson", "ndjson", "jsonl", "x-jsonlines", "json-seq", "stream+json")
+)
 AUTHORIZATION, BEARER = "Authorization", "Bearer"
 #: What an adapter gives for a body that can't be had whole.
 ONE_SHOT = object()
@@ -492,7 +496,8 @@ class AuthCore:
             return True
         if self.judged_header is not None:
             return headers.get(self.judged_header) is not None
-        return "json" in (headers.get("Content-Type") or "").lower()
+        media_type = (headers.get("Content-Type") or "").partition(";")[0].strip().lower()
+        return "json" in media_type and media_type not in JSON_STREAMS
 
     def reads_body(self, status: int) -> bool:
         """Whether an answer is judged by its body."""
