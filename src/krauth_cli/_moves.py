@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from krauth import StoreConflict, TokenStoreError
+from krauth.stores import ANY
 
 from ._failure import Command, Failure, Misuse, printable
 from ._language import say
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from krauth import TokenStore
+    from krauth.stores import Lease
 
 #: Seconds to wait until a refresh that is under way in another process has ended.
 _QUIET = 20.0
@@ -177,19 +179,19 @@ def _put(store: TokenStore, key: str, value: str, end: float | None, overwrite: 
         return "dead"
     try:
         present = store.load(key)
-    except TokenStoreError as error:  # it can't be read there
+        before = None if present is None else present.version
+    except TokenStoreError:  # it can't be read there
         if not overwrite:
-            _complain(key, str(error))
-            return "kept"
-        store.delete(key)
-        present = None
+            raise
+        # Replaced in one step: it may be the only copy, where one store is the other with encryption.
+        present, before = None, ANY
     if present is not None and present.value == value:
         return "same"
     if present is not None and not overwrite:
         _complain(key, say("is different there; --overwrite replaces it"))
         return "kept"
     try:
-        version = store.save(key, value, version=None if present is None else present.version, expires_at=end)
+        version = store.save(key, value, version=before, expires_at=end)
     except StoreConflict:
         _complain(key, say("was saved there by another program meanwhile"))
         return "kept"
@@ -203,8 +205,15 @@ def _put(store: TokenStore, key: str, value: str, end: float | None, overwrite: 
 def _quiet(store: TokenStore, key: str) -> Iterator[str]:
     """Hold the lease of an entry, so that no refresh is under way, and return the entry's text."""
     deadline = time.monotonic() + _QUIET
+    lease: Lease | None = None
     while True:
-        lease, stored = store.acquire_and_load(key, _QUIET)
+        try:
+            lease, stored = store.acquire_and_load(key, _QUIET)
+        except TokenStoreError as error:
+            if not _is_read_only(error):
+                raise
+            stored = store.load(key)  # a backup, for example: no program can refresh there
+            break
         if lease is not None:
             break
         if time.monotonic() > deadline:
@@ -215,8 +224,15 @@ def _quiet(store: TokenStore, key: str) -> Iterator[str]:
             raise TokenStoreError("there is no such entry any more")
         yield stored.value
     finally:
-        with contextlib.suppress(TokenStoreError):  # it ends by itself
-            store.release(lease)
+        if lease is not None:
+            with contextlib.suppress(TokenStoreError):  # it ends by itself
+                store.release(lease)
+
+
+def _is_read_only(error: TokenStoreError) -> bool:
+    from krauth_stores._causes import is_read_only
+
+    return is_read_only(error.__cause__)
 
 
 def _end(value: str) -> float | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from ._failure import Command, Group, Misuse, printable, to_json
+from ._failure import Command, Failure, Group, Misuse, printable, to_json
 from ._language import duration, labelled, say
 
 if TYPE_CHECKING:
@@ -122,7 +122,11 @@ def _plugged_command(name: str) -> click.Command | None:
     def command(**options: Any) -> None:
         from krauth.provider import OriginAuth
 
-        base = found.load()
+        try:
+            base = found.load()
+        except Exception as error:  # the text is not shown, since it may quote a secret
+            why = printable(type(error).__name__, 60)
+            raise Failure("the package of this provider could not be loaded: {why}", why=why) from error
         if not (isinstance(base, type) and issubclass(base, OriginAuth) and hasattr(base, "from_env")):
             raise Misuse("the entry point of this provider must name a class on top of OriginAuth that has from_env()")
         _obtain(base, **options)
@@ -149,7 +153,16 @@ def _obtain(
     else:
         cls = type(provider.__name__.removesuffix("Base"), (provider, module.AdapterAuth), {})
     began = time.time()
-    auth = cls.from_env(**{name: value for name, value in settings.items() if value is not None})
+    given = {name: value for name, value in settings.items() if value is not None}
+    try:
+        auth = cls.from_env(**given)
+    except TypeError as error:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in given if name != "refresh")
+        if isinstance(provider, str):
+            raise
+        if options:
+            raise Misuse("this provider can't be made with {options}", options=options) from error
+        raise Misuse("this provider can't be made from the environment alone; see its documentation") from error
     if auth._source is None:
         raise Misuse("this provider has no token: it signs each request; auth.headers(method, url) gives the fields")
     found: Token = auth.token()

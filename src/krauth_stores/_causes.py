@@ -30,7 +30,7 @@ def is_busy(error: Exception) -> bool:
     return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-def is_read_only(error: sqlite3.Error) -> bool:
+def is_read_only(error: BaseException | None) -> bool:
     """Tell whether the file was opened for writing where only reading is possible."""
     return _code(error) in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
 
@@ -42,7 +42,7 @@ def is_missing_schema(error: sqlite3.Error) -> bool:
     )
 
 
-def _code(error: Exception) -> int | None:
+def _code(error: BaseException | None) -> int | None:
     code: int | None = getattr(error, "sqlite_errorcode", None)
     return None if code is None else code & 0xFF  # the rest is detail
 
@@ -55,6 +55,8 @@ def cause(error: Exception, path: str) -> str:
     if _code(error) == sqlite3.SQLITE_IOERR and shutil.disk_usage(os.path.dirname(path)).free < 65536:
         return _FULL
     known = _CAUSES.get(_code(error) or -1)
+    if _code(error) == sqlite3.SQLITE_CANTOPEN and os.path.isfile(path) and os.access(path, os.R_OK):
+        known = _READ_ONLY  # it can be read; there is no room for the log beside it
     if known is None:
         return f"failed: {error} ({getattr(error, 'sqlite_errorname', type(error).__name__)})"
     return known.format(path=shlex.quote(path))

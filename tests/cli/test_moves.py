@@ -88,6 +88,33 @@ def test_only_some(run, here, url, tmp_path):
     assert "nothing: there is no such entry" in result.stderr
 
 
+def test_encrypted_in_place(run, here, url, monkeypatch):
+    """A store is encrypted under its own name; no entry is deleted on the way, so that none is lost."""
+    monkeypatch.setenv("KRAUTH_ENCRYPTION_KEYS", Fernet.generate_key().decode())
+    before = values(here)
+    arguments = ("tokens", "copy", "--store", url, "--to", f"encrypted+{url}")
+    result = run(*arguments)
+    assert (result.exit_code, result.stdout) == (1, "5 failed\n")
+    monkeypatch.setattr(SQLiteStore, "delete", None)
+    assert run(*arguments, "--overwrite").stdout == "5 copied\n"
+    assert values(_plugins.open_store(f"encrypted+{url}")) == before
+    assert SECRET not in str(values(here))
+
+
+def test_a_store_that_can_only_be_read(run, here, url, tmp_path, monkeypatch):
+    """A backup on a read-only file system is copied without leases: no program can refresh there."""
+    before = values(here)
+
+    def refuse(self, key, seconds):
+        error = sqlite3.OperationalError("unable to open database file")
+        error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+        raise TokenStoreError("can't be written") from error
+
+    monkeypatch.setattr(SQLiteStore, "acquire_and_load", refuse)
+    assert run("tokens", "copy", "--store", url, "--to", f"sqlite:///{tmp_path}/there.db").stdout == "5 copied\n"
+    assert values(SQLiteStore(tmp_path / "there.db")) == before
+
+
 def test_a_refresh_that_is_under_way(run, here, url, tmp_path, monkeypatch):
     """An entry whose lease another process holds is not copied half-way: it is waited for, then named."""
     monkeypatch.setattr("krauth_cli._moves._QUIET", 0.2)

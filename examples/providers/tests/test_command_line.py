@@ -72,6 +72,18 @@ def test_help_and_mistakes(run):
     assert "upbit" in result.output
 
 
+def test_what_a_provider_does_not_take(run, monkeypatch):
+    """An option that a provider does not take, and a package that can't be loaded, are no bugs of krauth."""
+    result = run("upbit", "--store", "memory://", UPBIT_ACCESS_KEY="a", UPBIT_SECRET_KEY="canary-b")
+    assert result.exit_code == 2
+    assert "can't be made with --store" in result.output
+    entry = entry_points(group="krauth.providers")["upbit"]
+    monkeypatch.setattr(_token, "_plugged", lambda: {"upbit": type(entry)("upbit", "canary_module:X", entry.group)})
+    result = run("upbit")
+    assert result.exit_code == 1
+    assert result.output == "krauth: the package of this provider could not be loaded: ModuleNotFoundError\n"
+
+
 @pytest.mark.process
 def test_an_installed_wheel(tmp_path):
     """The package's wheel, installed by pip in a folder on the path, adds its providers to `krauth token`."""
