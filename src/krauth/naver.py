@@ -178,9 +178,9 @@ class NaverCredentials(SecretCredentials):
         self.token_endpoint = self.base_url + "/v1/oauth2/token"
         origin = parse_origin(self.base_url)
         self.origins = (origin,) if origin else ()
-        self._take_secret(source)
+        self.take_secret(source)
 
-    def _make_keys(self) -> tuple[str, ...]:
+    def make_keys(self) -> tuple[str, ...]:
         whose = (
             ("namespace", self.namespace),
             ("client_id", self.client_id),

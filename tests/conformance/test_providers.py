@@ -19,6 +19,7 @@ from krauth.provider import (
     OriginAuth,
     Rule,
     UserAuth,
+    make_key,
     use_credentials,
     use_origins,
 )
@@ -520,12 +521,12 @@ def test_a_grant_of_its_own(stack, world):
 
     class Own(Credentials):
         errors = {(401, None): Rule("", refresh=True)}  # noqa: RUF012
-        _key = "own"
         client_id = "app"
         token_endpoint = "https://login.example.com/t"
 
         def __init__(self, origins):
             self.origins = origins
+            self.key = make_key("own", self.token_endpoint, ("client_id", self.client_id))
 
         def prepare_token_request(self, now, token):
             from krauth import HTTPRequest

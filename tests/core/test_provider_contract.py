@@ -42,6 +42,8 @@ class Contract(ProviderContract):
     def make_auth(self):
         return self.cls()
 
+    make_other = make_auth
+
 
 class TestSigning(Contract):
     pass
@@ -62,6 +64,9 @@ class TestNaver(ProviderContract):
     def make_auth(self):
         return NaverAuth("aaaabbbbcccc", self.secrets[0], token_transport=self.issue)
 
+    def make_other(self):
+        return self.make_auth().for_account("seller")
+
 
 class TestMeloming(TestNaver):
     url = "https://openapi.meloming.com/v1/channels"
@@ -71,6 +76,9 @@ class TestMeloming(TestNaver):
 
     def make_auth(self):
         return MelomingOAuth("app", self.secrets[0], token_transport=self.issue)
+
+    def make_other(self):
+        return MelomingOAuth("app", self.secrets[0], user="other", token_transport=self.issue)
 
 
 class TestKey(ProviderContract):
@@ -137,7 +145,13 @@ class Broken(Signing):
         return {"X-Time": "1\r\nX-Evil: 2"}
 
 
+class Sharing(MelomingOAuth):
+    def __init__(self):
+        super().__init__("app", SECRET)
+
+
 FAULTS = {
+    Sharing: "test_accounts_are_apart",
     Undeclared: "test_redirects",
     Everywhere: "test_other_origins",
     Prefixed: "test_other_origins",

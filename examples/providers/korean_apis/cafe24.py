@@ -21,7 +21,7 @@ import re
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from krauth import ConfigurationError
-from krauth.provider import OAuth2Credentials, Secret, UserAuth, require_env, use_credentials
+from krauth.provider import OAuth2Credentials, Secret, UserAuth, check_base_url, require_env, use_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,7 +75,7 @@ class Cafe24AuthBase(UserAuth):
             raise ConfigurationError(
                 "mall_id must be the mall's name, without .cafe24api.com: small letters and digits"
             )
-        home = base_url or f"https://{mall_id}.cafe24api.com"
+        home = check_base_url(base_url or f"https://{mall_id}.cafe24api.com")
         credentials = Cafe24Credentials(
             client_id,
             client_secret,

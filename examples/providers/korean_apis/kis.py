@@ -31,6 +31,7 @@ from krauth.provider import (
     OriginAuth,
     Rule,
     Secret,
+    check_base_url,
     prepare_json_request,
     require_env,
     use_credentials,
@@ -91,7 +92,7 @@ class KISAuthBase(OriginAuth):
     fixed_headers = True
 
     def __init__(self, app_key: str, app_secret: str | Secret, *, base_url: str = BASE_URL, **settings: Any) -> None:
-        endpoint = base_url + "/oauth2/tokenP"
+        endpoint = check_base_url(base_url) + "/oauth2/tokenP"
         self._credentials = KISCredentials(app_key, app_secret, token_endpoint=endpoint, api_origins=base_url)
         use_credentials(self, self._credentials, **settings)
 

@@ -30,6 +30,7 @@ from krauth.provider import (
     OriginAuth,
     Rule,
     Secret,
+    check_base_url,
     prepare_json_request,
     require_env,
     use_credentials,
@@ -93,7 +94,7 @@ class KiwoomAuthBase(OriginAuth):
     """
 
     def __init__(self, app_key: str, secret_key: str | Secret, *, base_url: str = BASE_URL, **settings: Any) -> None:
-        endpoint = base_url + "/oauth2/token"
+        endpoint = check_base_url(base_url) + "/oauth2/token"
         credentials = KiwoomCredentials(app_key, secret_key, token_endpoint=endpoint, api_origins=base_url)
         use_credentials(self, credentials, **settings)
 

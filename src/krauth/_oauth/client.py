@@ -145,9 +145,9 @@ class OAuth2Credentials(SecretCredentials):
         self.requires_issuer = requires_issuer
         if secret is not None and not isinstance(secret, SecretSource):
             secret = SecretSource(secret, self._check_secret)
-        self._take_secret(secret)
+        self.take_secret(secret)
 
-    def _make_keys(self) -> tuple[str, ...]:
+    def make_keys(self) -> tuple[str, ...]:
         secret, user = self.client_secret, self.user
         parameters = json.dumps(sorted(self.token_parameters.items())) if self.token_parameters else None
         headers = json.dumps(sorted(self.token_headers.items())) if self._headers and user is None else None

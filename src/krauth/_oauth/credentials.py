@@ -12,7 +12,7 @@ import os
 from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 from .._values.checks import DEFAULT_JUDGED
-from .._values.exceptions import AuthorizationRequired
+from .._values.exceptions import AuthorizationRequired, ConfigurationError
 from .._values.guard import shown_key
 from .._values.origin import Origin, parse_origin
 from .error_table import ErrorTable, Rule, Verdict, judge_refusal
@@ -46,6 +46,9 @@ class Credentials:
 
     Attributes:
         provider: Short name, part of the store key and of every event.
+        key: The key in token stores, made with `make_key`: two credentials with the same key share one token.
+            `SecretCredentials` and `OAuth2Credentials` make it of their own arguments. What else tells tokens apart,
+            such as a service account, is given to them as `namespace`.
         origins: Where the access token may be sent.
         token_endpoint: Where tokens are obtained.
         window: Seconds before expiry from which on the provider issues another token, or `None`.
@@ -61,7 +64,7 @@ class Credentials:
         token_fields: Our name of a field → the server's name, a dotted path into nested objects, or several in order.
             Names: `access_token`, `token_type`, `expires_in`, `expires_at`, `refresh_token`,
             `refresh_token_expires_in`, `refresh_token_expires_at`, `scope`, `error`, `error_description`, `trace_id`.
-            `error_pattern`: a regular expression whose first group is the code, where `error` is a sentence.
+            A number in a path is an index: `errors.0.code`. `error_pattern`: a regular expression whose first group is the code, where `error` is a sentence.
         token_time_zone: The zone of an `expires_at` that names none: `"KST"`, `"UTC"` or an IANA name.
         token_time_format: The format of an `expires_at` for `strptime`; `None`: ISO 8601, 14 digits, or a number.
         trace_header: The header field that the vendor's support asks for, or `None`.
@@ -91,8 +94,18 @@ class Credentials:
 
     @property
     def key(self) -> str:
-        """The key in token stores: who, where and for what; never a secret."""
-        return self._key
+        """The key in token stores: who, where and for what; never a secret. A subclass sets it, with `make_key`."""
+        try:
+            return self._key
+        except AttributeError:
+            raise ConfigurationError(
+                f"{type(self).__name__} has no key: its constructor sets self.key = make_key(…), with all that tells"
+                " its tokens apart"
+            ) from None
+
+    @key.setter
+    def key(self, key: str) -> None:
+        self._key = key
 
     @property
     def former_keys(self) -> tuple[str, ...]:
@@ -136,7 +149,7 @@ class Credentials:
     @property
     def identity(self) -> object:
         """What makes two credentials interchangeable in this process: the key, and every secret."""
-        return self._key
+        return self.key
 
     def reread_secret(self, identity: object) -> bool:
         """Read the client secret again, after the server said that the client is invalid; blocks while that takes.
@@ -233,7 +246,10 @@ class Credentials:
 
 
 class SecretCredentials(Credentials):
-    """Base of credentials with a client secret, which may be replaced where it comes from while the process runs."""
+    """Base of credentials with a client secret, which may be replaced where it comes from while the process runs.
+
+    A subclass defines `make_keys`, and its constructor ends with `take_secret(SecretSource(secret, check))`.
+    """
 
     __slots__ = ("_keyed_with", "_secret")
 
@@ -245,8 +261,8 @@ class SecretCredentials(Credentials):
         """The secret in force, or `None` for a public client."""
         return self._secret.current if self._secret is not None else None
 
-    @property
-    def key(self) -> str:
+    @property  # the setter of `Credentials` is for those without `make_keys`
+    def key(self) -> str:  # type: ignore[misc]
         """The key in token stores; another one after the secret was replaced, where the key depends on it."""
         self._follow_secret()
         return self._key
@@ -254,27 +270,27 @@ class SecretCredentials(Credentials):
     @property
     def former_keys(self) -> tuple[str, ...]:
         """The keys under which older versions of krauth saved the same token."""
-        return self._make_keys()[1:]  # read once in the life of a process: it is not worth the memory of a fleet
+        return self.make_keys()[1:]  # read once in the life of a process: it is not worth the memory of a fleet
 
     @property
     def identity(self) -> object:
         """The key, the secret (a corrected one must not wait for a wrong one's refresh), and whether it can change."""
         return (self.key, self.client_secret, self._secret is not None and self._secret.can_change)
 
-    def _make_keys(self) -> tuple[str, ...]:
+    def make_keys(self) -> tuple[str, ...]:
         """Return the key with the secret in force, and then those of older versions."""
         raise NotImplementedError
 
     def _follow_secret(self) -> None:
         secret = self.client_secret
         if secret is not self._keyed_with:
-            self._key = self._make_keys()[0]
+            self._key = self.make_keys()[0]
             self._keyed_with = secret
 
-    def _take_secret(self, source: SecretSource | None) -> None:
+    def take_secret(self, source: SecretSource | None) -> None:
         """Take the secret, and make the key; the last thing that a constructor does."""
         self._secret, self._keyed_with = source, None
-        self._key = self._make_keys()[0]
+        self._key = self.make_keys()[0]
         self._keyed_with = self.client_secret
 
     def reread_secret(self, identity: object) -> bool:

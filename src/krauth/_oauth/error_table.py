@@ -289,10 +289,16 @@ def pick(data: Mapping[str, object], names: FieldNames, name: str) -> object:
         if value is None and "." in path:
             value = data
             for part in path.split("."):
-                value = value.get(part) if isinstance(value, dict) else None
+                value = value.get(part) if isinstance(value, dict) else _item(value, part)
         if value is not None:
             return value
     return None
+
+
+def _item(value: object, index: str) -> object:
+    if not isinstance(value, list) or not index.isdecimal() or len(index) > 3:
+        return None
+    return value[int(index)] if int(index) < len(value) else None
 
 
 def challenge_error(headers: Mapping[str, str]) -> str | None:

@@ -48,6 +48,13 @@ class ProviderContract:
         """Return an auth object of any stack, which no test has used."""
         raise NotImplementedError(f"{type(self).__name__} has to define make_auth()")
 
+    def make_other(self) -> OriginAuth | None:
+        """Return an auth object for another account with the same client: a shop, a seller, a service account.
+
+        `None`: a client has one account alone.
+        """
+        return None
+
     def setup_method(self) -> None:
         """Stop the clock, and forget tokens, failures and clocks."""
         self._fresh = reset()
@@ -86,6 +93,20 @@ class ProviderContract:
             status, body = self.expired or self.denied
             again = auth.refused("GET", url, status, self._answered(), body, sent)
             check(again is None, f"a refusal by {url} must not be answered with a credential")
+
+    def test_accounts_are_apart(self) -> None:
+        """Two accounts share no token: what tells them apart is in the store key."""
+        other = self.make_other()
+        if other is None or other._source is None:
+            skip(f"{type(self).__name__} has one account, or no token")
+        own = self.make_auth()._source
+        assert own is not None
+        assert other is not None
+        assert other._source is not None
+        check(
+            own.credentials.key != other._source.credentials.key,
+            "two accounts would share one token: give what tells them apart as namespace=…, or to make_key",
+        )
 
     def test_replay(self) -> None:
         """A request that is sent again carries new fields, if the provider signs requests."""
