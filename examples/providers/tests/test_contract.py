@@ -125,7 +125,13 @@ class TestCafe24(Tokens):
         return {"access_token": token, "refresh_token": token.replace("token", "refresh"), "expires_at": end}
 
     def make_auth(self):
-        auth = apis.Cafe24Auth("shop1", "app", KEYS[1], **self.settings)
+        return self.make("shop1")
+
+    def make_other(self):
+        return self.make("shop2")
+
+    def make(self, mall):
+        auth = apis.Cafe24Auth(mall, "app", KEYS[1], **self.settings)
         auth.set_token(Token("canary-token-0", time.time() + 7200, time.time(), refresh_token="canary-refresh-0"))
         return auth
 

@@ -261,8 +261,8 @@ class SecretCredentials(Credentials):
         """The secret in force, or `None` for a public client."""
         return self._secret.current if self._secret is not None else None
 
-    @property  # the setter of `Credentials` is for those without `make_keys`
-    def key(self) -> str:  # type: ignore[misc]
+    @property  # type: ignore[misc]  # the setter of `Credentials` is for those without `make_keys`
+    def key(self) -> str:
         """The key in token stores; another one after the secret was replaced, where the key depends on it."""
         self._follow_secret()
         return self._key
