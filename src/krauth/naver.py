@@ -181,6 +181,7 @@ class NaverCredentials(SecretCredentials):
         self.take_secret(source)
 
     def make_keys(self) -> tuple[str, ...]:
+        """Return the key with the secret in force, and then those of older versions."""
         whose = (
             ("namespace", self.namespace),
             ("client_id", self.client_id),

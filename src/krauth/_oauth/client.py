@@ -148,6 +148,7 @@ class OAuth2Credentials(SecretCredentials):
         self.take_secret(secret)
 
     def make_keys(self) -> tuple[str, ...]:
+        """Return the key with the secret in force, and then those of older versions."""
         secret, user = self.client_secret, self.user
         parameters = json.dumps(sorted(self.token_parameters.items())) if self.token_parameters else None
         headers = json.dumps(sorted(self.token_headers.items())) if self._headers and user is None else None

@@ -64,7 +64,8 @@ class Credentials:
         token_fields: Our name of a field → the server's name, a dotted path into nested objects, or several in order.
             Names: `access_token`, `token_type`, `expires_in`, `expires_at`, `refresh_token`,
             `refresh_token_expires_in`, `refresh_token_expires_at`, `scope`, `error`, `error_description`, `trace_id`.
-            A number in a path is an index: `errors.0.code`. `error_pattern`: a regular expression whose first group is the code, where `error` is a sentence.
+            A number in a path is an index: `errors.0.code`. `error_pattern`: a regular expression whose first group
+            is the code, where `error` is a sentence.
         token_time_zone: The zone of an `expires_at` that names none: `"KST"`, `"UTC"` or an IANA name.
         token_time_format: The format of an `expires_at` for `strptime`; `None`: ISO 8601, 14 digits, or a number.
         trace_header: The header field that the vendor's support asks for, or `None`.
