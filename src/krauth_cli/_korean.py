@@ -181,7 +181,7 @@ KOREAN: Final[dict[str, str]] = {
     "there are several tokens, one for each of these scopes: {scopes}; use --scope": "scope별로 토큰이 여러 개 있습니다: {scopes}. --scope로 고르십시오",
     "the package of this provider could not be loaded: {why}": "이 provider의 패키지를 불러올 수 없습니다: {why}",
     "this provider can't be made with {options}": "이 provider는 {options}을(를) 받지 않습니다",
-    "this provider can't be made from the environment alone; see its documentation": "이 provider는 환경 변수만으로 만들 수 없습니다. provider의 문서를 보세요",
+    "this provider can't be made from the environment alone; see its documentation": "이 provider는 환경 변수만으로 만들 수 없습니다. provider의 문서를 보십시오",
     "this provider has no token: it signs each request; auth.headers(method, url) gives the fields": "이 provider에는 토큰이 없고 요청마다 서명합니다. 헤더는 auth.headers(method, url)로 얻습니다",
     "this redirect_uri leads to another machine, or is not http://127.0.0.1:PORT/…: use --paste, and paste the address that the browser ends up at": "이 redirect_uri는 다른 컴퓨터로 가거나 http://127.0.0.1:PORT/… 형식이 아닙니다. --paste를 쓰고, 브라우저가 마지막에 도착한 주소를 붙여 넣으십시오",
     "token": "토큰",
