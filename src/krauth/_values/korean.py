@@ -96,7 +96,6 @@ REMEDIES: Final[dict[str, str]] = {
     "has no encryption key": "메시지에 나온 명령으로 키를 만들어 설정하십시오.",
     "holds no token": "API 키로 인증하는 객체에는 토큰이 없습니다. 토큰이 필요하면 OAuth 클래스를 쓰십시오.",
     "has no key: its constructor sets": "생성자에서 self.key = make_key(…)로, 토큰을 구별하는 값을 모두 넣어 정하십시오.",
-    "holds no token": "API 키 인증에는 토큰이 없습니다. 토큰이 필요하면 MelomingOAuth를 쓰십시오.",
     "holds white space, a backslash": "URL에 공백, 역슬래시, 제어 문자가 있습니다. 퍼센트 인코딩하십시오.",
     "judges answers with a status below 300": "judged_header나 judged_json = True를 지정하십시오.",
     "the method comes before the URL": "메서드를 먼저, URL을 다음에 넘기십시오.",
