@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import re
 import subprocess
@@ -11,6 +12,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 TARGETS = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
@@ -20,6 +23,21 @@ def test_floors_are_those_of_pyproject():
     """constraints-floors.txt is what tools/floors.py prints."""
     done = subprocess.run([sys.executable, ROOT / "tools" / "floors.py"], capture_output=True, text=True, check=True)
     assert (ROOT / "constraints-floors.txt").read_text(encoding="utf-8") == done.stdout
+
+
+def test_pins_fit_together():
+    """Each version in constraints.txt is one that the other packages take, so that a fresh environment can be made."""
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = {canonicalize_name(name): pin for name, _, pin in (line.partition("==") for line in lines) if pin}
+    for name in pins:
+        try:
+            wanted = [Requirement(text) for text in importlib.metadata.requires(name) or ()]
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        for other in wanted:
+            pin = pins.get(canonicalize_name(other.name))
+            if pin is not None and (other.marker is None or other.marker.evaluate({"extra": ""})):
+                assert other.specifier.contains(pin, prereleases=True), f"{name} wants {other}, not {pin}"
 
 
 @pytest.mark.slow
