@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from .._engine.snapshot import Snapshot
-    from .settings import Asking
+    from .settings import Asking, Auth
 
 
 class SentFields(dict[str, str]):
@@ -60,7 +60,7 @@ def _place(method: str, url: object) -> tuple[str, str]:
     return method.upper(), str(url)
 
 
-def fields_of(auth: Any, method: str, url: str, body: bytes | str | None) -> Asking[dict[str, str]]:
+def fields_of(auth: Auth, method: str, url: str, body: bytes | str | None) -> Asking[dict[str, str]]:
     """Return the header fields of a request; see `AuthCore.headers`."""
     method, url = _place(method, url)
     if not auth.covers_url(url):
@@ -70,7 +70,7 @@ def fields_of(auth: Any, method: str, url: str, body: bytes | str | None) -> Ask
 
 
 def fields_again(
-    auth: Any,
+    auth: Auth,
     method: str,
     url: str,
     status: int,
@@ -111,7 +111,7 @@ def fields_again(
     return fields
 
 
-def _made(auth: Any, method: str, url: str, content: bytes, found: Snapshot | bool) -> SentFields:
+def _made(auth: Auth, method: str, url: str, content: bytes, found: Snapshot | bool) -> SentFields:
     fields = SentFields()
     if not isinstance(found, bool):
         auth.put_token(fields, found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .._values.exceptions import AuthorizationRequired, KrauthError
 from .._values.secret import Secret, hide
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from .._engine.snapshot import Snapshot
     from .._oauth.credentials import Verdict
-    from .settings import Asking
+    from .settings import Asking, Auth
 
 
 class Refusal:
@@ -44,7 +44,7 @@ class Refusal:
         self.carried, self.replayable = carried, replayable
 
 
-def retry_of(auth: Any, refusal: Refusal) -> Asking[Snapshot | bool]:
+def retry_of(auth: Auth, refusal: Refusal) -> Asking[Snapshot | bool]:
     """Judge a refusal, and return what its request is repeated with; see `AuthCore.find_retry`."""
     verdict = auth.judge(refusal.method, refusal.status, refusal.headers, refusal.body)
     if refusal.status >= 300 or verdict.refresh or verdict.clock:
@@ -68,13 +68,13 @@ def retry_of(auth: Any, refusal: Refusal) -> Asking[Snapshot | bool]:
     return found
 
 
-def is_refusal(auth: Any, refusal: Refusal) -> bool:
+def is_refusal(auth: Auth, refusal: Refusal) -> bool:
     """Whether an answer to a repeated request is a refusal once more."""
     verdict: Verdict = auth.judge(refusal.method, refusal.status, refusal.headers, refusal.body)
     return verdict.refresh or verdict.clock
 
 
-def _carried_token(auth: Any, refusal: Refusal) -> Secret | None:
+def _carried_token(auth: Auth, refusal: Refusal) -> Secret | None:
     """Return the access token that a refused request carried, or `None`."""
     scheme = f"{auth.token_scheme} ".lstrip()
     if refusal.carried is None or not refusal.carried.reveal().startswith(scheme):

@@ -6,12 +6,44 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, MutableMapping
-    from typing import TypeVar
+    from typing import Protocol, TypeVar
 
     from .._engine.snapshot import Snapshot
+    from .._engine.source import TokenSource
+    from .._oauth.error_table import Verdict
+    from .._values.event import Kind
+    from .._values.origin import Origin
     from .._values.secret import Secret
 
     T = TypeVar("T")
+
+    class Auth(Protocol):
+        """What the modules that are loaded late need of an auth object: see `AuthCore`."""
+
+        _source: TokenSource | None
+        _origins: tuple[Origin, ...]
+        _judges: bool
+        _repeated: tuple[str, str, Snapshot | None] | None
+        _warned: frozenset[Origin | None]
+        base_url: str
+        judged_statuses: frozenset[int]
+        signs_body: bool
+        token_header: str
+        token_scheme: str
+
+        def covers_url(self, url: str) -> bool: ...
+        def peek(self, method: str, replayable: bool) -> Snapshot | bool: ...
+        def header_of(self, snapshot: Snapshot) -> str: ...
+        def put_token(self, headers: MutableMapping[str, str], snapshot: Snapshot) -> None: ...
+        def set_extra_headers(
+            self, headers: MutableMapping[str, str], method: str, url: str, body: object = ...
+        ) -> None: ...
+        def is_judged(self, status: int, headers: Mapping[str, str]) -> bool: ...
+        def judge(self, method: str, status: int, headers: Mapping[str, str], body: bytes) -> Verdict: ...
+        def refused_again(self, retry: Snapshot | bool = ...) -> None: ...
+        def withhold(self, url: str) -> None: ...
+        def warn_withheld(self, url: str) -> None: ...
+        def emit(self, kind: Kind, detail: str) -> None: ...
 
     #: `socket.getaddrinfo`.
     Resolver = Callable[..., list[Any]]

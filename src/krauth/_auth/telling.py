@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .._values.origin import parse_origin
 
 if TYPE_CHECKING:
     from .._values.event import Kind
+    from .settings import Auth
 
 
-def emit(auth: Any, kind: Kind, detail: str) -> None:
+def emit(auth: Auth, kind: Kind, detail: str) -> None:
     """Tell what happened to a request, also for a credential without tokens."""
     if auth._source is not None:
         auth._source.tell(kind, detail)
@@ -22,7 +23,7 @@ def emit(auth: Any, kind: Kind, detail: str) -> None:
     publish(TokenEvent(kind, type(auth).__name__, belongs(auth), current_clock().time(), detail=detail))
 
 
-def warn_withheld(auth: Any, url: str) -> None:
+def warn_withheld(auth: Auth, url: str) -> None:
     """Say, once per origin, that a 401 came from an origin that the credential is not for."""
     origin = parse_origin(url)
     if origin in auth._warned or len(auth._warned) > 100:
@@ -38,6 +39,6 @@ def warn_withheld(auth: Any, url: str) -> None:
     auth.emit("withheld", f"{origin or 'a URL that can be read in two ways'} answered 401, {why}")
 
 
-def belongs(auth: Any) -> str:
+def belongs(auth: Auth) -> str:
     """Return the class of an auth object, and the origins that it is for."""
     return f"{type(auth).__name__} for {', '.join(map(str, auth._origins))}"
