@@ -1,5 +1,5 @@
 # make demo   install and run the main job against the embedded sandbox
-# make quick  the pure tests and those of the engine, in less than a minute
+# make quick  the pure tests and those of the engine, in less than 40 seconds
 # make test   install and run the tests
 # make docs   build the documentation site
 # make wheel  build wheel and source distribution

@@ -85,6 +85,7 @@ def test_a_healthy_provider_is_as_fast_beside_two_hundred_stuck_ones(go, where):
     assert beside <= max(1.5 * alone, alone + 0.02)
 
 
+@pytest.mark.slow
 def test_four_thousand_cold_sellers_of_a_slow_endpoint_are_served(monkeypatch):
     """Waiting for a worker thread is not waiting for the network: no caller fails."""
 
