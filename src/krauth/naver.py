@@ -91,6 +91,13 @@ ERRORS: ErrorTable = {
         "too many requests; wait, and share one token store between processes", error=RateLimitError, pause=1.0
     ),
     (429, "GW.QUOTA_LIMIT"): _PENALTY,
+    # The header field tells of the penalty where no code can be read, as when a proxy replaced the body.
+    (429, None): Rule(
+        "too many requests; wait, and share one token store between processes",
+        error=RateLimitError,
+        pause=1.0,
+        by_header=("GNCP-GW-Quota-Period", {"HOURS": _PENALTY, "SECONDS": _SECONDS, "ROUND": _ROUND}),
+    ),
     (500, "GW.INTERNAL_SERVER_ERROR"): _TRANSIENT,
     **{(500, f"GW.PROXY.0{number}"): _TRANSIENT for number in range(1, 6)},
     **{(503, f"GW.BLOCK.0{number}"): _TRANSIENT for number in (1, 2)},

@@ -233,6 +233,15 @@ def test_naver_punishes_malformed_token_requests(period):
         assert part in str(error)
 
 
+def test_naver_penalty_is_told_by_its_header_too():
+    """Where a proxy replaced the body, `GNCP-GW-Quota-Period: HOURS` tells of the penalty; without it a 429 is short."""
+    page = HTTPResponse(429, {"GNCP-GW-Quota-Period": "HOURS"}, b"<html>")
+    error = refused(NAVER, page)
+    assert (error.pause, error.application_wide) == (300.0, True)
+    error = refused(NAVER, HTTPResponse(429, {}, b"<html>"))
+    assert (type(error), error.pause, error.application_wide) == (RateLimitError, 1.0, False)
+
+
 def test_naver_quota_of_seconds_is_a_second():
     """A solution's quota of a second is over after a second, and concerns one token."""
     error = refused(NAVER, gateway(429, "GW.QUOTA_LIMIT", GNCP_GW_Quota_Period="SECONDS"))
