@@ -36,6 +36,9 @@ def _is_span(value: object) -> bool:
 class RefreshPolicy:
     """When tokens are refreshed and how long callers wait for one.
 
+    A policy holds for the auth objects that it is given to. Auth objects with equal credentials and another policy
+    share the token with them through the store, and keep their own times.
+
     Args:
         window: Seconds before expiry at which the background refresh begins. `None`: the provider's documented
             number (Naver: 1800), else a fifth of the lifetime, at most 600. Never as long as the lifetime itself.
