@@ -25,6 +25,12 @@ REMEDIES: Final[dict[str, str]] = {
     "this application has no such tokens: leave account_id out for your own shop, give it for other sellers": "이 애플리케이션으로는 발급할 수 없는 타입입니다. 내 스토어라면 account_id를 빼고, 다른 판매자라면 account_id를 지정하십시오.",
     # Settings
     "client_secret does not look like one: it must be the 29 characters of a bcrypt salt": "네이버 시크릿의 형식이 아닙니다. $2a$04$와 22자로 된 29자여야 합니다. 셸이나 .env 파일이 $를 지웠을 수 있으니 작은따옴표로 감싸십시오.",
+    "client_secret holds \\$": "시크릿의 $ 앞에 역슬래시가 남아 있습니다. 시크릿을 읽는 프로그램에서는 역슬래시 없이 $만 적으십시오.",
+    "client_secret holds $$": "시크릿에 $가 두 번씩 들어 있습니다. docker compose 밖에서는 $를 한 번만 적으십시오.",
+    "client_secret holds %24": "시크릿의 $가 URL 형식(%24)으로 바뀌었습니다. API 센터에서 다시 복사하십시오.",
+    "client_secret is cut off": "시크릿이 29자보다 짧습니다. 전체를 다시 복사하십시오. $ 뒤가 변수로 바뀌어 사라졌다면 작은따옴표로 감싸십시오.",
+    "client_secret is too long": "시크릿이 29자보다 깁니다. 다시 복사하십시오.",
+    "client_secret has lost its beginning": "시크릿의 앞부분($2a$04$)이 사라졌습니다. 셸이나 .env 파일이 변수로 바꾼 것이니 작은따옴표로 감싸십시오.",
     "timestamp must be": "timestamp는 13자리 밀리초여야 합니다.",
     "timestamp is in seconds": "timestamp가 초 단위입니다. 13자리 밀리초로 바꾸십시오.",
     "an agency (base_url": "대행사는 판매자의 토큰만 발급받습니다. account_id=…를 지정하거나 for_account('<판매자>')를 쓰십시오.",
