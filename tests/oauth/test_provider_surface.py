@@ -31,3 +31,17 @@ def test_credentials_without_a_key():
 
     with pytest.raises(ConfigurationError, match="make_key"):
         Own().identity  # noqa: B018
+
+
+def test_a_row_for_a_status_alone_has_a_remedy():
+    """An API that names no code is told with the remedy of its status; what is about token requests is left out."""
+    judge = krauth.provider.Credentials.judge
+
+    class Own(krauth.provider.Credentials):
+        errors = {  # noqa: RUF012
+            (401, None): krauth.provider.Rule("check the clock, then the keys", clock=True),
+            (403, None): krauth.provider.Rule("check each of {carried}"),
+        }
+
+    assert judge(Own(), "GET", 401, {}, b"{}").remedy == "check the clock, then the keys"
+    assert judge(Own(), "GET", 403, {}, b"").remedy is None

@@ -237,7 +237,8 @@ def judge_refusal(
     if unnamed is None:
         return Verdict(False, code)
     unnamed = unnamed.for_headers(headers)
-    return (ClockVerdict if unnamed.clock else Verdict)(unnamed.refresh, code)
+    remedy = None if "{carried}" in unnamed.remedy else unnamed.remedy or None  # that is about a token request
+    return (ClockVerdict if unnamed.clock else Verdict)(unnamed.refresh, code, remedy)
 
 
 def error_code(data: Mapping[str, object] | None, names: FieldNames | None = None) -> str | None:
