@@ -51,3 +51,25 @@ def test_all_names_are_there(package):
         assert getattr(module, name) is getattr(module, name)
     with pytest.raises(AttributeError, match=f"module '{package}' has no attribute 'Nothing'"):
         module.Nothing  # noqa: B018
+
+
+def test_a_first_token_loads_no_more_than_it_needs():
+    """To obtain a token loads neither asyncio nor the flows of users, and for Naver no OAuth client and no plugin."""
+    code = """if True:
+        import sys
+        from krauth import HTTPResponse, _plugins
+        from krauth_requests import NaverAuth
+
+        _plugins.plugins = lambda: None  # another thread looks for them, after the caller has its token
+        body = b'{"access_token": "t0ken", "expires_in": 10800, "token_type": "Bearer"}'
+        secret = "$2a$04$abcdefghijklmnopqrstuu"
+        NaverAuth("client", secret, token_transport=lambda request: HTTPResponse(200, {}, body)).token()
+        print(*sys.modules)
+    """
+    loaded = set(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    )
+    assert "krauth._engine.source" in loaded
+    assert not loaded & {"asyncio", "pluggy", "krauth.hookspecs", "krauth_stores", "sqlite3"}
+    assert not loaded & {"krauth._engine.user_flows", "krauth._engine.revoking", "krauth._engine.keep_warm"}
+    assert not loaded & {"krauth._oauth.authorization", "krauth._oauth.endpoints", "krauth._oauth.client"}

@@ -22,7 +22,6 @@ from .._values.exceptions import (
 )
 from .._values.record import Pause, Record
 from .._values.token import RefreshPolicy, Token, TokenState
-from .revoking import discard
 from .rules import (
     BACKOFF,
     MAX_ASKED,
@@ -278,6 +277,8 @@ class Knowledge:
         if record.token is None and mine.token is not None and number >= mine.number:
             # The user revoked or forgot the token while the server issued the next one.
             if record.revoked_at is not None:
+                from .revoking import discard
+
                 yield from discard(start.credentials, start.clock, start.skew, start.policy, mine.token)
             self._heed_mark(record, number)
         is_other = record.token is not None and not _is_same(record.token, mine.token)

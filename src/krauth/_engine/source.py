@@ -27,7 +27,6 @@ from .rules import LEASE_MARGIN, NOTHING, NumberedToken, clock_delay, is_about_t
 from .run import Run, deliver
 from .snapshot import Snapshot
 from .steps import Emit
-from .user_flows import UserFlows
 from .workers import NoThread
 
 if TYPE_CHECKING:
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from .keep_warm import Warmth
     from .run import Drive, Transport
     from .steps import Flow
+    from .user_flows import UserFlows
     from .workers import Workers
 
     T = TypeVar("T")
@@ -288,6 +288,8 @@ class TokenSource:
         flow: Callable[[UserFlows], Flow[NumberedToken]],
     ) -> Run[Token | None]:
         """Drive a flow that replaces the token; the run ends with the new token, or with the flow's error."""
+        from .user_flows import UserFlows  # most programs never sign a user in, revoke or forget
+
         run: Run[Token | None] = Run(transport.way, requests_beyond=2)
         steps = flow(UserFlows(self.credentials, self.policy, self.clock, process.skew, self._newest))
 
