@@ -30,7 +30,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .guard import ForeignError, as_code, clean, words
-from .language import default_language, remedies
 
 if TYPE_CHECKING:
     from .secret import Secret
@@ -44,6 +43,8 @@ class KrauthError(Exception):
     """Base of every error that krauth raises."""
 
     def __init__(self, *args: object) -> None:
+        from .language import default_language, remedies  # an import raises no error
+
         super().__init__(*map(_clean, args))
         if args and default_language() != "en":
             kinds = tuple(kind.__name__ for kind in type(self).__mro__ if kind is not KrauthError)

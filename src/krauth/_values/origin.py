@@ -20,7 +20,7 @@ _SCHEMES = {"wss": "https", "ws": "http"}
 #: Last labels of names that only a private network knows: RFC 6761, RFC 6762, RFC 8375, and ICANN's `internal`.
 _PRIVATE_NAMES = frozenset({"localhost", "local", "internal", "lan"})
 _PRIVATE_ENDS = (".home.arpa", ".localdomain")
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_NAT64 = "64:ff9b::/96"
 
 
 class Origin(tuple[str, str, int]):
@@ -78,7 +78,7 @@ class Origin(tuple[str, str, int]):
         except ValueError:  # 127.1, 0x7f000001: resolvers read these as addresses
             return False
         inner = isinstance(address, ipaddress.IPv6Address) and (
-            address.ipv4_mapped or address.sixtofour or address.teredo or address in _NAT64
+            address.ipv4_mapped or address.sixtofour or address.teredo or address in ipaddress.ip_network(_NAT64)
         )
         return address.is_global and not address.is_multicast and not inner  # an address in an address may be any
 
