@@ -20,7 +20,7 @@ class Broker(Credentials):
     def __init__(self):
         self.client_id, self.token_endpoint = "app", "https://api.example.com/token"
         self.origins = (parse_origin(self.token_endpoint),)
-        self._key = make_key("broker", self.token_endpoint, ("client_id", "app"))
+        self.key = make_key("broker", self.token_endpoint, ("client_id", "app"))
 
     def prepare_token_request(self, now, token=None):
         return prepare_form_request(self.token_endpoint, {"client_id": "app"})
@@ -93,6 +93,21 @@ def test_a_refusal_is_not_repeated_before_the_interval():
         assert len(server.sent) == 2
         clock.advance(15)
         assert auth.token().access_token == "t3"
+
+
+def test_a_token_that_is_forgotten_counts():
+    """The server counts its token requests: `forget` drops the token, and does not end the interval."""
+    with FakeClock() as clock:
+        server = Server(clock)
+        auth = BrokerAuth(server, MemoryStore())
+        auth.token()
+        clock.advance(15)
+        auth.forget()
+        with pytest.raises(RateLimitError, match="one token in 60 s"):
+            auth.token()
+        clock.advance(46)
+        assert auth.token().access_token == "t2"
+        assert len(server.sent) == 2
 
 
 def test_others_have_no_interval():

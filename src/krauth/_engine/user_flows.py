@@ -149,9 +149,12 @@ class UserFlows:
                 revoked = newest
             number = next_number(max(self.newest.number, number_of(self._store.record, self.newest)))
             proof, audience = self._credentials.binding()
+            before = self._store.record
+            # The server counts its token requests, whatever becomes of the tokens.
+            pause = before.pause if before is not None and self._credentials.min_interval > 0 else None
             try:
                 yield from self._store.save(
-                    replace(record, number=number, proof=proof, audience=audience), release=True
+                    replace(record, number=number, pause=pause, proof=proof, audience=audience), release=True
                 )
             except StoreConflict as error:
                 yield Emit("conflict", detail=str(error))
