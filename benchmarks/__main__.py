@@ -38,8 +38,11 @@ def main() -> int:
     draft = ROOT / "build" / ("smoke.json" if options.size == SMOKE else "benchmarks.json")
     draft.parent.mkdir(exist_ok=True)
     result = {"machine": machine(), "parts": {}}
+    if unknown := {*(options.only or "").split(",")} - {*NAMES, ""}:
+        parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(NAMES)}")
     if options.only and draft.exists():
-        result["parts"] = json.loads(draft.read_text(encoding="utf-8"))["parts"]
+        kept = json.loads(draft.read_text(encoding="utf-8"))
+        result = kept if kept["machine"] == result["machine"] else result
     failed = []
     for name in (options.only or ",".join(NAMES)).split(","):
         say(f"{name}, about {PARTS[NAMES[name]]} s")

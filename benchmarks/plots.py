@@ -20,7 +20,8 @@ def bars(title: str, unit: str, values: dict[str, float]) -> str:
     shapes += [f'<text x="{LEFT}" y="34" fill="#57606a">{escape(unit)}</text>']
     for number, (name, value) in enumerate(values.items()):
         share = math.log(value / least * 2) / math.log(most / least * 2) if is_log else value / (most or 1)
-        color, y = next(color for word, color in COLORS.items() if word in name), TOP + ROW * number
+        who = name if any("krauth" in other for other in values) else "krauth"  # where there is no other, all is ours
+        color, y = next(color for word, color in COLORS.items() if word in who), TOP + ROW * number
         shapes += [
             f'<text x="{names:.0f}" y="{y + 13}" text-anchor="end">{escape(name)}</text>',
             f'<rect x="{names + 6:.0f}" y="{y + 2}" width="{WIDE * share:.1f}" height="{ROW - 6}" fill="{color}"/>',
