@@ -9,6 +9,7 @@
 # make changes  what the change fragments say of the next release
 # make fragment  whether the change since BASE has one
 # make check  everything CI runs
+# make instructions  the instructions of a call, an import and a token request, beside a baseline; needs valgrind
 # make bench  benchmarks beside the peers, in ten minutes, and their page; make bench-full, make soak: the long ones
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -23,7 +24,7 @@ DEMO_INSTALL := install --quiet --disable-pip-version-check --no-compile --no-wa
 # Without compiled modules each of the processes that the tests start compiles the library anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo quick test coverage ratios check lint types imports docs wheel changes fragment floors runtimes bench bench-full bench-smoke soak clean
+.PHONY: demo quick test coverage ratios instructions check lint types imports docs wheel changes fragment floors runtimes bench bench-full bench-smoke soak clean
 
 demo: $(DEMO_STAMP)
 	$(BIN)/krauth demo
@@ -38,6 +39,11 @@ quick: $(STAMP)
 # What a call with a fresh token costs, beside a static bearer. It measures, so it wants a quiet machine.
 ratios: $(STAMP)
 	$(BIN)/python -m pytest -q benchmarks/test_ratios.py
+
+# The same in instructions, which a busy machine does not change: it fails where a ratio grew. Three minutes, with valgrind.
+# `.venv/bin/python -m benchmarks.instructions --update` writes the baseline anew.
+instructions: $(STAMP)
+	$(BIN)/python -m benchmarks.instructions
 
 # The tests again, on the built wheel, and on the other Pythons that are here; then the ratios.
 check: $(STAMP) lint types imports docs

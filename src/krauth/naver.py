@@ -226,7 +226,9 @@ class NaverCredentials(SecretCredentials):
     def for_account(self, account_id: str | None) -> NaverCredentials:
         """Return the same credentials for another seller; a secret that one reads again is new for the other, too."""
         assert self._secret is not None
-        return NaverCredentials(self.client_id, self._secret, account_id, self.base_url, self.namespace)
+        sibling = NaverCredentials(self.client_id, self._secret, account_id, self.base_url, self.namespace)
+        sibling.token_endpoint, sibling.origins = self.token_endpoint, self.origins  # kept once for a fleet
+        return sibling
 
     def prepare_token_request(self, now: float, token: Token | None = None) -> HTTPRequest:
         """Return the signed token request; parameters in the body only, since a query string gets 415 or a penalty.
@@ -362,6 +364,7 @@ class NaverAuthBase(OriginAuth):
         mine = source.credentials
         assert isinstance(mine, NaverCredentials)
         sibling = object.__new__(type(self))
-        sibling.__dict__.update(self.__dict__)
+        for name, value in vars(self).items():
+            setattr(sibling, name, value)  # `vars(sibling)` would make a dict, which stays
         sibling._set_source(mine.for_account(account_id), source.store, source.policy, self._transport)
         return sibling

@@ -202,7 +202,8 @@ class MemoryStore(TokenStore):
     blocking = False
 
     def __init__(self) -> None:
-        self._entries: dict[str, tuple[Stored, float | None]] = {}
+        #: Key → value, version, end.
+        self._entries: dict[str, tuple[str, int, float | None]] = {}
         self._leases: dict[str, tuple[Lease, float]] = {}
         self._counter = itertools.count(1)
         self._lock = threading.RLock()  # a signal handler may refresh where it interrupted a refresh
@@ -212,9 +213,9 @@ class MemoryStore(TokenStore):
     def load(self, key: str) -> Stored | None:
         """Return the entry, or `None`."""
         entry = self._entries.get(key)
-        if entry is None or (entry[1] is not None and entry[1] <= current_clock().time()):
+        if entry is None or (entry[2] is not None and entry[2] <= current_clock().time()):
             return None
-        return entry[0]
+        return Stored(entry[0], str(entry[1]))
 
     def save(
         self,
@@ -233,11 +234,11 @@ class MemoryStore(TokenStore):
                     raise StoreConflict("another thread saved a token in the meantime")
             if lease is not None and not self._holds(lease):
                 raise StoreConflict("the lease was lost before the token could be saved")
-            stored = Stored(value, str(next(self._counter)))
-            self._entries[key] = (stored, expires_at)
+            number = next(self._counter)
+            self._entries[key] = (value, number, expires_at)
             if len(self._entries) >= self._sweep_at:
                 self._sweep()
-            return stored.version
+            return str(number)
 
     def delete(self, key: str) -> None:
         """Delete the entry, if there is one."""
@@ -272,7 +273,7 @@ class MemoryStore(TokenStore):
 
     def _sweep(self) -> None:
         now = current_clock().time()
-        for key in [key for key, (_, end) in self._entries.items() if end is not None and end <= now]:
+        for key in [key for key, (_, _, end) in self._entries.items() if end is not None and end <= now]:
             del self._entries[key]
         self._sweep_at = max(1024, 2 * len(self._entries))
 

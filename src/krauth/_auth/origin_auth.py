@@ -163,8 +163,9 @@ class AuthCore:
         if refresh is not None and not isinstance(refresh, RefreshPolicy):
             raise ConfigurationError("refresh must be a krauth.RefreshPolicy")
         for name in ("judged_statuses", "judged_header", "judged_json"):
-            if getattr(self, name) == getattr(AuthCore, name):
-                setattr(self, name, getattr(credentials, name))
+            theirs = getattr(credentials, name)
+            if getattr(self, name) == getattr(AuthCore, name) != theirs:
+                setattr(self, name, theirs)
         if not self.base_url:
             self.base_url = getattr(credentials, "base_url", "")
         self._set_origins(credentials.origins)

@@ -20,19 +20,19 @@ class Snapshot:
     Attributes:
         header: The value of the `Authorization` header field.
         token: The token that callers are given.
-        newest: The newest token known, with its number. The next refresh begins with it. It is another than `token`
-            where it could not be saved yet.
         fresh_mono, fresh_wall: Seconds by the monotonic and the wall clock; after either the token is refreshed.
         good_mono, good_wall: Seconds; after either the token is not used.
         original: Of a snapshot that is withheld while its token is replaced: the same one as it was before.
     """
 
-    __slots__ = ("fresh_mono", "fresh_wall", "good_mono", "good_wall", "header", "newest", "original", "token")
+    __slots__ = ("_newest", "fresh_mono", "fresh_wall", "good_mono", "good_wall", "header", "original", "token")
 
     def __init__(
         self, token: Token, newest: NumberedToken, header: str, times: tuple[float, float, float, float]
     ) -> None:
-        self.token, self.newest, self.header = token, newest, header
+        self.token, self.header = token, header
+        # Mostly the newest token is this one: then the number alone is kept, which saves 72 bytes for each seller.
+        self._newest: NumberedToken | int = newest.number if newest.token is token else newest
         self.fresh_mono, self.fresh_wall, self.good_mono, self.good_wall = times
         self.original: Snapshot | None = None
 
@@ -59,10 +59,19 @@ class Snapshot:
         """Return a snapshot of a token that callers are not given: it is not durable yet, or is over."""
         return cls(token, NumberedToken(token, number), "", (_NEVER, _NEVER, _NEVER, _NEVER))
 
+    @property
+    def newest(self) -> NumberedToken:
+        """The newest token known, with its number: another than `token` where that could not be saved yet.
+
+        The next refresh begins with it.
+        """
+        newest = self._newest
+        return NumberedToken(self.token, newest) if isinstance(newest, int) else newest
+
     def withheld(self) -> Snapshot:
         """Return the same token, not to be given out: a server refused it, and another is being obtained."""
         hidden = Snapshot.unusable(self.token, self.newest.number)
-        hidden.newest, hidden.original = self.newest, self.original or self
+        hidden._newest, hidden.original = self._newest, self.original or self
         return hidden
 
     def holding(self, newest: NumberedToken) -> Snapshot:

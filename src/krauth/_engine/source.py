@@ -107,10 +107,10 @@ class TokenSource:
         changes nothing for objects that were made with another.
         """
         clock = current_clock()
-        name = (id(store), id(clock), credentials.identity, policy or DEFAULT_POLICY)
-        source: TokenSource | None = process.registry.get(
-            name
-        )  # refers to its store, so that the id can't be another's
+        identity = credentials.identity
+        parts = identity if isinstance(identity, tuple) else (identity,)
+        name = (_place_of(store, clock, policy or DEFAULT_POLICY), *parts)
+        source: TokenSource | None = process.registry.get(name)
         if source is None:
             made = cls(credentials, store, policy, clock=clock)
             with process.lock:
@@ -343,7 +343,8 @@ class TokenSource:
             is_current = self._run is run
             if is_current or newest.number > self._newest.number:
                 self.snapshot = made
-                self._memory = Memory(self._memory.number, hopeless=self._memory.hopeless)
+                if self._memory is not NO_MEMORY:
+                    self._memory = Memory(self._memory.number, hopeless=self._memory.hopeless)
                 if run.refused == newest.token.access_token:
                     self.refused_again()
             if is_current:
@@ -521,6 +522,20 @@ class TokenSource:
 
     def __repr__(self) -> str:
         return f"<TokenSource {shown_key(self.credentials.key)} {self._usable().value}>"
+
+
+_Place = tuple[int, int, RefreshPolicy]
+_last_place: _Place | None = None
+
+
+def _place_of(store: TokenStore, clock: Clock, policy: RefreshPolicy) -> _Place:
+    """Return what all sources of a fleet have in common, as one tuple for all of them."""
+    global _last_place
+    place = (id(store), id(clock), policy)  # a source refers to store and clock: no other object has their ids
+    if (last := _last_place) == place:
+        return last
+    _last_place = place
+    return place
 
 
 def _let_go(source: TokenSource) -> None:

@@ -64,11 +64,13 @@ class Holder:
     _known: object
 
     def _make_known(self, *secrets: str | None, short: bool = False) -> None:
-        object.__setattr__(self, "_known", tuple(know(secret, short=short) for secret in secrets if secret))
+        known = tuple(know(secret, short=short) for secret in secrets if secret)
+        object.__setattr__(self, "_known", known[0] if len(known) == 1 else known)  # a tuple takes 48 bytes
 
 
 _Refs = tuple["weakref.ref[Known]", ...]
-_index: dict[int, _Refs] = {}
+#: Most keys have one secret: a tuple around it would take 48 bytes.
+_index: dict[int, weakref.ref[Known] | _Refs] = {}
 _short: _Refs = ()
 _sweep_at = 1024
 _lock = threading.RLock()  # making an object may set off a collection, and that may make objects
@@ -85,28 +87,34 @@ def know(value: str, *, short: bool = False) -> Known:
     can_be_blotted = len(value) >= SHORTEST and value not in _OUR_WORDS
     keys = {_key(form) for form in _forms(value) if len(form) >= SHORTEST} if can_be_blotted else set()
     with _lock:
-        for ref in _index.get(min(keys), ()) if keys else _short:
+        for ref in _refs(min(keys)) if keys else _short:
             if (known := ref()) is not None and known.value == value:
                 return known
         known = Known(value)
         ref = weakref.ref(known)
         for key in keys:
-            _index[key] = (*_living(_index.get(key, ())), ref)
+            others = _living(_refs(key))
+            _index[key] = (*others, ref) if others else ref
         if short and not keys:
             _short = (*_living(_short), ref)
         if len(_index) >= _sweep_at:
             for key in list(_index):
-                if refs := _living(_index[key]):
-                    _index[key] = refs
+                if refs := _living(_refs(key)):
+                    _index[key] = refs if len(refs) > 1 else refs[0]
                 else:
                     del _index[key]
-            _sweep_at = max(1024, 2 * len(_index))
+            _sweep_at = max(1024, len(_index) * 5 // 4)
     return known
 
 
 def no_secret(*words: str) -> None:
     """Say that messages hold these words, such as the prefix of a provider's keys."""
     _OUR_WORDS.update(words)
+
+
+def _refs(key: int) -> _Refs:
+    found = _index.get(key, ())
+    return found if isinstance(found, tuple) else (found,)
 
 
 def _living(refs: _Refs) -> _Refs:
@@ -146,7 +154,7 @@ def blot(text: str) -> str:
     spans: list[tuple[int, int]] = []
     for end in range(SHORTEST, len(text) + 1):
         for size in _TAILS:
-            for ref in _index.get(hash(text[end - size : end]), ()) if end >= size else ():
+            for ref in _refs(hash(text[end - size : end])) if end >= size else ():
                 known = ref()
                 forms = _forms(known.value) if known is not None else ()
                 spans += [
