@@ -186,9 +186,7 @@ class HTTPXAuth(AuthCore):
             self._sign(request, body)
 
     def _after_retry(self, refusal: Refusal | None, retry: Snapshot | bool) -> None:
-        if refusal is None:
-            return
-        if refusal.status >= 300 or self.is_refusal(refusal):
+        if refusal is not None and self.is_refusal(refusal):
             self.refused_again(retry)
 
     def _read_start(self, response: Response) -> bytes | None:

@@ -224,8 +224,6 @@ class MiddlewareAuth(AuthCore):
         return Refusal(request.method, response.status, response.headers, body, carried, replayable=replayable)
 
     async def _is_refused_again(self, request: ClientRequest, response: ClientResponse) -> bool:
-        if response.status >= 300:
-            return True
         if not self.is_judged(response.status, response.headers):
             return False
         refusal = await self._refusal(request, response)

@@ -173,8 +173,6 @@ class RequestsAuth(AuthCore, AuthBase):
         return again
 
     def _is_refused_again(self, response: Response) -> bool:
-        if response.status_code >= 300:
-            return True
         if not self.is_judged(response.status_code, response.headers):
             return False
         refusal = self._refusal(response)

@@ -323,6 +323,17 @@ def test_judged_statuses(stack, world, status, stream):
     assert len(world.issued) == 2
 
 
+def test_a_repeated_request_that_fails_for_another_reason(stack, world):
+    """The new token is not taken for refused: the next refusal is followed by a refresh, without a pause."""
+    world.home.answer = lambda seen: Reply.json({"code": "DENIED" if seen.bearer in world.good else "EXPIRED"}, 403)
+    with stack.client(tokens(stack, world, judged_statuses=frozenset({403}))) as client:
+        stack.token(client.auth)
+        for issued in (2, 3):
+            world.revoke()
+            assert client.get(f"{world.home.url}/x").json() == {"code": "DENIED"}
+            assert len(world.issued) == issued
+
+
 def test_judged_statuses_of_the_auth_class(stack, world):
     """The statuses may be named on the auth class as well."""
     world.home.answer = bearer_or(world, Reply.json({"code": "EXPIRED"}, 403))

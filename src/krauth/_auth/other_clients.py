@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._values.exceptions import ConfigurationError
 from .._values.secret import Secret, hide
-from .refusal import Refusal, retry_of
+from .refusal import Refusal, is_refusal, retry_of
 from .settings import MAX_JUDGED_BODY
 
 if TYPE_CHECKING:
@@ -93,12 +93,13 @@ def fields_again(
     signed: Secret | None = hide(getattr(sent, "body", None))
     del sent  # or a traceback with local variables would show it
     last = auth._repeated
-    if last is not None and last[:2] == (method, url) and carried == hide(last[2] and auth.header_of(last[2])):
-        auth._repeated = None  # the fields that the last call gave for this very request
-        auth.refused_again(last[2] or True)
-        return None
     replayable = not auth.signs_body or signed is not None
     refusal = Refusal(method, status, answer, _content(body)[:MAX_JUDGED_BODY], carried, replayable=replayable)
+    if last is not None and last[:2] == (method, url) and carried == hide(last[2] and auth.header_of(last[2])):
+        auth._repeated = None  # the fields that the last call gave for this very request
+        if is_refusal(auth, refusal):
+            auth.refused_again(last[2] or True)
+        return None
     found = yield from retry_of(auth, refusal)
     if found is False:
         return None
