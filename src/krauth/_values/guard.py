@@ -37,9 +37,10 @@ _OUR_WORDS = {
 }
 
 _CODE = r"[A-Za-z0-9._-]{1,64}|urn:[A-Za-z0-9:._-]{1,96}"
-#: Parts of a store key: what tells secrets apart, and the values of ids. A store's message may quote a key.
-_KEY_FINGERPRINT = re.compile(r"\|(?:secret|proof|headers|parameters|sha256)=[^|\s,;:'\")\]]*")
-_KEY_ID = re.compile(r"(?<=\|client_id=)[^|\s,;:'\")\]]+|(?<=\|application=)[^|\s,;:'\")\]]+")
+#: Parts of a store key: what tells secrets apart, and the values of ids. A store's message may quote a key. Patterns
+#: are compiled when the first text is cleaned: an import does not pay for them.
+_KEY_FINGERPRINT = r"\|(?:secret|proof|headers|parameters|sha256)=[^|\s,;:'\")\]]*"
+_KEY_ID = r"(?<=\|client_id=)[^|\s,;:'\")\]]+|(?<=\|application=)[^|\s,;:'\")\]]+"
 #: RFC 3986 §2.3.
 _UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 
@@ -252,7 +253,7 @@ def shorten_id(value: str) -> str:
 
 def shown_key(key: str) -> str:
     """Return a store key as it is shown: ids shortened, and without what tells secrets apart. A text may hold keys."""
-    return _KEY_ID.sub(lambda found: shorten_id(found[0]), _KEY_FINGERPRINT.sub("", key))
+    return re.sub(_KEY_ID, lambda found: shorten_id(found[0]), re.sub(_KEY_FINGERPRINT, "", key))
 
 
 def _after_fork() -> None:
