@@ -205,6 +205,7 @@ class HTTPXAuth(AuthCore):
                     break
             else:
                 start.is_whole = True
+                watch.end()  # first: the connection may serve another call at once
                 response.stream.close()  # gives the connection back, since the token request may need it
         except Exception as error:  # noqa: BLE001  raised again when the user reads the response
             start.error = error

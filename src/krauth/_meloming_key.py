@@ -21,6 +21,8 @@ from ._values.secret import Secret, hide
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ._values.secret import SecretValue
+
 BASE_URL = "https://openapi.meloming.com"
 API_KEY_HEADER = "X-API-Key"
 VERSION_HEADER = "Meloming-Version"
@@ -98,11 +100,13 @@ class MelomingFields(OriginAuth):
 class MelomingAPIKeyBase(MelomingFields):
     """An API key for the Meloming OpenAPI: what the four stacks' `MelomingAPIKey` have in common."""
 
-    def __init__(self, api_key: str | Secret, *, base_url: str = BASE_URL, version: str | None = None) -> None:
+    def __init__(
+        self, api_key: str | Secret | SecretValue, *, base_url: str = BASE_URL, version: str | None = None
+    ) -> None:
         """Check the settings.
 
         Args:
-            api_key: `mlm_live_…` or `mlm_test_…`.
+            api_key: `mlm_live_…` or `mlm_test_…`: a string, or an object with `get_secret_value()`.
             base_url: Of the API.
             version: The `Meloming-Version` of all requests, such as `"2026-01-11"`; `None`: none.
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from ._oauth.client import SecretSetting
     from ._values.messages import HTTPRequest
+    from ._values.secret import SecretValue
     from ._values.token import RefreshPolicy
     from .stores import TokenStore
 
@@ -158,7 +159,7 @@ class MelomingOAuthBase(MelomingFields, UserAuth):
         client_secret: SecretSetting | None = None,
         *,
         scope: str | None = None,
-        api_key: str | None = None,
+        api_key: str | SecretValue | None = None,
         user: str | None = None,
         redirect_uri: str | None = None,
         anonymous_reads: bool = False,

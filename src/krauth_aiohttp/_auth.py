@@ -118,8 +118,12 @@ class MiddlewareAuth(AuthCore):
         again = await handler(request)
         if again.status in _REDIRECTS:
             self._remember(request, began_here=True)
-        if again.status in self.judged_statuses and await self._is_refused_again(request, again):
-            self.refused_again(retry)
+        try:
+            if again.status in self.judged_statuses and await self._is_refused_again(request, again):
+                self.refused_again(retry)
+        except BaseException:  # as above
+            again.close()
+            raise
         return again
 
     # Another library calls an auth with the request alone: Python's own error then shows this name. A check here would

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 _QUIET = 20.0
 _KEY_ENV = "KRAUTH_ENCRYPTION_KEYS"
 _HEADER = "krauth-tokens 1"
+#: How each encrypted entry begins: the version of Fernet, and the first bytes of a time before the year 2106.
+_FERNET = "gAAAAA"
 _OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace entries that are different there.")
 _KEYS = click.option("--key", "only", multiple=True, help="Only this entry; may be given again.")
 _ENV = click.option(
@@ -62,13 +64,14 @@ def copy(url: str | None, target: str, overwrite: bool, only: tuple[str, ...]) -
         other = open_store(target)
         if other is source or repr(other) == repr(source):
             raise Misuse("both stores are the same")
+        in_place = repr(getattr(other, "_store", None)) == repr(source)  # the same store, encrypted
         try:
             keys = list(only) or sorted(source.keys())
             done = collections.Counter[str]()
             for key in _progress(keys, say("copying")):
                 try:
                     with _quiet(source, key) as value:
-                        done[_put(other, key, value, _end(value), overwrite)] += 1
+                        done[_put(other, key, value, _end(value), overwrite, in_place=in_place)] += 1
                 except TokenStoreError as error:
                     done["failed"] += 1
                     _complain(key, str(error))
@@ -173,8 +176,17 @@ def vacuum(url: str | None) -> None:
     click.echo(say("{count} entries dropped", count=dropped))
 
 
-def _put(store: TokenStore, key: str, value: str, end: float | None, overwrite: bool) -> str:
-    """Save an entry, read it back and compare; return the result: `copied`, `same`, `dead` or `kept`."""
+def _put(store: TokenStore, key: str, value: str, end: float | None, overwrite: bool, *, in_place: bool = False) -> str:
+    """Save an entry, read it back and compare; return the result: `copied`, `same`, `dead` or `kept`.
+
+    Args:
+        store: The target.
+        key: The entry's key.
+        value: Its text.
+        end: When it may be dropped, seconds since the epoch.
+        overwrite: Whether another entry of that key is replaced.
+        in_place: Whether the target is the source, encrypted: an entry that it can read was encrypted before.
+    """
     if end is not None and end <= time.time():
         return "dead"
     try:
@@ -185,8 +197,10 @@ def _put(store: TokenStore, key: str, value: str, end: float | None, overwrite: 
             raise
         # Replaced in one step: it may be the only copy, where one store is the other with encryption.
         present, before = None, ANY
-    if present is not None and present.value == value:
+    if present is not None and (in_place or present.value == value):
         return "same"
+    if value.startswith(_FERNET) and hasattr(store, "reencrypt"):
+        raise TokenStoreError("the entry is encrypted already: write encrypted+ before the URL of --store")
     if present is not None and not overwrite:
         _complain(key, say("is different there; --overwrite replaces it"))
         return "kept"

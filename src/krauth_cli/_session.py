@@ -34,7 +34,7 @@ def whoami(target: str | None, as_json: bool, **options: Any) -> None:
     facts = {
         "user": client.user,
         "server": client.name,
-        "scope": None if token.scope is None else printable(token.scope),
+        "scope": None if token.scope is None else blot(token.scope),
         "state": "usable" if usable else "expired",
         "refreshable": refreshable,
         "expires_at": None if token.expires_at is None else int(token.expires_at),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from krauth import RefreshPolicy, TokenState, TokenStoreError
+from krauth._values.guard import blot
 
 from ._failure import Command, Failure, Group, Misuse, printable, to_json
 from ._language import say
@@ -203,7 +204,7 @@ def _row(store: TokenStore, key: str) -> dict[str, Any] | None:
         if record.intent_at is None:
             row["state"] = token.state(now, _window(key, token.expires_at, token.obtained_at)).value
         row["expires_in"] = None if token.expires_at is None else int(token.expires_in(now))
-        row["scope"] = None if token.scope is None else printable(token.scope)
+        row["scope"] = None if token.scope is None else blot(token.scope)
         row["refresh_token"] = token.refresh_token is not None
         if token.refresh_expires_at is not None:
             row["refresh_expires_in"] = int(token.refresh_expires_at - now)

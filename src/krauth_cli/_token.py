@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from krauth._values.guard import blot
+
 from ._failure import Command, Failure, Group, Misuse, printable, to_json
 from ._language import duration, labelled, say
 
@@ -181,7 +183,7 @@ def _obtain(
         "expires": say("the server does not say")
         if expires_in is None
         else say("in {time}, at {date}", time=duration(expires_in), date=_date(found.expires_at)),
-        "scope": facts["scope"],
+        "scope": None if facts["scope"] is None else printable(facts["scope"]),
         "from": say("the token store, obtained {time} ago", time=duration(began - found.obtained_at))
         if from_store
         else endpoint,
@@ -201,7 +203,7 @@ def _facts(found: Token, endpoint: str, from_store: bool, show: bool) -> dict[st
         "token_type": found.token_type,
         "expires_in": None if found.expires_at is None else int(found.expires_in(now)),
         "expires_at": None if found.expires_at is None else int(found.expires_at),
-        "scope": None if found.scope is None else printable(found.scope),
+        "scope": None if found.scope is None else blot(found.scope),
         "token_endpoint": endpoint,
         "from_store": from_store,
     }

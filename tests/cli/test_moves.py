@@ -99,6 +99,10 @@ def test_encrypted_in_place(run, here, url, monkeypatch):
     assert run(*arguments, "--overwrite").stdout == "5 copied\n"
     assert values(_plugins.open_store(f"encrypted+{url}")) == before
     assert SECRET not in str(values(here))
+    assert run(*arguments, "--overwrite").stdout == "5 were there already\n"
+    result = run("tokens", "copy", "--store", url, "--to", f"encrypted+{url}2")
+    assert (result.exit_code, result.stdout) == (1, "5 failed\n")
+    assert "encrypted already" in result.stderr
 
 
 def test_a_store_that_can_only_be_read(run, here, url, tmp_path, monkeypatch):

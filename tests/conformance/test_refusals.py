@@ -1,5 +1,7 @@
 """A refusal is judged within bounds of time and size, whatever it is compressed into; servers that misbehave, each stack."""
 
+import asyncio
+import contextlib
 import functools
 import gc
 import json
@@ -13,6 +15,7 @@ import pytest
 from faults import BOMBS, BREAKS, DRIPS, FLOODS, ODD, Faulty
 from faults import Reply as Whole
 from krauth import HTTPResponse, MemoryStore, RefreshPolicy
+from stacks import BY_NAME
 from world import CANARY
 
 REFUSAL = Whole(b'{"code": "AUTHENTICATION_REQUIRED"}', 401)
@@ -91,6 +94,30 @@ def test_drips_do_not_hold_a_caller(tried):
     for name, (status, seconds, issued, requests) in found.items():
         assert (status, issued, requests) == (401, 1, 1), name
         assert seconds < SECONDS + 1 + BUSY, name
+
+
+def test_a_call_that_is_cancelled_while_a_second_refusal_is_read():
+    """The connection is closed: the caller was handed no response that it could close."""
+    refused, stack = [], BY_NAME["aiohttp"]
+
+    def twice(peer, reply):
+        refused.append(1)
+        peer.send(reply.whole if len(refused) == 1 else reply.head())
+        if len(refused) == 2:
+            peer.wait()
+
+    async def cancel(native, auth, url):
+        task = asyncio.ensure_future(native.get(url, middlewares=(auth,)))
+        while len(refused) < 2:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        return len(native.connector._acquired)
+
+    with Faulty(twice, REFUSAL) as server, stack.client(make(stack, server, [])) as client:
+        assert stack.run(cancel, client.native, client.auth, f"{server.url}/x") == 0
 
 
 @READ_IN_PART

@@ -15,6 +15,7 @@ from krauth._values.origin import Origin
 from krauth.meloming import MelomingCredentials
 from krauth.naver import BACKDATING, NaverCredentials, sign
 from krauth.oauth2 import OAuth2Credentials
+from krauth.testing import FakeClock
 
 NAVER_SECRET = "$2a$04$abcdefghijklmnopqrstuu"
 OTHER_NAVER_SECRET = "$2a$04$ABCDEFGHIJKLMNOPQRSTUu"
@@ -417,3 +418,10 @@ def test_for_account(core):
     assert sibling._tokens.store is mine._tokens.store
     assert sibling._transport is mine._transport
     assert sibling.for_account(None)._tokens is mine._tokens
+
+
+def test_for_account_under_another_clock(core):
+    """A sibling that is made inside `FakeClock` never sends the token of the seller that it was made from."""
+    mine = core.NaverAuth("client", NAVER_SECRET, base_url="http://localhost:5/partner")
+    with FakeClock():
+        assert mine.for_account("ncp_1")._token_only is None

@@ -7,11 +7,9 @@ import weakref
 
 import pytest
 
-from krauth import (
-    RefreshPolicy,
-)
+from krauth import RefreshPolicy, Token
 
-from ._rig import Rig, answer
+from ._rig import NOW, Rig, answer, person
 
 WARM = RefreshPolicy(jitter=0, keep_warm=True)
 
@@ -23,6 +21,25 @@ def test_keep_warm_refreshes_without_traffic():
     rig.workers.pass_time(86400)
     assert rig.peek() == f"access-{rig.server.issued}"
     assert rig.server.count == pytest.approx(86400 / 3000, abs=2)
+
+
+def test_keep_warm_begins_with_a_token_that_came_another_way():
+    """After a sign-in, or a token set by hand, the token is refreshed without traffic."""
+    rig = Rig(person(), policy=WARM)
+    rig.source.keep_warm(rig)
+    token = rig.server._issue(True)
+    rig.workers.finish(rig.source.perform(rig, lambda flows: flows.put(token)))
+    rig.workers.pass_time(3600)
+    assert rig.peek() == "access-2"
+
+
+def test_keep_warm_leaves_no_timer_for_a_token_without_an_end():
+    """Such a token is replaced after a refusal alone."""
+    rig = Rig(policy=WARM)
+    rig.source.keep_warm(rig)
+    rig.workers.finish(rig.source.perform(rig, lambda flows: flows.put(Token("endless", None, NOW))))
+    assert rig.peek() == "endless"
+    assert not rig.workers.timers
 
 
 def test_keep_warm_goes_on_after_an_outage():

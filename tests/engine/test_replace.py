@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from krauth import AuthorizationRequired, TokenStoreError
+from krauth import AuthorizationRequired, ConfigurationError, TokenStoreError
 from krauth._engine.rules import NumberedToken
 from krauth._oauth.authorization import AuthorizationRequest
 from krauth._values.record import MAX_NUMBER, Record
@@ -101,6 +101,16 @@ def test_a_revocation_wins_over_a_sign_in_that_began_before():
         raise rig.workers.finish(run)
     assert revoked(rig.server.requests) == ["refresh-late", "late"]
     assert rig.store.record(rig.credentials.key).number == 5
+
+
+def test_a_sign_in_that_fails_gives_the_lease_back():
+    """Whatever a transport of the user's does, the next sign-in need not wait for the end of the lease."""
+    rig = Rig(person(**ENDPOINTS))
+    rig.server.down = "no answer"
+    run = rig.source.perform(rig, lambda flows: flows.exchange(rig.credentials, Secret("code"), SIGN_IN))
+    with pytest.raises(ConfigurationError, match="returned str"):
+        raise rig.workers.finish(run)
+    assert rig.store.acquire(rig.credentials.key, 10) is not None
 
 
 @pytest.mark.parametrize("flow", ["forget", "put", "revoke"])

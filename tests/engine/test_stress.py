@@ -514,6 +514,27 @@ def test_a_child_inherits_a_good_token_and_its_engine_works(sandbox):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_child_knows_nothing_of_what_the_parents_threads_were_at():
+    """The system gives the ids of the parent's threads out again: a new thread of the child begins unmarked."""
+    from krauth._engine import process
+
+    forked = threading.Event()
+
+    def work():
+        with process.busy():
+            forked.wait(20)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    until(lambda: process._busy, "the thread")
+    try:
+        assert in_a_child(lambda: list(process._busy)) == []
+    finally:
+        forked.set()
+        thread.join()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_locks_that_a_parents_thread_holds_do_not_stop_a_child(sandbox):
     """Whatever lock of the engine some thread holds at the moment of the fork: the child obtains a token."""
     import krauth._plugins as plugins

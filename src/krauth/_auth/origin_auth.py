@@ -177,9 +177,9 @@ class AuthCore:
         self._judges = True
         is_plain = (self.token_header, self.token_scheme) == (AUTHORIZATION, BEARER)
         # Adapters read the clocks as names of their modules, which freezegun replaces. `FakeClock` goes the long way.
-        if is_plain and not self.anonymous_methods and self._source.clock is SYSTEM:
-            self._token_only = None if self.extra_names else self._source
-            self._with_fixed = self._source if self.extra_names and self.fixed_headers else None
+        fast = self._source if is_plain and not self.anonymous_methods and self._source.clock is SYSTEM else None
+        self._token_only = None if self.extra_names else fast
+        self._with_fixed = fast if self.extra_names and self.fixed_headers else None
         if self._source.policy.keep_warm:
             self._source.keep_warm(self._transport)
 

@@ -72,11 +72,14 @@ def schedule(source: Source) -> None:
         snapshot, warmth = source.snapshot, source.warmth
         if not source.policy.keep_warm or snapshot is None or warmth is None or warmth.is_scheduled:
             return
+        if snapshot.fresh_mono == float("inf"):
+            return  # a token without an end is replaced after a refusal, and that refresh sets the timer
         source.warmth = warmth._replace(is_scheduled=True)
         failure = source.failure_of(warmth.transport.way)
     at = max(snapshot.fresh_mono, failure.retry_at if failure is not None else snapshot.fresh_mono)
     try:
-        source.threads.after(max(LEAST, at - source.monotonic()), _Timer(source))
+        with process.busy():
+            source.threads.after(max(LEAST, at - source.monotonic()), _Timer(source))
     except NoThread:  # the next refresh tries again
         with process.lock:
             source.warmth = warmth

@@ -115,7 +115,7 @@ class Knowledge:
     __slots__ = ("_application", "_deadline", "_start", "_store", "newest")
 
     def __init__(self, start: Start, deadline: float) -> None:
-        """Begin with what the process knows; `deadline`: monotonic seconds after which nothing is sent."""
+        """Begin with what the process knows; `deadline`: monotonic seconds after which no round begins."""
         self._start, self._deadline = start, deadline
         self.newest = start.newest
         self._store = StoreSteps(start.credentials, start.policy, start.clock, start.settled_ahead)

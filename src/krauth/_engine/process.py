@@ -85,8 +85,8 @@ def busy() -> Iterator[None]:
     if me in _busy:
         yield
         return
-    _busy.add(me)
     try:
+        _busy.add(me)
         yield
     finally:
         _busy.discard(me)
@@ -147,7 +147,8 @@ def reset() -> None:
 def call(function: Callable[[], T], way: object = None, whose: str = "") -> Run[T]:
     """Call a blocking function in a worker thread; the run ends with its result or its error.
 
-    Where no thread can be had, the function is called in this one, or on an event loop not at all.
+    Where no thread can be had, the function is called in this one, or on an event loop not at all. Where this thread
+    must not wait for another (`is_busy`), it is called in this one.
 
     Args:
         function: Raises errors of krauth alone.
@@ -220,6 +221,7 @@ def _after_fork() -> None:
     """In a child there are no worker threads, and a thread that stayed in the parent may hold a lock."""
     global lock, workers, tellers
     lock, workers, tellers = threading.RLock(), Workers(), _make_tellers()
+    _busy.intersection_update({threading.get_ident()})  # the system gives the ids of the parent's threads out again
     for source in sources():
         source.after_fork()
 

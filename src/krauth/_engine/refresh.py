@@ -186,7 +186,9 @@ class _Refresh(Knowledge):
         if time_left < min(LEASE_RESERVE, start.policy.attempt_timeout / 2):
             yield Emit("lease_lost", detail="it ended before the token request was sent; the refresh begins anew")
             return None
-        limit = min(start.policy.attempt_timeout, self._deadline - clock.monotonic(), time_left)
+        limit = min(start.policy.attempt_timeout, time_left)
+        if not credentials.uses_refresh_token:  # an answer that brings the next refresh token is waited for
+            limit = min(limit, self._deadline - clock.monotonic())
         sent_at = clock.time()
         try:
             response = yield from ask(credentials, clock, start.skew, request.within(max(0.1, limit)))

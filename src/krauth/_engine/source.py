@@ -221,7 +221,7 @@ class TokenSource:
                 with process.lock:
                     run = self._answer(transport.way, refused, forced)
                     if run is None and sender is not None:
-                        run = self._publish(transport, sender, refused, forced, cause)
+                        run = self._run = self._make_run(transport, sender, refused, forced, cause)
                 if run is not None:
                     run.ensure_begun()
                     return run
@@ -247,15 +247,13 @@ class TokenSource:
 
     def _refresh_here(self, transport: Transport, refused: str | None, forced: bool) -> Run[Snapshot]:
         """Refresh in this thread, and tell no other caller of it before it is over."""
-        before = self._run
         if (found := self._answer(transport.way, refused, forced)) is not None and found.future.done():
             return found
-        run = self._publish(transport, transport.open(), refused, forced, None)
-        self._run = before
+        run = self._make_run(transport, transport.open(), refused, forced, None)
         run.drive_here()
         return run
 
-    def _publish(
+    def _make_run(
         self, transport: Transport, sender: Sender, refused: str | None, forced: bool, cause: Cause | None
     ) -> Run[Snapshot]:
         snapshot = self.snapshot
@@ -279,7 +277,6 @@ class TokenSource:
 
             self.warmth = Warmth(transport, False)
         run.begin_with(Driver(self, run, sender, refresh(start), functools.partial(self.finish, run)))
-        self._run = run
         return run
 
     def perform(
@@ -297,6 +294,7 @@ class TokenSource:
             if isinstance(outcome, BaseException):
                 return run.finish(outcome)
             self.replace(outcome)
+            self._schedule()
             return run.finish(outcome.token)
 
         return self._begin(run, Driver(self, run, transport.open(), steps, finish))
@@ -328,10 +326,7 @@ class TokenSource:
         else:
             without_frames(error)
             result = self._fail(run, outcome.newest, error)
-        if self.policy.keep_warm:
-            from .keep_warm import schedule
-
-            schedule(self)
+        self._schedule()
         run.finish(result)
         if error is not None:
             self.emit(Emit("refresh_failed", error=error), run)
@@ -479,6 +474,13 @@ class TokenSource:
         if seconds > 0:
             with contextlib.suppress(NoThread), process.busy():  # no thread to be had: then the failure is forgotten
                 self.threads.after(seconds, functools.partial(_let_go, self))
+
+    def _schedule(self) -> None:
+        """Set the timer for the refresh of the token that is there now, if that was asked for."""
+        if self.policy.keep_warm:
+            from .keep_warm import schedule
+
+            schedule(self)
 
     def keep_warm(self, transport: Transport) -> None:
         """Refresh without traffic from now on, with this transport."""

@@ -52,9 +52,9 @@ class UserFlows:
         """
         yield from self._lease()
         now, identity = self._clock.time(), client.identity
-        signed_at = server_time(client, self._clock, self._skew)
-        message = prepare_code_request(client, code, request, signed_at).within(self._policy.attempt_timeout)
         try:
+            signed_at = server_time(client, self._clock, self._skew)
+            message = prepare_code_request(client, code, request, signed_at).within(self._policy.attempt_timeout)
             response = yield from ask(client, self._clock, self._skew, message)
             token = client.process_token_response(response, now, None)
         except TokenError as error:
@@ -66,6 +66,9 @@ class UserFlows:
                 raise _once(error) from error.__cause__
             # The code is spent, and there is a refresh token for it: the next call obtains the access token.
             token = Token("none", now, now, refresh_token=successor.reveal())
+        except Exception:  # a module that is missing, a transport that returns no answer
+            yield from self._store.release()
+            raise
         try:
             newest = yield from self._put(Record(token))
         except KrauthError as error:

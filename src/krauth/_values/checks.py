@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .exceptions import ConfigurationError
 from .guard import MAX_WORDS, words
-from .secret import Secret
+from .secret import Secret, unseen
 
 if TYPE_CHECKING:
     from typing import TypeGuard
@@ -65,7 +65,7 @@ def require_client_id(value: object, hint: str = "") -> str:
     Raises:
         ConfigurationError: It is no text of one line, or a secret in the wrong place. It is never quoted.
     """
-    value = _unseen(value)
+    value = unseen(value)
     client_id = Secret(require_text(value, "client_id", hint), known=False)
     if re.match(_SECRET_SHAPES, client_id.reveal(), re.ASCII):
         raise ConfigurationError(
@@ -80,17 +80,12 @@ def require_text(value: object, name: str, hint: str = "") -> str:
     Raises:
         ConfigurationError: It is not; the value is never quoted, since users do paste secrets in the wrong place.
     """
-    value = _unseen(value)  # this frame may raise; its variables must not show the value
-    fault = _fault(value.reveal()) if value is not None else "is empty"
+    value = unseen(value)  # this frame may raise; its variables must not show the value
+    fault = _fault(value.reveal())
     if fault is not None:
         hint = hint or ("check where it is read from" if fault == "is empty" else "")
         raise ConfigurationError(f"{name} {fault}{f'; {hint}' if hint else ''}")
-    assert value is not None
     return value.reveal()
-
-
-def _unseen(value: object) -> Secret | None:
-    return value if value is None or isinstance(value, Secret) else Secret(value, known=False)  # type: ignore[arg-type]
 
 
 def _fault(text: object) -> str | None:
@@ -98,7 +93,7 @@ def _fault(text: object) -> str | None:
         return "is empty"
     if not isinstance(text, str):
         return f"must be a string, not {type(text).__name__}"
-    if re.fullmatch(r"\$\{?[A-Za-z_]\w*\}?", text, re.ASCII):
+    if text[0] == "$" and re.fullmatch(r"\$\{?[A-Za-z_]\w*\}?", text, re.ASCII):
         return "is the name of a variable, which no program has replaced by its value; write the value there"
     if text != text.strip():
         return "begins or ends with white space (a line break from a file?); strip it"

@@ -123,7 +123,7 @@ class Skews:
 
     def clear(self) -> None:
         """Forget everything."""
-        self._known.clear()
+        self._known = {}
 
     def knows(self, server: str) -> bool:
         """Whether the clock of a server was ever compared with ours."""
@@ -167,14 +167,15 @@ class Skews:
             return
         if received_at >= EARLIEST:
             sample = min(max(sample, -MAX_SKEW), MAX_SKEW)
-        before = self._known.pop(server, None)  # the dict is in the order of the last measurements
+        before = self._known.get(server)
         confirmed = None if before is None else before.confirmed
         witnesses = (confirmed or 0.0, 0.0 if before is None else before.newest)
         if any(abs(sample - witness) <= AGREEMENT for witness in witnesses):
             confirmed = sample
-        self._known[server] = _Skew(confirmed, sample, now + UNCONFIRMED)
-        for oldest in list(self._known)[:-MAX_SERVERS]:
-            self._known.pop(oldest, None)
+        # In the order of the last measurements; replaced as a whole, since others read it without a lock.
+        known = {name: skew for name, skew in self._known.items() if name != server}
+        known[server] = _Skew(confirmed, sample, now + UNCONFIRMED)
+        self._known = dict(list(known.items())[-MAX_SERVERS:])
 
 
 def parse_retry_after(value: str | None, now: float) -> float | None:

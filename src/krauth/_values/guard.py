@@ -40,7 +40,7 @@ _CODE = r"[A-Za-z0-9._-]{1,64}|urn:[A-Za-z0-9:._-]{1,96}"
 #: Parts of a store key: what tells secrets apart, and the values of ids. A store's message may quote a key. Patterns
 #: are compiled when the first text is cleaned: an import does not pay for them.
 _KEY_FINGERPRINT = r"\|(?:secret|proof|headers|parameters|sha256)=[^|\s,;:'\")\]]*"
-_KEY_ID = r"(?<=\|client_id=)[^|\s,;:'\")\]]+|(?<=\|application=)[^|\s,;:'\")\]]+"
+_KEY_ID = r"(\|(?:client_id|application)=)([^|\s,;:'\")\]]+)"
 #: RFC 3986 §2.3.
 _UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 
@@ -155,7 +155,9 @@ def blot(text: str) -> str:
     spans: list[tuple[int, int]] = []
     for end in range(SHORTEST, len(text) + 1):
         for size in _TAILS:
-            for ref in _refs(hash(text[end - size : end])) if end >= size else ():
+            if end < size or (key := hash(text[end - size : end])) not in _index:
+                continue
+            for ref in _refs(key):
                 known = ref()
                 forms = _forms(known.value) if known is not None else ()
                 spans += [
@@ -253,7 +255,7 @@ def shorten_id(value: str) -> str:
 
 def shown_key(key: str) -> str:
     """Return a store key as it is shown: ids shortened, and without what tells secrets apart. A text may hold keys."""
-    return re.sub(_KEY_ID, lambda found: shorten_id(found[0]), re.sub(_KEY_FINGERPRINT, "", key))
+    return re.sub(_KEY_ID, lambda found: found[1] + shorten_id(found[2]), re.sub(_KEY_FINGERPRINT, "", key))
 
 
 def _after_fork() -> None:

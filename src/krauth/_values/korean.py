@@ -136,7 +136,7 @@ KINDS: Final[dict[str, str]] = {
     "AuthorizationError": "로그인을 마치지 못했습니다. 처음부터 다시 로그인하십시오.",
     "AuthorizationRequired": "사용자가 다시 로그인해야 합니다: krauth login",
     "ConfigurationError": "설정이 잘못되었습니다. 메시지에 나온 설정을 확인하십시오.",
-    "IPNotAllowedError": "호출한 IP가 허용 목록에 없습니다. 제공자의 설정에 등록하거나, 등록된 프록시로 토큰 요청을 보내십시오.",
+    "IPNotAllowedError": "호출한 IP가 허용 목록에 없습니다. API 관리 페이지에서 IP를 등록하거나, 등록된 프록시를 거쳐 토큰 요청을 보내십시오.",
     "InvalidClientError": "client_id와 시크릿이 서로 맞는지 확인하십시오.",
     "InvalidGrantError": "인가 코드나 리프레시 토큰이 더 이상 유효하지 않습니다. 다시 로그인하십시오.",
     "InvalidTokenResponse": "서버의 응답이 토큰 응답이 아닙니다. base_url이나 token_endpoint를 확인하십시오.",

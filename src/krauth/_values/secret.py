@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NoReturn, overload
+from typing import TYPE_CHECKING, NoReturn, overload
 
 from .guard import know
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class SecretValue(Protocol):
+        """What `pydantic.SecretStr` is."""
+
+        def get_secret_value(self) -> str: ...
 
 
 class Secret:
