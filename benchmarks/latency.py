@@ -27,7 +27,7 @@ SPEED, LIFETIME, DELAY = 300.0, 1800.0, 0.08
 #: A call that took longer than these seconds has waited for the token endpoint.
 WAITED = 0.04
 #: seconds of measuring: one lifetime, or four; seconds after which a run has hung
-SECONDS, HUNG = (1.0, LIFETIME / SPEED, 4 * LIFETIME / SPEED), (60, 30, 60)
+SECONDS, HUNG = (1.0, LIFETIME / SPEED, 4 * LIFETIME / SPEED), (60, 20, 60)
 #: Tasks that must not be collected while they wait.
 KEPT: list[Any] = []
 THREADS, RATE, STUCK = 4, 6.0, 200
