@@ -12,9 +12,13 @@ python_of() { # python_of VERSION: where it is, if it is here
     echo "Python $1 is not here" >&2
 }
 
-install() { # install PYTHON VENV: the wheel and what the tests need, without the tools for lint, types and the site
+# The tools for lint, types and the site; and what only the tests in a browser need, where those do not run.
+unneeded="mkdocs|mypy|pyright|ruff|types-"
+[ -n "${ALL_PYTHONS:-}" ] || unneeded="$unneeded|selenium"
+
+install() { # install PYTHON VENV: the wheel and what the tests need
     "$1" -m venv "$2"
-    grep -v -E '^(#|mkdocs|mypy|pyright|ruff|selenium|types-)' requirements-dev.txt >build/requirements-tests.txt
+    grep -v -E "^(#|$unneeded)" requirements-dev.txt >build/requirements-tests.txt
     "$2/bin/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt \
         "$(echo dist/*.whl)[all]" -r build/requirements-tests.txt
     # Again, since pip takes a wheel of the same version for the same wheel.
