@@ -121,7 +121,7 @@ class MiddlewareAuth(AuthCore):
         try:
             if again.status in self.judged_statuses and await self._is_refused_again(request, again):
                 self.refused_again(retry)
-        except BaseException:  # as above
+        except BaseException:  # this one is not handed out yet either
             again.close()
             raise
         return again

@@ -193,8 +193,8 @@ def _put(store: TokenStore, key: str, value: str, end: float | None, overwrite: 
         present = store.load(key)
         before = None if present is None else present.version
     except TokenStoreError:  # it can't be read there
-        if not overwrite:
-            raise
+        if not overwrite or (in_place and value.startswith(_FERNET)):
+            raise  # in place, it is encrypted already, with a key that is missing here: the error says which to add
         # Replaced in one step: it may be the only copy, where one store is the other with encryption.
         present, before = None, ANY
     if present is not None and (in_place or present.value == value):

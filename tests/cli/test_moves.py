@@ -14,6 +14,7 @@ from cryptography.fernet import Fernet
 
 from krauth import MemoryStore, Token, TokenStoreError, _plugins
 from krauth._values.record import Record
+from krauth_cli._moves import _put
 from krauth_stores.encrypted import EncryptedStore
 from krauth_stores.sqlite import SQLiteStore
 
@@ -103,6 +104,10 @@ def test_encrypted_in_place(run, here, url, monkeypatch):
     result = run("tokens", "copy", "--store", url, "--to", f"encrypted+{url}2")
     assert (result.exit_code, result.stdout) == (1, "5 failed\n")
     assert "encrypted already" in result.stderr
+    with_another_key = EncryptedStore(here, [Fernet.generate_key().decode()])
+    key, value = next(iter(values(here).items()))
+    with pytest.raises(TokenStoreError, match="add the key"):
+        _put(with_another_key, key, value, None, overwrite=True, in_place=True)
 
 
 def test_a_store_that_can_only_be_read(run, here, url, tmp_path, monkeypatch):
