@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from ._auth.origin_auth import OriginAuth
 from ._auth.settings import REPLACING, Fixed
-from ._oauth.credentials import ErrorTable, Rule, SecretCredentials, fingerprint, former_fingerprint, make_key
+from ._oauth.credentials import ErrorTable, Rule, SecretCredentials, former_fingerprint, make_key
 from ._values.checks import read_env, read_json_object, refuse_quotes, require_client_id, require_env, require_text
 from ._values.exceptions import (
     ConfigurationError,
@@ -24,7 +24,7 @@ from ._values.origin import check_base_url, parse_origin
 from ._values.secret import Secret, hide
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from ._naver_signature import sign as sign
     from ._oauth.client import SecretSetting
@@ -187,7 +187,7 @@ class NaverCredentials(SecretCredentials):
         self.origins = (origin,) if origin else ()
         self.take_secret(source)
 
-    def make_keys(self) -> tuple[str, ...]:
+    def make_keys(self, prove: Callable[..., str]) -> tuple[str, ...]:
         """Return the key with the secret in force, and then those of older versions."""
         whose = (
             ("namespace", self.namespace),
@@ -197,7 +197,7 @@ class NaverCredentials(SecretCredentials):
         )
         where = ("path", self.base_url.partition("://")[2].partition("/")[2])
         secret = self.client_secret.reveal()
-        proofs = [fingerprint(secret, salt=self.client_id)]
+        proofs = [prove(secret, salt=self.client_id)]
         if self.namespace is None:
             proofs.append(former_fingerprint(secret))
         return tuple(make_key("naver", self.base_url, *whose, where, ("secret", proof)) for proof in proofs)

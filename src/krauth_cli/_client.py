@@ -170,10 +170,12 @@ class Client:
         Raises:
             Failure: There are several, with different scopes.
         """
+        from krauth._engine.driver import key_in
         from krauth._values.record import Record
 
         auth = self.auth()
-        store, key = auth._tokens.store, auth._tokens.credentials.key
+        store = auth._tokens.store
+        key = key_in(store, auth._tokens.credentials)
         found = store.load(key)
         if found is None and "scope" not in self._settings:
             scopes = sorted(scope for other in store.keys() if (scope := _scope_apart(other, key)))  # noqa: SIM118

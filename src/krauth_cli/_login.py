@@ -118,8 +118,10 @@ def _ready(client: Client, redirect_uri: str) -> UserAuth:
     auth = client.auth(redirect_uri)
     # A store that can't be written is better found now than when the user has authorized. A lease writes; reading alone
     # makes no file.
+    from krauth._engine.driver import key_in
+
     store = auth._tokens.store
-    lease = store.acquire(auth._tokens.credentials.key, 1.0)
+    lease = store.acquire(key_in(store, auth._tokens.credentials), 1.0)
     if lease is not None:
         store.release(lease)
     return auth

@@ -72,7 +72,7 @@ def play(known, script):
     try:
         step = next(flow)
         for expected, reply in script:
-            while isinstance(step, Load) and step.key is not None:
+            while isinstance(step, Load) and step.former:
                 step = flow.send(None)  # what an older krauth saved under another key: nothing
             assert isinstance(step, expected), f"{step} instead of {expected.__name__} after {steps}"
             steps.append(step)

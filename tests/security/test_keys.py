@@ -1,13 +1,16 @@
 """Keys of stores, and what binds a user's entry to a client: who may have which token."""
 
 import hashlib
+import subprocess
+import sys
 import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from krauth import ConfigurationError, TokenEvent
+from krauth import ConfigurationError, MemoryStore, TokenEvent
+from krauth._engine.driver import key_in
 from krauth._oauth.client import OAuth2Credentials
 from krauth._oauth.credentials import (
     endpoint_parts,
@@ -17,6 +20,7 @@ from krauth._oauth.credentials import (
     make_proof,
     matches_proof,
 )
+from krauth._values.guard import shown_key
 from krauth._values.secret import Secret
 from krauth.meloming import MelomingCredentials
 from krauth.naver import NaverCredentials
@@ -115,7 +119,7 @@ def oauth2(**settings):
 
 
 def naver(**settings):
-    return NaverCredentials("client", NAVER_SECRET, **settings)
+    return NaverCredentials("client", **{"client_secret": NAVER_SECRET, **settings})
 
 
 def meloming(**settings):
@@ -143,6 +147,36 @@ def test_the_old_key_is_known(make):
     assert former.endswith(f"|secret={former_fingerprint(secret)}")
     assert former_fingerprint(secret) not in make().key
     assert former != make().key
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_what_ends_with_the_process_is_not_stretched(make, monkeypatch):
+    """A token in the memory of the process costs no scrypt; its key still tells secrets, clients and scopes apart."""
+    monkeypatch.setattr(hashlib, "scrypt", None)
+    one, two = make(), make()
+    other = make(client_secret=NAVER_SECRET[:-1] + "v" if make is naver else "another-secret-of-spring")
+    assert one.identity == two.identity != other.identity
+    assert one.local_key == two.local_key != other.local_key
+    assert one.local_key != make(namespace="a").local_key
+    assert shown_key(one.local_key) in repr(one)
+    keys = {key_in(MemoryStore(), credentials) for credentials in (one, two, other)}
+    assert keys == {one.local_key, other.local_key}
+
+
+def test_another_process_has_other_local_keys():
+    """A local key says nothing where the process's own secret is not known, so it is never one of a store that lasts."""
+    code = (
+        f"from krauth.naver import NaverCredentials as N; c = N('client', {NAVER_SECRET!r}); print(c.local_key, c.key)"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert printed[0] != naver().local_key
+    assert printed[1] == naver().key
+
+    class Elsewhere(MemoryStore):
+        """A subclass may keep its entries in a file."""
+
+    credentials = oauth2()
+    assert key_in(Elsewhere(), credentials) == credentials.key != credentials.local_key
 
 
 def test_tenants_by_query():

@@ -20,7 +20,7 @@ from .._values.exceptions import (
 from .._values.loops import running_loop, running_trio
 from .._values.messages import HTTPRequest, HTTPResponse, leaving, require_response
 from .._values.reasons import safe_reason
-from ..stores import Lease, Stored
+from ..stores import Lease, MemoryStore, Stored
 from .run import SentRequest
 from .steps import Acquire, Emit, Load, Release, Reread, Save, Send, Sleep, Step
 from .workers import NoThread
@@ -175,10 +175,12 @@ class Driver(Generic[T]):
         return answer
 
     def _ask(self, store: TokenStore, step: Step) -> object:
-        key = self._owner.credentials.key
+        key = key_in(store, self._owner.credentials)
         match step:
-            case Load(other):
+            case Load(other, False):
                 return store.load(other or key)
+            case Load():
+                return _load_former(store, self._owner.credentials)
             case Acquire(seconds, other):
                 return store.acquire_and_load(other or key, seconds)
             case Save(value, version, lease, expires_at, True, other) if lease is not None:
@@ -231,6 +233,21 @@ class Driver(Generic[T]):
             self._run.leaves()
             leaving.reset(reset)
         return require_response(response)
+
+
+def key_in(store: TokenStore, credentials: Credentials) -> str:
+    """Return the key of the entry of the credentials in a store."""
+    return credentials.local_key if _is_local(store) else credentials.key
+
+
+def _load_former(store: TokenStore, credentials: Credentials) -> Stored | None:
+    former = () if _is_local(store) else credentials.former_keys
+    return next((stored for key in former if (stored := store.load(key)) is not None), None)
+
+
+def _is_local(store: TokenStore) -> bool:
+    """Whether what a store holds ends with the process. A subclass may keep it elsewhere."""
+    return type(store) is MemoryStore
 
 
 def _checked(answer: object, step: Step, store: TokenStore) -> object:

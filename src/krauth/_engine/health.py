@@ -84,7 +84,7 @@ def health() -> Health:
     """Return what krauth is doing in this process: runs, remembered failures, threads, tokens in memory, stores."""
     runs, failures, tokens = [], [], []
     for one in process.sources():
-        key, now = shown_key(one.credentials.key), one.monotonic()
+        key, now = shown_key(one.credentials.local_key), one.monotonic()
         if (run := one.run) is not None:
             runs.append(RunHealth(key, Stopwatch.now() - run.created_at, run.begun.waits, run.cause))
         failures += [FailureHealth(key, f.until - now, f.times + 1, str(f.error)) for f in one.failures]

@@ -195,7 +195,7 @@ def tell(step: Emit, credentials: Credentials, now: float, run: Run[Any] | None,
     event = TokenEvent(
         step.kind,
         credentials.provider,
-        credentials.key,
+        credentials.local_key,  # it is shown without what tells secrets apart
         now,
         remaining,
         detail,

@@ -20,7 +20,7 @@ from .._values.record import Record
 from .._values.token import RefreshPolicy, Token, TokenState
 from . import process
 from .backoff import NO_MEMORY, Failure, Hopeless, Memory
-from .driver import Driver
+from .driver import Driver, key_in
 from .knowledge import Outcome, Start
 from .refresh import refresh
 from .rules import LEASE_MARGIN, NOTHING, NumberedToken, clock_delay, is_about_the_way, number_of, window_of
@@ -453,7 +453,7 @@ class TokenSource:
 
     def _load_now(self) -> None:
         try:
-            stored = self.store.load(self.credentials.key)
+            stored = self.store.load(key_in(self.store, self.credentials))
             record = Record.from_text(stored.value) if stored else None
         except Exception:  # noqa: BLE001  the first refresh meets it again, and reports it
             return
@@ -523,7 +523,7 @@ class TokenSource:
         self.emit(Emit(kind, detail=detail))
 
     def __repr__(self) -> str:
-        return f"<TokenSource {shown_key(self.credentials.key)} {self._usable().value}>"
+        return f"<TokenSource {shown_key(self.credentials.local_key)} {self._usable().value}>"
 
 
 _Place = tuple[int, int, RefreshPolicy]

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 
 class Load(NamedTuple):
-    """→ `Stored | None`. `key=None`: the entry of the credentials."""
+    """→ `Stored | None`. `key=None`: the entry of the credentials; `former`: what an older krauth left of it."""
 
     key: str | None = None
+    former: bool = False
 
 
 class Acquire(NamedTuple):

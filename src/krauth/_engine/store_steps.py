@@ -57,7 +57,6 @@ class StoreSteps:
     __slots__ = (
         "_ahead",
         "_clock",
-        "_former_keys",
         "_key",
         "_may_do_without",
         "_seconds",
@@ -92,7 +91,6 @@ class StoreSteps:
         required = required or credentials.uses_refresh_token or policy.require_store
         self._may_do_without = key is not None or not required
         self._seconds = requests * policy.attempt_timeout + LEASE_MARGIN
-        self._former_keys = credentials.former_keys if key is None else ()
         self._seen = Seen()
         self._taken: Taken | None = None
 
@@ -110,7 +108,7 @@ class StoreSteps:
                 yield from self._do_without(error)
             else:
                 yield from self._read(stored)
-                if stored is None:
+                if stored is None and self._key is None:
                     yield from self._read_former()
 
     def acquire(self) -> Flow[bool]:
@@ -189,12 +187,10 @@ class StoreSteps:
 
     def _read_former(self) -> Flow[None]:
         """Read what an older krauth saved under another key; the next token is saved under the new one."""
-        for key in self._former_keys:
-            stored: Stored | None = yield Load(key)
-            if stored is not None:
-                yield from self._read(stored)
-                self._seen = Seen(self._seen.record)  # the new key has no entry yet
-                return
+        stored: Stored | None = yield Load(former=True)
+        if stored is not None:
+            yield from self._read(stored)
+            self._seen = Seen(self._seen.record)  # the new key has no entry yet
 
     def _do_without(self, error: TokenStoreError) -> Flow[None]:
         if not self._may_do_without:

@@ -13,7 +13,7 @@ from .._values.origin import Origin, check_base_url, parse_origin
 from .._values.secret import Secret, hide
 from .client_auth import ASSERTING, CLIENT_AUTH, Assertion, authenticate_client, make_assertion
 from .client_secret import SecretSource
-from .credentials import ErrorTable, Rule, SecretCredentials, endpoint_parts, fingerprint, former_fingerprint, make_key
+from .credentials import ErrorTable, Rule, SecretCredentials, endpoint_parts, former_fingerprint, make_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -147,7 +147,7 @@ class OAuth2Credentials(SecretCredentials):
             secret = SecretSource(secret, self._check_secret)
         self.take_secret(secret)
 
-    def make_keys(self) -> tuple[str, ...]:
+    def make_keys(self, prove: Callable[..., str]) -> tuple[str, ...]:
         """Return the key with the secret in force, and then those of older versions."""
         secret, user = self.client_secret, self.user
         parameters = json.dumps(sorted(self.token_parameters.items())) if self.token_parameters else None
@@ -160,13 +160,13 @@ class OAuth2Credentials(SecretCredentials):
             ("scope", self.scope),
         )
         more = (
-            ("parameters", fingerprint(parameters, salt=self.client_id) if parameters else None),
-            ("headers", fingerprint(headers, salt=self.client_id) if headers else None),
+            ("parameters", prove(parameters, salt=self.client_id) if parameters else None),
+            ("headers", prove(headers, salt=self.client_id) if headers else None),
         )
         proof = old_proof = None
         if secret is not None and user is None:
             # A user's token was given to the user who signed in, and outlives a change of the client's secret.
-            proof = fingerprint(secret.reveal(), salt=self.client_id)
+            proof = prove(secret.reveal(), salt=self.client_id)
             old_proof = former_fingerprint(secret.reveal())
         key = make_key(
             self.provider, self.token_endpoint, *whose, *endpoint_parts(self.token_endpoint), ("secret", proof), *more

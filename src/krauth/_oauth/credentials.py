@@ -18,7 +18,7 @@ from .._values.origin import Origin, parse_origin
 from .error_table import ErrorTable, Rule, Verdict, judge_refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from .._values.messages import HTTPRequest, HTTPResponse
     from .._values.secret import Secret
@@ -35,10 +35,14 @@ __all__ = [
     "endpoint_parts",
     "fingerprint",
     "former_fingerprint",
+    "local_fingerprint",
     "make_key",
     "make_proof",
     "matches_proof",
 ]
+
+#: What `local_fingerprint` is keyed with: nothing outside this process knows it. A fork goes on with its parent's.
+_LOCAL = os.urandom(32)
 
 
 class Credentials:
@@ -109,6 +113,11 @@ class Credentials:
         self._key = key
 
     @property
+    def local_key(self) -> str:
+        """The key for what ends with the process. It tells apart what `key` does, and is made faster."""
+        return self.key
+
+    @property
     def former_keys(self) -> tuple[str, ...]:
         """The keys under which older versions of krauth saved the same token; read where `key` has no entry."""
         return ()
@@ -150,7 +159,7 @@ class Credentials:
     @property
     def identity(self) -> object:
         """What makes two credentials interchangeable in this process: the key, and every secret."""
-        return self.key
+        return self.local_key
 
     def reread_secret(self, identity: object) -> bool:
         """Read the client secret again, after the server said that the client is invalid; blocks while that takes.
@@ -242,8 +251,11 @@ class Credentials:
         raise TypeError("credentials are not pickled; make them anew from the environment where they are needed")
 
     def __repr__(self) -> str:
-        # An error tracker looks at any time, also before there is a key.
-        return f"<{type(self).__name__} {shown_key(getattr(self, '_key', 'unfinished'))}>"
+        try:
+            key = shown_key(self.local_key)
+        except (AttributeError, ConfigurationError):  # an error tracker looks at any time, also before there is a key
+            key = "unfinished"
+        return f"<{type(self).__name__} {key}>"
 
 
 class SecretCredentials(Credentials):
@@ -252,10 +264,13 @@ class SecretCredentials(Credentials):
     A subclass defines `make_keys`, and its constructor ends with `take_secret(SecretSource(secret, check))`.
     """
 
-    __slots__ = ("_keyed_with", "_secret")
+    __slots__ = ("_keyed_with", "_local_key", "_secret")
 
     _secret: SecretSource | None
+    #: The secret that the keys were made with, if they were made.
     _keyed_with: Secret | None
+    _key: str | None  # type: ignore[assignment]  # made when it is asked for: most programs keep tokens in memory
+    _local_key: str | None
 
     @property
     def client_secret(self) -> Secret | None:
@@ -266,32 +281,46 @@ class SecretCredentials(Credentials):
     def key(self) -> str:
         """The key in token stores; another one after the secret was replaced, where the key depends on it."""
         self._follow_secret()
+        if self._key is None:
+            self._key = self.make_keys(fingerprint)[0]
         return self._key
+
+    @property
+    def local_key(self) -> str:
+        """The key for what ends with the process; another one after the secret was replaced, as `key` is."""
+        self._follow_secret()
+        if self._local_key is None:
+            self._local_key = self.make_keys(local_fingerprint)[0]
+        return self._local_key
 
     @property
     def former_keys(self) -> tuple[str, ...]:
         """The keys under which older versions of krauth saved the same token."""
-        return self.make_keys()[1:]  # read once in the life of a process: it is not worth the memory of a fleet
+        return self.make_keys(fingerprint)[1:]  # read once in the life of a process: not worth the memory of a fleet
 
     @property
     def identity(self) -> object:
         """The key, the secret (a corrected one must not wait for a wrong one's refresh), and whether it can change."""
-        return (self.key, self.client_secret, self._secret is not None and self._secret.can_change)
+        return (self.local_key, self.client_secret, self._secret is not None and self._secret.can_change)
 
-    def make_keys(self) -> tuple[str, ...]:
-        """Return the key with the secret in force, and then those of older versions."""
+    def make_keys(self, prove: Callable[..., str]) -> tuple[str, ...]:
+        """Return the key with the secret in force, and then those of older versions.
+
+        Args:
+            prove: What makes a fingerprint of a secret: `fingerprint` or `local_fingerprint`.
+        """
         raise NotImplementedError
 
     def _follow_secret(self) -> None:
         secret = self.client_secret
         if secret is not self._keyed_with:
-            self._key = self.make_keys()[0]
+            self._key = self._local_key = None
             self._keyed_with = secret
 
     def take_secret(self, source: SecretSource | None) -> None:
-        """Take the secret, and make the key; the last thing that a constructor does."""
-        self._secret, self._keyed_with = source, None
-        self._key = self.make_keys()[0]
+        """Take the secret; the last thing that a constructor does."""
+        self._secret = source
+        self._key = self._local_key = None
         self._keyed_with = self.client_secret
 
     def reread_secret(self, identity: object) -> bool:
@@ -312,6 +341,12 @@ def fingerprint(*secrets: str, salt: str = "") -> str:
         salt: What the secret is for, such as the client_id: no table of fingerprints then serves for all clients.
     """
     return _stretch(_digest(*secrets), f"krauth fingerprint\0{salt}")[:24]
+
+
+def local_fingerprint(*secrets: str, salt: str = "") -> str:
+    """Return the same for a key that ends with the process: no other can make it, so it need not be slow to guess."""
+    salted = _digest(*secrets) + salt.encode(errors="surrogatepass")
+    return hashlib.blake2b(salted, key=_LOCAL, digest_size=12).hexdigest()
 
 
 def former_fingerprint(*secrets: str) -> str:
