@@ -1,4 +1,8 @@
-"""Plugins: found by entry point when first needed, registered with pluggy, asked for stores and told of events."""
+"""Plugins: found by entry point when first needed, registered with pluggy, asked for stores and told of events.
+
+To find and to load them takes a tenth of the instructions of a cold start, and few programs have an observer. So the
+first event does not load them where `_may_find_more` shows that there is none.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from ._values.guard import MAX_WORDS, clean
 from .stores import MemoryStore, TokenStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ._values.event import TokenEvent
 
@@ -30,6 +34,9 @@ SHIPPED = "krauth_stores"
 default_store = MemoryStore()
 _opened: dict[str, TokenStore] = {"memory://": default_store}
 _lock = threading.RLock()
+_loaded: Plugins | None = None
+#: Whether a look at the installed distributions has shown that none of them has an observer. It is not repeated.
+_none_installed = False
 
 
 def _after_fork() -> None:
@@ -184,15 +191,69 @@ def _leave_out(error: BaseException, under_way: BaseException | None) -> None:
         link = link.__cause__ or link.__context__
 
 
-@functools.cache
-def _load() -> Plugins:
-    return Plugins()
-
-
 def plugins() -> Plugins:
     """Return the plugins, loading them the first time."""
+    global _loaded
     with _lock:
-        return _load()
+        if _loaded is None:
+            _loaded = Plugins()
+        return _loaded
+
+
+def may_be_observed() -> bool:
+    """Whether an observer may want an event; false: none does. It reads no file, and waits for no lock."""
+    if _loaded is None:
+        return not _none_installed
+    return bool(_loaded.manager.hook.krauth_token_event.get_hookimpls())
+
+
+def _may_find_more() -> bool:
+    """Whether `Plugins` may find more than the plugin that comes with krauth, told without `importlib.metadata`.
+
+    False is certain: the files that `importlib.metadata` would read name no other. True is not: it is the answer where
+    something is unusual, such as a packed program, an archive on `sys.path`, or a finder that is not Python's.
+    """
+    from importlib.machinery import PathFinder
+
+    find = getattr(sys.modules.get("importlib.metadata"), "entry_points", None)
+    is_packed = getattr(sys, "frozen", False) or "__compiled__" in globals()  # PyInstaller and others; Nuitka
+    if is_packed or (find is not None and find.__module__ != "importlib.metadata"):  # replaced by a test
+        return True
+    if any(getattr(finder, "find_distributions", None) for finder in sys.meta_path if finder is not PathFinder):
+        return True
+    try:
+        return any(_names_other(text) for folder in dict.fromkeys(sys.path) for text in _entry_points(folder))
+    except Exception:  # noqa: BLE001  a folder that is a file, or can't be read
+        return True
+
+
+def _entry_points(folder: str) -> Iterator[str]:
+    """Yield the text of each `entry_points.txt` in a folder of `sys.path` in which krauth occurs."""
+    try:
+        names = os.listdir(folder or ".")
+    except FileNotFoundError:
+        return  # Python itself names an archive that most installations do not have
+    for name in names:
+        if not name.lower().endswith("-info"):  # .dist-info, .egg-info, EGG-INFO
+            continue
+        try:
+            with open(os.path.join(folder, name, "entry_points.txt"), "rb") as file:
+                content = file.read()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        if GROUP.encode() in content:
+            yield content.decode("utf-8-sig", "replace")
+
+
+def _names_other(text: str) -> bool:
+    """Whether an `entry_points.txt` names a plugin for krauth that does not come with it."""
+    group = ""
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith("[") and line.endswith("]"):
+            group = line.strip("[]").strip()
+        elif group == GROUP and line and not line.startswith("#") and line.replace(" ", "") != f"{SHIPPED}={SHIPPED}":
+            return True
+    return False
 
 
 def register_plugin(plugin: object, name: str | None = None) -> None:
@@ -231,9 +292,13 @@ def open_store(store: TokenStore | str | None) -> TokenStore:
 
 
 def notify(event: TokenEvent) -> None:
-    """Tell the observers, in a worker thread: they are plugins, may be slow, and may have to be loaded first."""
+    """Tell the observers, in a worker thread: they are plugins, may be slow, and may have to be found first."""
+    global _none_installed
     with contextlib.suppress(Exception):
-        plugins().notify(event)
+        if _loaded is None and not _none_installed:
+            _none_installed = not _may_find_more()
+        if may_be_observed():
+            plugins().notify(event)
 
 
 def forget_opened() -> None:

@@ -138,7 +138,19 @@ class TokenEvent(_Fields):
         return f"{self.key}: {sentence.format(kind=self.kind, lifetime=lifetime, detail=self.detail or 'no details')}"
 
 
+def is_logged(kind: Kind) -> bool:
+    """Whether the log takes an event of a kind."""
+    try:
+        return logger.isEnabledFor(_level(kind))
+    except Exception:  # noqa: BLE001  a logger class of the program's; `write` leaves its errors out, too
+        return True
+
+
+def _level(kind: Kind) -> int:
+    return SENTENCES.get(kind, _UNKNOWN)[0]
+
+
 def write(event: TokenEvent) -> None:
     """Tell the log."""
     with contextlib.suppress(Exception):  # a broken log filter must not cost a token
-        logger.log(SENTENCES.get(event.kind, _UNKNOWN)[0], "%s", event)
+        logger.log(_level(event.kind), "%s", event)
