@@ -1,20 +1,27 @@
-"""Cold start: CPU time of a whole process from the import to the first 200, and of the import of an adapter alone."""
+"""Cold start: a whole process from the import to the first 200, in CPU time and, with valgrind, in instructions.
+
+CPU time differs from run to run by a tenth, so small differences drown. Instructions of one program differ by 0.1 %.
+"""
 
 from __future__ import annotations
 
+import os
+import re
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from . import server
-from .measure import SMOKE, ratios, rounds, say, shuffled
+from .measure import SMOKE, ratios, rounds, say, shuffled, some
 from .subjects import BY_HAND, STATIC
 
-#: seconds for each scheme
-SECONDS = {"https": (0.0, 40.0, 300.0), "http": (0.0, 15.0, 150.0)}
+#: seconds for each scheme; there are two rounds at least, of ten seconds each
+SECONDS = {"https": (0.0, 20.0, 300.0), "http": (0.0, 0.0, 150.0)}
 #: What the programs below share; `{base}` is filled in when they run.
 AUTH = "auth = OAuth2Auth('id', 'secret', token_endpoint='{base}/token', api_origins='{base}'"
 FIELDS = "data=dict(grant_type='client_credentials', client_id='id', client_secret='secret')"
@@ -74,44 +81,74 @@ PROGRAMS: dict[str, dict[str, str]] = {
         "krauth aiohttp": aiohttp(f"from krauth_aiohttp import OAuth2Auth; {AUTH})", "middlewares=(auth,)"),
     },
 }
+#: Counts instructions in half the time of callgrind, which also tells whose they are.
+COUNTER = ["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
 IMPORT = "import time, {0}; a = time.thread_time(); import krauth_{0}; print(time.thread_time() - a)"
 
 
-def cpu_seconds(code: str, env: dict[str, str]) -> tuple[float, str]:
+def program(code: str, base: str, env: dict[str, str], *before: str) -> tuple[str, str]:
+    """Run a program to its end, by the command `before` if there is one; return what is on stdout and on stderr."""
+    command, how = (
+        [*before, sys.executable, "-W", "ignore", "-c", code.replace("{base}", base)],
+        {"env": env, "check": True},
+    )
+    done = subprocess.run(command, capture_output=True, text=True, **how)  # type: ignore[call-overload]
+    return done.stdout.strip(), done.stderr
+
+
+def cpu_seconds(code: str, base: str, env: dict[str, str]) -> tuple[float, str]:
     """Return user and system CPU seconds of a whole process, the interpreter's start included, and what it prints."""
 
     def spent() -> float:
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         return used.ru_utime + used.ru_stime
 
-    before, command = spent(), [sys.executable, "-W", "ignore", "-c", code]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=env)
-    return spent() - before, done.stdout.strip()
+    before = spent()
+    printed, _ = program(code, base, env)
+    return spent() - before, printed
+
+
+def instructions(wanted: list[tuple[str, str]], handle: server.Handle) -> dict[tuple[str, str], dict[str, float]]:
+    """Return the instructions of programs over https, and their ratio to the static bearer, which stands before them."""
+    if (valgrind := shutil.which("valgrind")) is None:
+        return {}
+
+    def count(one: tuple[str, str]) -> int:
+        env = handle.env | {"PYTHONHASHSEED": "0"}
+        printed, told = program(PROGRAMS[one[0]][one[1]], handle.https, env, valgrind, *COUNTER)
+        assert printed == "200", f"{one}: {printed}"
+        return int(re.findall(r"I +refs: +([\d,]+)", told)[0].replace(",", ""))
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # a count does not mind neighbours
+        counts = dict(zip(wanted, pool.map(count, wanted), strict=True))
+    return {one: {"count": found, "ratio": found / counts[one[0], STATIC]} for one, found in counts.items()}
 
 
 def run(size: int) -> dict[str, Any]:
-    """Return one row for each library and program: `{stack, what, https, http, import}`."""
-    found: dict[tuple[str, str], dict[str, Any]] = {}
+    """Return one row for each library and program: `{stack, what, https, http, import, instructions}`."""
     programs = {key: PROGRAMS[key] for key in ("httpx", "aiohttp")} if size == SMOKE else PROGRAMS
+    wanted = [(library, what) for library in programs for what in programs[library]]
+    found: dict[tuple[str, str], dict[str, Any]] = {one: {"stack": one[0], "what": one[1]} for one in wanted}
     with server.running() as handle:
         for scheme, seconds in SECONDS.items():
             say(f"  {scheme}")
             base = getattr(handle, scheme)
             for library in programs:  # the first runs write the byte code
-                cpu_seconds(programs[library][f"krauth {library}"].replace("{base}", base), handle.env)
+                program(programs[library][f"krauth {library}"], base, handle.env)
             times: dict[str, dict[str, list[float]]] = {one: {what: [] for what in programs[one]} for one in programs}
             imports: dict[str, list[float]] = {library: [] for library in programs}
             for number in rounds(seconds[size]):
                 for library in programs:
                     for what in shuffled(programs[library], number):
-                        cpu, printed = cpu_seconds(programs[library][what].replace("{base}", base), handle.env)
+                        cpu, printed = cpu_seconds(programs[library][what], base, handle.env)
                         assert printed == "200", f"{what}: {printed}"
                         times[library][what].append(cpu)
-                    imports[library].append(float(cpu_seconds(IMPORT.format(library), handle.env)[1]))
+                    imports[library].append(float(program(IMPORT.format(library), base, handle.env)[0]))
             for library in programs:
+                found[library, f"krauth {library}"]["import"] = statistics.median(imports[library])
                 for what, one in ratios(times[library], STATIC).items():
-                    row = found.setdefault((library, what), {"stack": library, "what": what})
-                    row[scheme] = one
-                    if what == f"krauth {library}":
-                        row["import"] = statistics.median(imports[library])
+                    found[library, what][scheme] = one
+        say("  instructions")
+        for one, counted in instructions(some(wanted, size), handle).items():
+            found[one]["instructions"] = counted
     return {"rows": list(found.values())}

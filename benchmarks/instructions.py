@@ -1,6 +1,7 @@
-"""Instructions of a call, an import and a token request, as ratios to the same without krauth: `make instructions`.
+"""Instructions of a call, an import, a token request and a cold start, beside the same without krauth: `make instructions`.
 
-Callgrind counts. One process forks for each subject, so that no subject changes the inline caches of another. A count
+Callgrind counts. One process forks for each subject, so that no subject changes the inline caches of another. A cold start
+is a whole process over https, from the start of the interpreter to its end, and `cold_start` counts it. A count
 changes with each build of Python; a ratio to what was counted beside it does so much less. From run to run the ratios of
 calls differ by less than 1 % mostly and by 4 % at most, those of imports and token requests by 2 %.
 """
@@ -93,7 +94,7 @@ def token_requests(base: str) -> None:
 
 def ratios() -> dict[str, float]:
     """Return the ratio of each subject to the first one of the same."""
-    from . import server
+    from . import cold_start, server
 
     if (valgrind := shutil.which("valgrind")) is None:
         raise SystemExit("valgrind is not installed; on Debian and Ubuntu: apt-get install valgrind")
@@ -116,6 +117,13 @@ def ratios() -> dict[str, float]:
             if what in first:
                 found[f"{what}: {subject}"] = round(total / first[what], 3)
             first.setdefault(what, total)
+        is_wanted = ("krauth", cold_start.STATIC)
+        wanted = [
+            (one, what) for one in LIBRARIES[:2] for what in cold_start.PROGRAMS[one] if what.startswith(is_wanted)
+        ]
+        for (_, what), counted in cold_start.instructions(wanted, handle).items():
+            if what != cold_start.STATIC:
+                found[f"cold start over https: {what}"] = round(counted["ratio"], 3)
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from typing import Any
 
 from . import server, subjects
@@ -13,9 +14,9 @@ from .measure import child, compare, say, timed
 SECONDS = (0.0, 5.0, 30.0)
 SUBJECTS = {
     subjects.STATIC: subjects.static,
-    subjects.BY_HAND: subjects.by_hand,
-    "krauth requests": subjects.krauth_requests,
-    "krauth httpx": subjects.krauth_httpx,
+    **{what: subjects.BLOCKING[what] for what in (subjects.BY_HAND, "krauth requests", "krauth httpx")},
+    "krauth requests, token_transport=session": partial(subjects.krauth, "requests", lent=True),
+    "krauth httpx, token_transport=client": partial(subjects.krauth, "httpx", lent=True),
 }
 
 

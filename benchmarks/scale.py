@@ -1,7 +1,7 @@
-"""Sellers in one process: memory, first tokens of all, and a storm in which all tokens are due; beside the bcrypt limit.
+"""Sellers in one process: memory, first tokens of all, and a storm in which all tokens are due; beside two measures.
 
-Each token request of Naver is signed with bcrypt. The signature is the least that a library can spend, so the limit is the
-CPU time of as many signatures, measured in the same process before, between and after.
+Each token request of Naver is signed with bcrypt. The limit is the CPU time of a signature alone, the floor that of a
+signature and the same POST, written by hand. Both are measured in the same process before, between and after.
 """
 
 from __future__ import annotations
@@ -9,47 +9,91 @@ from __future__ import annotations
 import gc
 import json
 import os
+import statistics
 import sys
 import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from krauth.naver import sign
+from krauth.testing import FakeClock
+from krauth_requests import NaverAuth
 
 from . import server, subjects
 from .measure import FULL, NORMAL, SMOKE, child, percentiles, say
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 SECRET = "$2a$04$abcdefghijklmnopqrstuu"
 LIFETIME, WINDOW = 10800, 1800
-CALLERS, SAMPLE = 16, 1000
+CALLERS, SAMPLE = 16, 300
 #: how token requests travel, and how many sellers, for each size of a run
 ROWS = (
     (("function", 100), ("https", 100)),
     (("function", 1_000), ("http", 1_000), ("https", 1_000), ("https, one session", 1_000), ("https", 10_000)),
     (("function", 100_000), ("https, one session", 100_000), ("https", 100_000)),
 )
-
-
 #: A row of `make bench` that would take longer than these seconds is left out. 100,000 over https take half an hour.
 MOST = 150.0
 
 
-def limit(count: int) -> float:
-    """Return the CPU seconds of one signature, made by as many threads as call later."""
-    from krauth.naver import sign
+class OneContext(HTTPAdapter):
+    """Gives all connections one TLS context. requests alone reads the CA bundle anew for each connection."""
 
+    def init_poolmanager(self, *settings: Any, **how: Any) -> None:
+        super().init_poolmanager(*settings, ssl_context=subjects.trust(), **how)
+
+    def send(self, *request: Any, **how: Any) -> Any:
+        return super().send(*request, **how | {"verify": True})  # not the bundle's path, which urllib3 would read
+
+    def cert_verify(self, *settings: Any) -> None:
+        """Leave this to the context, which has read the bundle."""
+
+
+def signature(number: int) -> str:
+    return sign("id", SECRET, 1_700_000_000_000 + number)
+
+
+def by_hand(way: str, base: str) -> Callable[[int], object]:
+    """Return what makes a signature and sends it, as a careful program does that in this way."""
+    if way == "function":
+        return signature
+    shared = subjects.requests_session() if way.endswith("session") else None
+
+    def post(number: int) -> str:
+        form = {"client_id": "id", "timestamp": number, "grant_type": "client_credentials", "type": "SELF"}
+        form["client_secret_sign"] = signature(number)
+        session = shared or requests.Session()
+        if shared is None:
+            session.headers["Connection"] = "close"
+        if way == "https":
+            session.mount("https://", OneContext())
+        answer = session.post(f"{base}/v1/oauth2/token", data=form, timeout=30)
+        answer.raise_for_status()
+        if shared is None:
+            session.close()
+        return str(answer.json()["access_token"])
+
+    post(0)
+    return post
+
+
+def each(count: int, task: Callable[[int], object]) -> float:
+    """Return the CPU seconds of a task that as many threads do as call later."""
     with ThreadPoolExecutor(CALLERS) as pool:
         cpu = time.process_time()
-        list(pool.map(lambda number: sign("id", SECRET, 1_700_000_000_000 + number), range(count)))
+        list(pool.map(task, range(count)))
         return (time.process_time() - cpu) / count
 
 
 def sellers(way: str, count: int, base: str, name: str = "seller") -> list[Any]:
     """Make an auth object for each seller. The first one has its token before anything is measured."""
-    import requests
-
-    from krauth_requests import NaverAuth
-
-    transport = {"function": subjects.canned, "https, one session": subjects.pooled(requests.Session())}.get(way)
+    transport = {"function": subjects.canned, "https, one session": subjects.requests_session()}.get(way)
     first = NaverAuth("id", SECRET, account_id=f"{name}-0", base_url=base, token_transport=transport)
     first.token()
     return [first.for_account(f"{name}-{number}") for number in range(1, count + 1)]
@@ -78,11 +122,12 @@ def spent(wall: float, cpu: float, count: int) -> dict[str, float]:
 
 def storms(way: str, count: int, base: str) -> dict[str, Any]:
     """Return the cost of the first tokens of all from 16 threads, and of a call each while all are due."""
-    import requests
+    failed, sample, post = 0, min(count, SAMPLE), by_hand(way, base)
+    limits, floors = [], []
 
-    from krauth.testing import FakeClock
-
-    failed, sample = 0, min(count, SAMPLE)
+    def measures() -> None:
+        limits.append(each(sample, signature))
+        floors.append(limits[-1] if way == "function" else each(sample, post))
 
     def token(auth: Any) -> None:
         nonlocal failed
@@ -93,13 +138,14 @@ def storms(way: str, count: int, base: str) -> dict[str, Any]:
             print(type(error).__name__, error, file=sys.stderr)
 
     with FakeClock() as clock:
-        limits, auths = [limit(sample)], sellers(way, count, base)
+        measures()
+        auths = sellers(way, count, base)
         wall, cpu = time.perf_counter(), time.process_time()
         with ThreadPoolExecutor(CALLERS) as pool:
             list(pool.map(token, auths))
         first = spent(wall, cpu, count)
         held = [auth._source.snapshot for auth in auths]
-        limits.append(limit(sample))
+        measures()
         clock.advance(LIFETIME - WINDOW + 200)  # due, and good for half an hour more
         calls = []
         wall, cpu = time.perf_counter(), time.process_time()
@@ -113,15 +159,16 @@ def storms(way: str, count: int, base: str) -> dict[str, Any]:
                 raise RuntimeError("the tokens were not refreshed within 50 minutes")
             time.sleep(min(1.0, count / 20_000))
         storm = spent(wall, cpu, count)
-        limits.append(limit(sample))
-    least = sum(limits) / len(limits)
+        measures()
+    limit, floor = statistics.mean(limits), statistics.mean(floors)
     for one in (first, storm):
-        one["ratio"] = one["cpu"] / least
-    return {"first": first, "storm": storm, "limit": least, "call": percentiles(calls), "failed": failed}
+        one |= {"ratio": one["cpu"] / limit, "to_floor": one["cpu"] / floor}
+    measured = {"limit": limit, "floor": floor, "call": percentiles(calls), "failed": failed}
+    return {"first": first, "storm": storm} | measured
 
 
 def run(size: int) -> dict[str, Any]:
-    """Return `{bytes: {idle, with_token}, rows: [{way, count, first, storm, limit, call, failed}]}`."""
+    """Return `{bytes: {idle, with_token}, rows: [{way, count, first, storm, limit, floor, call, failed}]}`."""
     rows = []
     with server.running() as handle:
         for way, count in ROWS[1] + ROWS[2] if size == FULL else ROWS[size]:

@@ -89,43 +89,39 @@ def calling(client: Any, base: str) -> Call:
     return lambda: int(client.get(f"{base}/api").status_code)
 
 
-def with_session(base: str, auth: Any = None) -> Call:
+def requests_session() -> Any:
     import requests
 
-    session = pooled(requests.Session())
-    session.auth = auth
-    session.headers.update({} if auth else FOREVER)
-    return calling(session, base)
+    return pooled(requests.Session())
 
 
-def with_httpx(base: str, auth: Any) -> Call:
+def httpx_client(auth: Any = None) -> Any:
     import httpx
 
     limits = httpx.Limits(max_connections=POOL, max_keepalive_connections=POOL)
-    return calling(httpx.Client(auth=auth, limits=limits, verify=trust()), base)
+    return httpx.Client(auth=auth, limits=limits, verify=trust())
 
 
 def static(base: str, grant: str, token: Any, **how: Any) -> Call:
     """The control: a token that never ends."""
-    return with_session(base)
+    session = requests_session()
+    session.headers.update(FOREVER)
+    return calling(session, base)
 
 
-def krauth_requests(base: str, grant: str, token: Any, **how: Any) -> Call:
-    return with_session(base, ours("requests", base, grant, token, **how))
-
-
-def krauth_httpx(base: str, grant: str, token: Any, **how: Any) -> Call:
-    return with_httpx(base, ours("httpx", base, grant, token, **how))
+def krauth(stack: str, base: str, grant: str, token: Any, *, lent: bool = False, **how: Any) -> Call:
+    """`lent`: token requests use the client that makes the calls."""
+    client = requests_session() if stack == "requests" else httpx_client()
+    client.auth = ours(stack, base, grant, token, **({"token_transport": client} if lent else {}), **how)
+    return calling(client, base)
 
 
 def httpx_auth(base: str, grant: str, token: Any, token_endpoint: str = "") -> Call:
-    return with_httpx(base, of_httpx_auth(base, token, token_endpoint))
+    return calling(httpx_client(of_httpx_auth(base, token, token_endpoint)), base)
 
 
 def by_hand(base: str, grant: str, token: Any, token_endpoint: str = "") -> Call:
-    import requests
-
-    session, held = pooled(requests.Session()), dict(token or old(grant))
+    session, held = requests_session(), dict(token or old(grant))
 
     def refresh() -> None:
         spent = {"refresh_token": held["refresh_token"]} if grant == REFRESH else {}
@@ -177,8 +173,8 @@ def requests_oauthlib(base: str, grant: str, token: Any, token_endpoint: str = "
 
 
 BLOCKING: dict[str, Callable[..., Call]] = {
-    "krauth requests": krauth_requests,
-    "krauth httpx": krauth_httpx,
+    "krauth requests": functools.partial(krauth, "requests"),
+    "krauth httpx": functools.partial(krauth, "httpx"),
     BY_HAND: by_hand,
     "requests-oauthlib": requests_oauthlib,
     "Authlib": authlib,

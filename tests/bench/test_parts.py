@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT))
 
-from benchmarks import hot_path, measure, server, stores  # noqa: E402
+from benchmarks import hot_path, measure, scale, server, stores, subjects  # noqa: E402
 
 
 def test_a_ratio_is_of_the_same_round():
@@ -50,20 +50,43 @@ def test_system_calls_are_counted_between_the_marks():
     assert found["look"] == {"sent": 0, "fsyncs": 0}
 
 
-def test_the_server_counts_and_refuses():
-    """A token is good until its end, over https too; each request and each refusal is counted."""
+@pytest.fixture(scope="module")
+def handle():
+    """The server of the benchmarks, and a TLS context that trusts it."""
     pytest.importorskip("trustme")
-    with server.running() as handle:
-        context = ssl.create_default_context(cafile=handle.env["SSL_CERT_FILE"])
-        handle.reset(once=1)
-        form = Request(f"{handle.https}/token", b"grant_type=client_credentials")
-        token = json.loads(urlopen(form, context=context, timeout=10).read())["access_token"]
-        call = Request(f"{handle.https}/api", headers={"Authorization": f"Bearer {token}"})
-        assert urlopen(call, context=context, timeout=10).status == 200
-        with pytest.raises(HTTPError, match="401") as caught:
-            urlopen(call, context=context, timeout=10)
-        caught.value.close()
-        assert handle.counts() | {"connections": 0} == {"token": 1, "api": 2, "refused": 1, "connections": 0}
+    with server.running() as running:
+        running.context = ssl.create_default_context(cafile=running.env["SSL_CERT_FILE"])
+        yield running
+
+
+def test_the_server_counts_and_refuses(handle):
+    """A token is good until its end, over https too; each request and each refusal is counted."""
+    handle.reset(once=1)
+    form = Request(f"{handle.https}/token", b"grant_type=client_credentials")
+    token = json.loads(urlopen(form, context=handle.context, timeout=10).read())["access_token"]
+    call = Request(f"{handle.https}/api", headers={"Authorization": f"Bearer {token}"})
+    assert urlopen(call, context=handle.context, timeout=10).status == 200
+    with pytest.raises(HTTPError, match="401") as caught:
+        urlopen(call, context=handle.context, timeout=10)
+    caught.value.close()
+    assert handle.counts() | {"connections": 0} == {"token": 1, "api": 2, "refused": 1, "connections": 0}
+
+
+@pytest.mark.parametrize(("way", "connections"), [("http", 3), ("https", 3), ("https, one session", 0)])
+def test_the_floor_of_a_seller_verifies_and_connects_as_krauth_does(handle, monkeypatch, way, connections):
+    """By hand, too, a POST goes over a new connection, or over the session's, and trusts no server without its CA."""
+    base = getattr(handle, way.partition(",")[0])
+    if way == "https":
+        monkeypatch.setattr(subjects, "trust", ssl.create_default_context)
+        with pytest.raises(scale.requests.exceptions.SSLError):
+            scale.by_hand(way, base)
+    monkeypatch.setattr(subjects, "trust", lambda: handle.context)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", handle.env["REQUESTS_CA_BUNDLE"])
+    handle.reset()
+    post, before = scale.by_hand(way, base), handle.counts()
+    assert all(post(number).startswith("at-") for number in range(3))
+    assert handle.counts()["token"] - before["token"] == 3
+    assert handle.counts()["connections"] - before["connections"] - 2 == connections  # two are of `counts`
 
 
 @pytest.mark.parametrize("stack", ["requests", "httpx async", "aiohttp"])

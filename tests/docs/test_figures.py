@@ -34,7 +34,10 @@ def test_the_readmes_quote_the_result_file():
     """A figure that changes in the file changes in what is made from it: both pages, both READMEs and the plots."""
     changed = json.loads(json.dumps(RESULT))
     changed["parts"]["scale"]["bytes"]["with_token"] = 98765 * 1024
+    for row in changed["parts"]["cold_start"]["rows"]:
+        row["instructions"] = {"count": 1, "ratio": 87.65}
     made = {path.relative_to(ROOT).as_posix(): text for path, text in report.pages(result=changed).items()}
+    assert all(made[f"docs/deployment{suffix}.md"].count("87.65") == 6 for suffix in ("", ".ko"))
     quoting = {name for name, text in made.items() if "98765.0 KiB" in text}
     assert quoting >= {
         "README.md",
@@ -43,3 +46,17 @@ def test_the_readmes_quote_the_result_file():
         "docs/benchmarks.ko.md",
         "docs/many-sellers.md",
     }
+
+
+def test_what_costs_more_is_told():
+    """A peer that is cheaper in instructions alone, or a seller's POST by hand, stands where krauth costs more."""
+    changed = json.loads(json.dumps(RESULT))
+    for row in changed["parts"]["cold_start"]["rows"]:
+        row["instructions"] = {"ratio": 1.0 if row["what"] == "Authlib" else 2.0}
+    (row,) = (row for row in changed["parts"]["scale"]["rows"] if row["way"] == "http")
+    row |= {"floor": row["storm"]["cpu"] - 1e-9, "first": row["first"] | {"cpu": 0.0}}
+    told = {
+        (row["where"], row["ours"].partition(" (")[0][:12], row["other"][:7]) for row in report.slower(changed["parts"])
+    }
+    assert ("cold start, requests", "krauth reque", "Authlib") in told
+    assert {one for one in told if "http, 1,000" in one[0]} == {("sellers, http, 1,000", "krauth, stor", "by hand")}
