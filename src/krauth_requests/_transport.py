@@ -49,7 +49,8 @@ class TokenTransport(Transport):
 
         # Prepared apart from the session: neither its auth, hooks, headers and cookies nor a .netrc is for this.
         headers = {**request.headers, "Accept-Encoding": "identity"}
-        prepared = requests.Request(request.method, request.url, headers=headers, data=request.body).prepare()
+        prepared = requests.PreparedRequest()
+        prepared.prepare(method=request.method, url=request.url, headers=headers, data=request.body)
         if self._given is None:
             prepared.headers["Connection"] = "close"  # the next token request is hours away
         session = _lent(self._given or _own_session(request.url), prepared.url, deadline)
@@ -88,8 +89,9 @@ def _own_session(url: str) -> requests.Session:
     # For one request: urllib3 would keep its connection and use it again, which RFC 9112 §9.6 forbids after "close";
     # servers that close without saying so would break the next one off.
     session = requests.Session()
-    session.mount("https://", _OwnAdapter())
-    session.trust_env = url.startswith("https:")  # plain http goes to this machine only, so without a proxy
+    is_https = url.startswith("https:")
+    session.mount("https://" if is_https else "http://", _OwnAdapter(pool_maxsize=1))
+    session.trust_env = is_https  # plain http goes to this machine only, so without a proxy
     return session
 
 
