@@ -186,3 +186,37 @@ def test_the_table_of_changing_fields_is_whole(page):
                 and node.value.id == "self"
             }
             assert assigned <= named[name]
+
+
+@pytest.mark.parametrize("page", ["architecture.md", "architecture.ko.md"])
+def test_the_table_of_locks_is_whole(page):
+    """`docs/architecture` names each module of the core and the adapters that makes a lock, and how many it makes."""
+    text = (Path(__file__).parents[2] / "docs" / page).read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w.]+)` ?(?:\((\w+)\))? \|", text.rpartition("\n## ")[2], re.MULTILINE)
+    numbers = {"": 1, "two": 2, "둘": 2, "three": 3, "셋": 3}
+    told = {re.sub(r"\.[A-Z]\w+", "", name): numbers[number] for name, number in rows}
+    there = {}
+    for path in FILES:
+        if {"krauth_stores", "krauth_cli", "krauth_sandbox"} & set(path.parts):
+            continue
+        made = {
+            ast.unparse(node.targets[0])
+            for node in ast.walk(TREES[path])
+            if isinstance(node, ast.Assign)
+            and re.match(r"\(?threading\.(R?Lock|Condition|Semaphore)\(", ast.unparse(node.value))
+        }
+        if made := {re.sub(r"^\(|,.*|^\w+\.", "", name) for name in made}:  # `lock, workers = …` in a child
+            name = name_of(path).removeprefix("krauth.")
+            there[name.partition("._")[0] if name.startswith("krauth_") else name] = len(made)
+    assert told == there
+
+
+@pytest.mark.parametrize("page", ["architecture.md", "architecture.ko.md"])
+def test_the_limits_are_those_of_the_code(page):
+    """`docs/architecture` says how many refreshes, threads and waiting events there are at most."""
+    from krauth._engine.process import MAX_EVENTS, workers
+
+    text = (Path(__file__).parents[2] / "docs" / page).read_text(encoding="utf-8")
+    lanes, observers = re.findall(r"\n- (.*?)(?=\n- |\n\n)", text, re.DOTALL)[:3:2]
+    assert re.findall(r"\d[\d,]*", lanes) == [f"{workers._lane_limit}", f"{workers._limit}"]
+    assert re.findall(r"\d[\d,]*", observers) == [f"{MAX_EVENTS:,}"]
