@@ -40,7 +40,7 @@ quick: $(STAMP)
 ratios: $(STAMP)
 	$(BIN)/python -m pytest -q benchmarks/test_ratios.py
 
-# The same in instructions, which a busy machine does not change: it fails where a ratio grew. Three minutes, with valgrind.
+# The same in instructions, which a busy machine does not change: it fails where a ratio grew. Four minutes, with valgrind.
 # `.venv/bin/python -m benchmarks.instructions --update` writes the baseline anew.
 instructions: $(STAMP)
 	$(BIN)/python -m benchmarks.instructions

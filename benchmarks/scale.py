@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 SECRET = "$2a$04$abcdefghijklmnopqrstuu"
 LIFETIME, WINDOW = 10800, 1800
-CALLERS, SAMPLE = 16, 300
+CALLERS, SAMPLE = 16, 200
 #: how token requests travel, and how many sellers, for each size of a run
 ROWS = (
     (("function", 100), ("https", 100)),

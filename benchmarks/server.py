@@ -113,6 +113,7 @@ class Handle:
     """The running server: `http` and `https` are its addresses, `env` makes a child process trust it."""
 
     def __init__(self, http: str, https: str, bundle: Path) -> None:
+        self.ports = (http, https)
         self.http, self.https = f"http://127.0.0.1:{http}", f"https://127.0.0.1:{https}"
         allowed = {"OAUTHLIB_INSECURE_TRANSPORT": "1", "AUTHLIB_INSECURE_TRANSPORT": "1", "NO_PROXY": "*"}
         kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
