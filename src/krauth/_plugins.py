@@ -233,11 +233,12 @@ def _entry_points(folder: str) -> Iterator[str]:
         names = os.listdir(folder or ".")
     except FileNotFoundError:
         return  # Python itself names an archive that most installations do not have
+    inside = os.path.join(folder, "")
     for name in names:
         if not name.lower().endswith("-info"):  # .dist-info, .egg-info, EGG-INFO
             continue
         try:
-            with open(os.path.join(folder, name, "entry_points.txt"), "rb") as file:
+            with open(f"{inside}{name}{os.sep}entry_points.txt", "rb") as file:
                 content = file.read()
         except (FileNotFoundError, NotADirectoryError):
             continue

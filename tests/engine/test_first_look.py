@@ -8,10 +8,12 @@ import threading
 import zipfile
 from importlib.machinery import PathFinder
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from krauth import TokenEvent, _plugins, hookimpl
+from krauth._auth import telling
 from krauth._engine import process
 
 from ._rig import Rig
@@ -188,7 +190,9 @@ def test_without_an_observer_events_load_nothing_and_cost_nothing(fresh, monkeyp
     rig.workers.run()
     assert _plugins._none_installed
     monkeypatch.setattr("krauth._engine.process.TokenEvent", None)
+    monkeypatch.setattr("krauth._values.event.TokenEvent", None)
     assert rig.get(refused="access-1") == "access-2"
+    telling.emit(SimpleNamespace(_source=None, _origins=()), "refused", "of an API key")
     monkeypatch.undo()
     monkeypatch.setattr(_plugins, "_loaded", None)
     monkeypatch.setattr(_plugins, "_none_installed", True)

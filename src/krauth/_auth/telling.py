@@ -16,11 +16,12 @@ def emit(auth: Auth, kind: Kind, detail: str) -> None:
     if auth._source is not None:
         auth._source.tell(kind, detail)
         return
-    from .._engine.process import publish
+    from .._engine.process import is_heard, publish
     from .._values.clock import current_clock
     from .._values.event import TokenEvent
 
-    publish(TokenEvent(kind, type(auth).__name__, belongs(auth), current_clock().time(), detail=detail))
+    if is_heard(kind):
+        publish(TokenEvent(kind, type(auth).__name__, belongs(auth), current_clock().time(), detail=detail))
 
 
 def warn_withheld(auth: Auth, url: str) -> None:
