@@ -88,24 +88,15 @@ IMPORT = "import time, {0}; a = time.thread_time(); import krauth_{0}; print(tim
 
 def program(code: str, base: str, env: dict[str, str], *before: str) -> tuple[str, str]:
     """Run a program to its end, by the command `before` if there is one; return what is on stdout and on stderr."""
-    command, how = (
-        [*before, sys.executable, "-W", "ignore", "-c", code.replace("{base}", base)],
-        {"env": env, "check": True},
-    )
-    done = subprocess.run(command, capture_output=True, text=True, **how)  # type: ignore[call-overload]
+    command = [*before, sys.executable, "-W", "ignore", "-c", code.replace("{base}", base)]
+    done = subprocess.run(command, capture_output=True, text=True, env=env, check=True)
     return done.stdout.strip(), done.stderr
 
 
-def cpu_seconds(code: str, base: str, env: dict[str, str]) -> tuple[float, str]:
-    """Return user and system CPU seconds of a whole process, the interpreter's start included, and what it prints."""
-
-    def spent() -> float:
-        used = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return used.ru_utime + used.ru_stime
-
-    before = spent()
-    printed, _ = program(code, base, env)
-    return spent() - before, printed
+def spent() -> float:
+    """Return the CPU seconds, user and system, of all processes that have ended, from the interpreter's start on."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def instructions(wanted: list[tuple[str, str]], handle: server.Handle) -> dict[tuple[str, str], dict[str, float]]:
@@ -140,9 +131,9 @@ def run(size: int) -> dict[str, Any]:
             for number in rounds(seconds[size]):
                 for library in programs:
                     for what in shuffled(programs[library], number):
-                        cpu, printed = cpu_seconds(programs[library][what], base, handle.env)
+                        before, (printed, _) = spent(), program(programs[library][what], base, handle.env)
                         assert printed == "200", f"{what}: {printed}"
-                        times[library][what].append(cpu)
+                        times[library][what].append(spent() - before)
                     imports[library].append(float(program(IMPORT.format(library), base, handle.env)[0]))
             for library in programs:
                 found[library, f"krauth {library}"]["import"] = statistics.median(imports[library])

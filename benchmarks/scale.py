@@ -173,9 +173,9 @@ def run(size: int) -> dict[str, Any]:
     with server.running() as handle:
         for way, count in ROWS[1] + ROWS[2] if size == FULL else ROWS[size]:
             say(f"  {count:,} sellers, {way}")
-            each = [(row["first"]["wall"] + row["storm"]["wall"]) / row["count"] for row in rows if row["way"] == way]
-            if size == NORMAL and each and each[-1] * count > MOST:
-                say(f"    left out: it would take {each[-1] * count:.0f} s")
+            took = [(row["first"]["wall"] + row["storm"]["wall"]) / row["count"] for row in rows if row["way"] == way]
+            if size == NORMAL and took and took[-1] * count > MOST:
+                say(f"    left out: it would take {took[-1] * count:.0f} s")
                 continue
             handle.reset(lifetime=LIFETIME)
             base = "https://api.example.com" if way == "function" else getattr(handle, way.partition(",")[0])

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import server, stores, subjects
-from .measure import ROOT, child, say, some
+from .measure import ROOT, SMOKE, child, say, some
 from .subjects import ASYNC, BLOCKING, BY_HAND, CLIENT, ONE_GRANT, REFRESH
 
 if TYPE_CHECKING:
@@ -98,18 +98,19 @@ def one_of_many(name: str, base: str, scenario: str, url: str) -> list[Any]:
     return [outcome(call)]
 
 
-def processes(name: str, handle: server.Handle, scenario: str, url: str) -> list[Any]:
+def processes(name: str, base: str, scenario: str, url: str) -> list[Any]:
     """Run 16 processes; with a store, leave an expired token in it before."""
     from krauth._plugins import open_store
 
-    if url:
-        store, grant = open_store(url), SCENARIOS[scenario][0]
-        subjects.ours("requests", handle.https, grant, subjects.old(grant), store=store)
-        store.close()
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.stampede", name, handle.https, scenario, url]
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
     with contextlib.ExitStack() as stack:
-        children = [stack.enter_context(subprocess.Popen(command, env=handle.env, **pipes)) for _ in range(16)]
+        if url:
+            url = stores.fresh(url, stack.enter_context(tempfile.TemporaryDirectory()))
+            store, grant = open_store(url), SCENARIOS[scenario][0]
+            subjects.ours("requests", base, grant, subjects.old(grant), store=store)
+            store.close()
+        command = [sys.executable, "-W", "ignore", "-m", "benchmarks.stampede", name, base, scenario, url]
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
+        children = [stack.enter_context(subprocess.Popen(command, **pipes)) for _ in range(16)]
         for one in children:
             one.stdout.readline()
         for one in children:
@@ -118,50 +119,37 @@ def processes(name: str, handle: server.Handle, scenario: str, url: str) -> list
         return [json.loads(one.communicate()[0])[0] for one in children]
 
 
-def scenarios(name: str, handle: server.Handle, count: int, meet: Callable[[str], list[Any]], repeats: int = 1) -> Any:
+def scenarios(shape: str, name: str, http: str, https: str, url: str, repeats: str) -> dict[str, list[int]]:
     """Return the token requests and the failed callers of each scenario, the most of the repeats."""
-    found = {}
+    handle, found = server.Handle(http, https, Path(os.environ["SSL_CERT_FILE"])), {}
     for scenario, (grant, refused) in SCENARIOS.items():
-        if (name in ONE_GRANT and grant == REFRESH) or (count == 16 and refused):
+        if (name in ONE_GRANT and grant == REFRESH) or (shape == PROCESSES and refused):
             continue  # in processes each holds a token of its own that is refused
-        worst = [0, 0]
-        for _ in range(repeats):
+        each = []
+        for _ in range(int(repeats)):
             handle.reset(delay=DELAY, single_use=float(grant == REFRESH))
-            got = meet(scenario)
-            assert len(got) == count
-            asked, failed = handle.counts()["token"], sum(one != 200 for one in got)
-            worst = [max(worst[0], asked), max(worst[1], failed)]
-        found[scenario] = worst
+            how = (name, handle.https, scenario)
+            got = processes(*how, url) if shape == PROCESSES else callers(shape, *how)
+            assert len(got) == SHAPES[shape][0]
+            each.append((handle.counts()["token"], sum(one != 200 for one in got)))
+        found[scenario] = [max(worst) for worst in zip(*each, strict=True)]
     return found
 
 
 def run(size: int) -> dict[str, Any]:
     """Return one row for each shape and subject: `{shape, what, scenario: [token requests, failed callers]}`."""
     rows = []
-    with server.running() as handle, stores.servers() as urls, tempfile.TemporaryDirectory() as folder:
-        for shape, (count, names) in [*SHAPES.items()][:: 3 if size == 0 else 1]:
-            for label in some(names, size):
-                name, _, kind = label.partition(", ")
-                if kind and kind not in urls:
-                    continue
-                say(f"  {shape}, {label}")
-                if shape == PROCESSES:
-
-                    def meet(scenario: str, name: str = name, kind: str = kind) -> list[Any]:
-                        return processes(name, handle, scenario, stores.fresh(urls[kind], folder) if kind else "")
-
-                    found = scenarios(name, handle, count, meet, REPEATS[size])
-                else:
-                    found = child("stampede", shape, name, *handle.ports, REPEATS[size], env=handle.env)
-                rows.append({"shape": shape, "what": label, **found})
+    with server.running() as handle, stores.servers() as urls:
+        urls[""] = ""
+        for shape in list(SHAPES)[:: 3 if size == SMOKE else 1]:
+            for what in some(SHAPES[shape][1], size):
+                name, _, kind = what.partition(", ")
+                if kind in urls:
+                    say(f"  {shape}, {what}")
+                    found = child("stampede", shape, name, *handle.ports, urls[kind], REPEATS[size], env=handle.env)
+                    rows.append({"shape": shape, "what": what, **found})
     return {"rows": rows}
 
 
 if __name__ == "__main__":
-    match sys.argv[1:]:
-        case [its_shape, its_name, *its_ports, its_repeats] if its_shape in SHAPES:
-            its_handle = server.Handle(*its_ports, Path(os.environ["SSL_CERT_FILE"]))
-            its_meet = partial(callers, its_shape, its_name, its_handle.https)
-            print(json.dumps(scenarios(its_name, its_handle, SHAPES[its_shape][0], its_meet, int(its_repeats))))
-        case its_arguments:
-            print(json.dumps(one_of_many(*its_arguments)))
+    print(json.dumps((scenarios if sys.argv[1] in SHAPES else one_of_many)(*sys.argv[1:])))
