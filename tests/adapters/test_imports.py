@@ -76,6 +76,6 @@ def test_a_first_token_loads_no_more_than_it_needs():
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     )
     assert "krauth._engine.source" in loaded
-    assert not loaded & {"asyncio", "pluggy", "krauth.hookspecs", "krauth_stores", "sqlite3"}
+    assert not loaded & {"asyncio", "dataclasses", "inspect", "pluggy", "krauth.hookspecs", "krauth_stores", "sqlite3"}
     assert not loaded & {"krauth._engine.user_flows", "krauth._engine.revoking", "krauth._engine.keep_warm"}
     assert not loaded & {"krauth._oauth.authorization", "krauth._oauth.endpoints", "krauth._oauth.client"}

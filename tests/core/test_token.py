@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import pickle
+import pprint
 import random
 
 import pytest
@@ -119,6 +120,46 @@ def test_values_are_immutable():
             value.another = 1
         assert value == dataclasses.replace(value)
         assert hash(value) == hash(dataclasses.replace(value))
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            delattr(value, name)
+        assert value != object()
+
+
+def test_a_policy_is_a_dataclass_to_those_who_ask():
+    """What programs do with dataclasses works with our values, although no dataclass made them."""
+    policy = RefreshPolicy(60.0, attempts=5)
+    assert dataclasses.asdict(policy) == {
+        field.name: getattr(policy, field.name) for field in dataclasses.fields(policy)
+    }
+    assert [field.name for field in dataclasses.fields(RefreshPolicy)] == list(RefreshPolicy.__match_args__)
+    assert dataclasses.fields(RefreshPolicy)[4].default == 10.0
+    assert eval(repr(policy)) == policy == pickle.loads(pickle.dumps(policy)) == copy.deepcopy(policy)
+    assert pprint.pformat(policy) == repr(policy)
+    match policy:
+        case RefreshPolicy(window, attempts=attempts):
+            assert (window, attempts) == (60.0, 5)
+    with pytest.raises(ConfigurationError):
+        dataclasses.replace(policy, attempts=0)
+    with pytest.raises(TypeError, match="no_such"):
+        dataclasses.replace(policy, no_such=0)
+
+
+def test_a_dataclass_may_derive_from_a_policy():
+    """A program that adds a field to a policy, or a method, gets what it would get of a dataclass."""
+
+    @dataclasses.dataclass(frozen=True)
+    class Mine(RefreshPolicy):
+        shop: str = "mina"
+
+    class Plain(RefreshPolicy):
+        def window_for(self, lifetime, documented=None):
+            return 1.0
+
+    assert Mine(attempts=2, shop="a") == dataclasses.replace(Mine(attempts=2), shop="a") != Mine(attempts=2)
+    assert Mine().timeout == 30.0
+    with pytest.raises(ConfigurationError):
+        Mine(attempts=0)
+    assert dataclasses.replace(Plain(), attempts=2) == Plain(attempts=2) != RefreshPolicy(attempts=2)
 
 
 # What is never shown.

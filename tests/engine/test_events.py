@@ -14,7 +14,6 @@ from krauth import (
     _plugins,
     hookimpl,
 )
-from krauth._engine.driver import key_in
 from krauth._values.guard import shown_key
 from krauth._values.token import Token
 from krauth.stores import ANY
@@ -107,9 +106,9 @@ def test_the_memory_store_follows_the_fake_clock():
         store = MemoryStore()
         rig = Rig(clock=clock, store=store)
         rig.get()
-        assert store.load(key_in(store, rig.credentials)) is not None
+        assert store.load(rig.credentials.key) is not None
         clock.advance(3601)
-        assert store.load(key_in(store, rig.credentials)) is None
+        assert store.load(rig.credentials.key) is None
         assert store.save("key", "text", version=ANY)
 
 

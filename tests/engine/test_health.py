@@ -10,7 +10,6 @@ import pytest
 import krauth
 import krauth_requests
 from krauth import HTTPResponse, InvalidClientError, MemoryStore, TokenStoreError, testing
-from krauth._engine.driver import key_in
 
 GOOD = HTTPResponse(200, {}, b'{"access_token": "good", "token_type": "Bearer", "expires_in": 3600}')
 BAD = HTTPResponse(401, {}, b'{"error": "invalid_client"}')
@@ -65,7 +64,7 @@ def test_a_remembered_failure_is_shown_and_can_be_forgotten():
     assert failure.times >= 1
     assert "invalid_client" in failure.error
     krauth.forget_failures()
-    store.delete(key_in(store, auth._source.credentials))  # the failure is in the record, too
+    store.delete(auth._source.credentials.key)  # the failure is in the record, too
     assert krauth.health().failures == ()
     assert auth.token().access_token == "good"
 

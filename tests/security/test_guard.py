@@ -360,9 +360,9 @@ def test_what_an_event_may_carry():
 
 def test_keys_are_shown_without_what_tells_secrets():
     """An event shows a client_id shortened, as it may be a secret in the wrong place, and no fingerprint."""
-    key = "naver|https://a.example|client_id=%242a%2404%24abcdefghijklmnopqrstuu|type=SELF|secret=0123456789abcdef"
+    key = "naver|https://a.example|client_id=%242a%2404%24zyxwvutsrqponmlkjihgfu|type=SELF|secret=0123456789abcdef"
     event = TokenEvent("obtained", "naver", key, 0.0)
-    assert event.key == "naver|https://a.example|client_id=%242a%…uu|type=SELF"
+    assert event.key == "naver|https://a.example|client_id=%242a%…fu|type=SELF"
     key = "oauth2|https://a.example|client_id=a|path=t|parameters=0123456789abcdef|headers=0123456789abcdef"
     assert TokenEvent("obtained", "oauth2", key, 0.0).key == "oauth2|https://a.example|client_id=a|path=t"
 

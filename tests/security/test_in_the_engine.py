@@ -7,7 +7,6 @@ from urllib.parse import parse_qsl
 import pytest
 
 from krauth import KrauthError, MemoryStore, RefreshPolicy, Token
-from krauth._engine.driver import key_in
 from krauth._values.clock import SYSTEM
 from krauth._values.record import Pause, Record
 from krauth.naver import NaverCredentials
@@ -66,7 +65,7 @@ def test_a_hostile_record_counts_as_none(stack, server, events, what):
     server.answer = issue
     store = MemoryStore()
     auth = stack.NaverAuth("client", NAVER_SECRET, base_url=server.url, store=store)
-    key = key_in(store, auth._tokens.credentials)
+    key = auth._tokens.credentials.key
     now = SYSTEM.time()
     token = {"access_token": "good", "expires_at": now + 3600, "obtained_at": now} | HOSTILE[what]
     store.save(key, json.dumps({"format": 1, "token": token}))
@@ -105,14 +104,10 @@ def test_a_wrong_date_does_no_lasting_harm(stack, server, date):
     assert stack.token(auth).access_token.startswith("new-token")
 
 
-class Lasting(MemoryStore):
-    """Stands for a store that outlives the process."""
-
-
 def test_a_token_that_an_older_krauth_saved_is_found(stack, server):
     """After an upgrade the token that is there already is used, and none is obtained."""
     server.answer = issue
-    store = Lasting()
+    store = MemoryStore()
     credentials = NaverCredentials("client", NAVER_SECRET, None, server.url)
     now = SYSTEM.time()
     (former,) = credentials.former_keys

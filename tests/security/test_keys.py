@@ -20,6 +20,7 @@ from krauth._oauth.credentials import (
     make_proof,
     matches_proof,
 )
+from krauth._plugins import default_store
 from krauth._values.guard import shown_key
 from krauth._values.secret import Secret
 from krauth.meloming import MelomingCredentials
@@ -159,7 +160,7 @@ def test_what_ends_with_the_process_is_not_stretched(make, monkeypatch):
     assert one.local_key == two.local_key != other.local_key
     assert one.local_key != make(namespace="a").local_key
     assert shown_key(one.local_key) in repr(one)
-    keys = {key_in(MemoryStore(), credentials) for credentials in (one, two, other)}
+    keys = {key_in(default_store, credentials) for credentials in (one, two, other)}
     assert keys == {one.local_key, other.local_key}
 
 
@@ -171,12 +172,8 @@ def test_another_process_has_other_local_keys():
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert printed[0] != naver().local_key
     assert printed[1] == naver().key
-
-    class Elsewhere(MemoryStore):
-        """A subclass may keep its entries in a file."""
-
     credentials = oauth2()
-    assert key_in(Elsewhere(), credentials) == credentials.key != credentials.local_key
+    assert key_in(MemoryStore(), credentials) == credentials.key != credentials.local_key
 
 
 def test_tenants_by_query():

@@ -7,6 +7,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
+from .._plugins import default_store
 from .._values.clock import Stopwatch
 from .._values.exceptions import (
     ConfigurationError,
@@ -20,7 +21,7 @@ from .._values.exceptions import (
 from .._values.loops import running_loop, running_trio
 from .._values.messages import HTTPRequest, HTTPResponse, leaving, require_response
 from .._values.reasons import safe_reason
-from ..stores import Lease, MemoryStore, Stored
+from ..stores import Lease, Stored
 from .run import SentRequest
 from .steps import Acquire, Emit, Load, Release, Reread, Save, Send, Sleep, Step
 from .workers import NoThread
@@ -246,8 +247,8 @@ def _load_former(store: TokenStore, credentials: Credentials) -> Stored | None:
 
 
 def _is_local(store: TokenStore) -> bool:
-    """Whether what a store holds ends with the process. A subclass may keep it elsewhere."""
-    return type(store) is MemoryStore
+    """Whether a store is the one in which no program looks for a key: the process's own."""
+    return store is default_store
 
 
 def _checked(answer: object, step: Step, store: TokenStore) -> object:

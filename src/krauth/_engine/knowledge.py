@@ -6,7 +6,6 @@ Here is decided which token is the newest, and how it is made durable. `refresh`
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from .._oauth.error_table import find_refusal
@@ -22,6 +21,7 @@ from .._values.exceptions import (
 )
 from .._values.record import Pause, Record
 from .._values.token import RefreshPolicy, Token, TokenState
+from .._values.value import Value
 from .rules import (
     BACKOFF,
     MAX_ASKED,
@@ -47,8 +47,7 @@ if TYPE_CHECKING:
     from .steps import Flow
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Start:
+class Start(Value):
     """The facts that a refresh begins with. They do not change while the refresh runs.
 
     Attributes:
@@ -64,16 +63,39 @@ class Start:
         jitter: Returns a random number in [0, 1).
     """
 
+    __match_args__ = __slots__ = (
+        *("credentials", "policy", "clock", "skew", "proven", "newest", "usable", "refused", "forced", "jitter"),
+    )
+
     credentials: Credentials
     policy: RefreshPolicy
     clock: Clock
-    skew: Skews = field(default_factory=Skews)
-    proven: MutableMapping[str, float] = field(default_factory=dict)
-    newest: NumberedToken = NOTHING
-    usable: TokenState = TokenState.MISSING
-    refused: str | None = None
-    forced: bool = False
-    jitter: Callable[[], float] = random.random
+    skew: Skews
+    proven: MutableMapping[str, float]
+    newest: NumberedToken
+    usable: TokenState
+    refused: str | None
+    forced: bool
+    jitter: Callable[[], float]
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        policy: RefreshPolicy,
+        clock: Clock,
+        skew: Skews | None = None,
+        proven: MutableMapping[str, float] | None = None,
+        newest: NumberedToken = NOTHING,
+        usable: TokenState = TokenState.MISSING,
+        refused: str | None = None,
+        forced: bool = False,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        skew, proven = Skews() if skew is None else skew, {} if proven is None else proven
+        self._hold(credentials, policy, clock, skew, proven, newest, usable, refused, forced, jitter)
+
+    def __repr__(self) -> str:
+        return "Start(…)"
 
     def server_ahead(self) -> float:
         """Return the seconds that the token endpoint's clock is ahead of ours, as last measured."""

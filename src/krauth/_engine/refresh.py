@@ -11,7 +11,6 @@ protocol on one page.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .._values.exceptions import (
@@ -26,6 +25,7 @@ from .._values.exceptions import (
     TokenTransportError,
 )
 from .._values.record import Pause, Record
+from .._values.value import replace
 from .asking import ask
 from .knowledge import Knowledge, Outcome, Start, Unsaved
 from .rules import (

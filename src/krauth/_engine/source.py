@@ -107,9 +107,8 @@ class TokenSource:
         changes nothing for objects that were made with another.
         """
         clock = current_clock()
-        identity = credentials.identity
-        parts = identity if isinstance(identity, tuple) else (identity,)
-        name = (_place_of(store, clock, policy or DEFAULT_POLICY), *parts)
+        place = _place_of(store, clock, policy or DEFAULT_POLICY)
+        name = (place, key_in(store, credentials), *credentials.beyond_key)
         source: TokenSource | None = process.registry.get(name)
         if source is None:
             made = cls(credentials, store, policy, clock=clock)

@@ -5,11 +5,11 @@ All times in a record are by the token endpoint's clock. They are turned into ou
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .._values.exceptions import StoreConflict, TokenStoreError
 from .._values.record import Record
+from .._values.value import replace
 from .rules import LEASE_MARGIN, useless_at
 from .steps import Acquire, Emit, Load, Release, Save
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .._oauth.authorization import prepare_code_request
@@ -11,6 +10,7 @@ from .._oauth.endpoints import TokenInfo, prepare_introspection_request, process
 from .._values.exceptions import KrauthError, StoreConflict, TokenError, TokenStoreError
 from .._values.record import Record
 from .._values.token import Token
+from .._values.value import replace
 from .asking import ask, server_time
 from .revoking import discard, revoke_token
 from .rules import BACKOFF, MAX_POLL, NumberedToken, next_number, number_of

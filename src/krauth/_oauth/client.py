@@ -11,6 +11,7 @@ from .._values.checks import require_client_id, require_text
 from .._values.exceptions import AuthorizationRequired, ConfigurationError, InvalidTokenResponse
 from .._values.origin import Origin, check_base_url, parse_origin
 from .._values.secret import Secret, hide
+from .._values.value import replace
 from .client_auth import ASSERTING, CLIENT_AUTH, Assertion, authenticate_client, make_assertion
 from .client_secret import SecretSource
 from .credentials import ErrorTable, Rule, SecretCredentials, endpoint_parts, former_fingerprint, make_key
@@ -210,11 +211,11 @@ class OAuth2Credentials(SecretCredentials):
         return self.client_auth in ASSERTING
 
     @property
-    def identity(self) -> object:
-        """The key, and how the client proves itself: once corrected it must not wait for a wrong one's refresh."""
+    def beyond_key(self) -> tuple[object, ...]:
+        """How the client proves itself: once corrected it must not wait for a wrong one's refresh."""
         # A user's token in memory is, as the one in a store, for the origins that it was obtained for.
         origins = self.origins if self.user is not None else None
-        return (super().identity, self.client_auth, self.assertion, tuple(self._headers.items()), origins)
+        return (*super().beyond_key, self.client_auth, self.assertion, tuple(self._headers.items()), origins)
 
     def authenticate(self, now: float | None = None) -> tuple[dict[str, str | None], dict[str, str]]:
         """Return the form fields and headers that go with every request to the server's endpoints.
@@ -277,8 +278,6 @@ class OAuth2Credentials(SecretCredentials):
 
     def process_token_response(self, response: HTTPResponse, now: float, token: Token | None = None) -> Token:
         """Return the token in a response; see `Credentials.process_token_response`."""
-        import dataclasses
-
         secrets = [secret for secret in (self.client_secret, hide(token and token.refresh_token)) if secret]
         secrets += [Secret(value) for value in self.token_headers.values()]
         try:
@@ -289,11 +288,11 @@ class OAuth2Credentials(SecretCredentials):
             raise
         if self.user is None:
             # RFC 6749 §4.4.3: "A refresh token SHOULD NOT be included" with client credentials; not needed, not kept.
-            return dataclasses.replace(new, refresh_token=None, refresh_expires_at=None)
+            return replace(new, refresh_token=None, refresh_expires_at=None)
         if self.refresh_lifetime is None or new.refresh_token is None or new.refresh_expires_at is not None:
             return new
         rotated = token is None or new.refresh_token != token.refresh_token
-        return dataclasses.replace(new, refresh_expires_at=now + self.refresh_lifetime) if rotated else new
+        return replace(new, refresh_expires_at=now + self.refresh_lifetime) if rotated else new
 
     def _carried(self, token: Token | None) -> list[str]:
         """The names of what a token request carried, for a refusal that names no cause."""

@@ -157,9 +157,14 @@ class Credentials:
         return self.is_audience(audience) and matches_proof(proof, self.proof_secret)
 
     @property
+    def beyond_key(self) -> tuple[object, ...]:
+        """What tells two credentials apart in this process and is not in the key, such as the secrets themselves."""
+        return ()
+
+    @property
     def identity(self) -> object:
         """What makes two credentials interchangeable in this process: the key, and every secret."""
-        return self.local_key
+        return (self.local_key, *self.beyond_key)
 
     def reread_secret(self, identity: object) -> bool:
         """Read the client secret again, after the server said that the client is invalid; blocks while that takes.
@@ -289,9 +294,12 @@ class SecretCredentials(Credentials):
     def local_key(self) -> str:
         """The key for what ends with the process; another one after the secret was replaced, as `key` is."""
         self._follow_secret()
-        if self._local_key is None:
-            self._local_key = self.make_keys(local_fingerprint)[0]
-        return self._local_key
+        if self._local_key is not None:
+            return self._local_key
+        key = self.make_keys(local_fingerprint)[0]
+        if self._key is None:  # else the other one is in use: a fleet has no memory for both
+            self._local_key = key
+        return key
 
     @property
     def former_keys(self) -> tuple[str, ...]:
@@ -299,9 +307,9 @@ class SecretCredentials(Credentials):
         return self.make_keys(fingerprint)[1:]  # read once in the life of a process: not worth the memory of a fleet
 
     @property
-    def identity(self) -> object:
-        """The key, the secret (a corrected one must not wait for a wrong one's refresh), and whether it can change."""
-        return (self.local_key, self.client_secret, self._secret is not None and self._secret.can_change)
+    def beyond_key(self) -> tuple[object, ...]:
+        """The secret (a corrected one must not wait for a wrong one's refresh), and whether it can change."""
+        return (self.client_secret, self._secret is not None and self._secret.can_change)
 
     def make_keys(self, prove: Callable[..., str]) -> tuple[str, ...]:
         """Return the key with the secret in force, and then those of older versions.

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import parse_qsl
 
 from .exceptions import ConfigurationError
 from .guard import Holder
+from .value import Value, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -27,8 +27,7 @@ leaving: ContextVar[Callable[[], object]] = ContextVar("krauth_leaving", default
 _NOT_PICKLED = "it holds credentials, so it is not pickled; make it anew where it is needed"
 
 
-@dataclass(frozen=True, slots=True, repr=False, eq=False)
-class HTTPRequest(Holder):
+class HTTPRequest(Value, Holder):
     """A request that a token transport is to send, exactly once and as it is.
 
     The body carries a signature or a client secret, so the repr shows neither body nor headers. While the request
@@ -42,11 +41,18 @@ class HTTPRequest(Holder):
         timeout: Seconds after which the transport gives up.
     """
 
+    __match_args__ = __slots__ = ("method", "url", "headers", "body", "timeout")
+
     method: str
     url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    timeout: float = 10.0
+    headers: Mapping[str, str]
+    body: bytes
+    timeout: float
+
+    def __init__(
+        self, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes = b"", timeout: float = 10.0
+    ) -> None:
+        self._hold(method, url, {} if headers is None else headers, body, timeout)
 
     def __post_init__(self) -> None:
         # `short`: a code of six letters can't be blotted out, so that a server's text with it is left out.
@@ -58,12 +64,6 @@ class HTTPRequest(Holder):
 
     def __repr__(self) -> str:
         return f"<HTTPRequest {self.method} {self.url}>"
-
-    def __eq__(self, other: object) -> bool:
-        # Written out, here and below: where `dataclass` makes it, pytest shows the fields that differ.
-        if not isinstance(other, HTTPRequest):
-            return NotImplemented
-        return all(getattr(self, name) == getattr(other, name) for name in HTTPRequest.__dataclass_fields__)
 
     def __hash__(self) -> int:
         return hash((self.method, self.url, self.body))
@@ -78,8 +78,7 @@ class HTTPRequest(Holder):
         return self
 
 
-@dataclass(frozen=True, slots=True, repr=False, eq=False)
-class HTTPResponse:
+class HTTPResponse(Value):
     """What a token transport received.
 
     Args:
@@ -88,13 +87,14 @@ class HTTPResponse:
         body: The whole body, decoded from any content coding.
     """
 
-    status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
+    __match_args__ = __slots__ = ("status", "headers", "body")
 
-    def __post_init__(self) -> None:
-        lowered = {str(name).lower(): str(value) for name, value in (self.headers or {}).items()}
-        object.__setattr__(self, "headers", lowered)
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def __init__(self, status: int, headers: Mapping[str, str] | None = None, body: bytes = b"") -> None:
+        self._hold(status, {str(name).lower(): str(value) for name, value in (headers or {}).items()}, body)
 
     def header(self, name: str) -> str | None:
         """Return the value of a header field, or `None`."""
@@ -102,11 +102,6 @@ class HTTPResponse:
 
     def __repr__(self) -> str:
         return f"<HTTPResponse {self.status}>"
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, HTTPResponse):
-            return NotImplemented
-        return all(getattr(self, name) == getattr(other, name) for name in HTTPResponse.__dataclass_fields__)
 
     def __hash__(self) -> int:
         return hash((self.status, self.body))

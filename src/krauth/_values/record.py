@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from .checks import MAX_TOKEN, is_line
 from .exceptions import TokenStoreError
 from .token import Token
+from .value import Value
 
 FORMAT = 1
 #: Numbers of tokens are smaller: a larger one is not read alike by every program (RFC 8259 §6).
 MAX_NUMBER = 1 << 53
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(Value):
     """Why no token request may be sent for a while, and until when: one process learns it for all.
 
     Attributes:
@@ -28,16 +27,22 @@ class Pause:
         code: The provider's code, or `None`.
     """
 
+    __match_args__ = __slots__ = ("until", "times", "why", "kind", "status", "code")
+
     until: float
     times: int
     why: str
     kind: str
-    status: int | None = None
-    code: str | None = None
+    status: int | None
+    code: str | None
+
+    def __init__(
+        self, until: float, times: int, why: str, kind: str, status: int | None = None, code: str | None = None
+    ) -> None:
+        self._hold(until, times, why, kind, status, code)
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Value):
     """What a store keeps under one key. All times are by the token endpoint's clock, seconds since the epoch.
 
     Attributes:
@@ -51,22 +56,35 @@ class Record:
         audience: The origins that the token was obtained for, or `None`.
     """
 
-    token: Token | None = None
-    intent_at: float | None = None
-    revoked_at: float | None = None
-    number: int | None = None
-    pause: Pause | None = None
-    proof: str | None = None
-    audience: str | None = None
+    __match_args__ = __slots__ = ("token", "intent_at", "revoked_at", "number", "pause", "proof", "audience")
+
+    token: Token | None
+    intent_at: float | None
+    revoked_at: float | None
+    number: int | None
+    pause: Pause | None
+    proof: str | None
+    audience: str | None
+
+    def __init__(
+        self,
+        token: Token | None = None,
+        intent_at: float | None = None,
+        revoked_at: float | None = None,
+        number: int | None = None,
+        pause: Pause | None = None,
+        proof: str | None = None,
+        audience: str | None = None,
+    ) -> None:
+        self._hold(token, intent_at, revoked_at, number, pause, proof, audience)
 
     def to_text(self) -> str:
         """Return the record as versioned JSON."""
         data: dict[str, Any] = {"format": FORMAT}
-        for name in self.__dataclass_fields__:
+        for name in self.__match_args__:
             value = getattr(self, name)
             if isinstance(value, Token | Pause):
-                fields = type(value).__dataclass_fields__
-                value = {field: part for field in fields if (part := getattr(value, field)) is not None}
+                value = {field: part for field in value.__match_args__ if (part := getattr(value, field)) is not None}
             if value is not None:
                 data[name] = value
         return json.dumps(data, separators=(",", ":"))
@@ -99,9 +117,9 @@ _NUMBERS = {"expires_at", "obtained_at", "refresh_expires_at", "intent_at", "rev
 _WHOLE = {"number", "times", "status"}
 
 
-def _known(kind: type, data: dict[str, Any]) -> dict[str, Any]:
+def _known(kind: type[Value], data: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of `data` that `kind` has, each checked for its type."""
-    found = {name: data[name] for name in kind.__dataclass_fields__ if data.get(name) is not None}  # type: ignore[attr-defined]
+    found = {name: data[name] for name in kind.__match_args__ if data.get(name) is not None}
     for name, value in found.items():
         if name in _WHOLE:
             fits = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MAX_NUMBER

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from .checks import MAX_TOKEN, check_flag, is_access_token, is_line, is_time
 from .exceptions import ConfigurationError
 from .guard import Holder, clean
+from .value import Value, replace
 
 
 class TokenState(enum.Enum):
@@ -32,8 +32,7 @@ def _is_span(value: object) -> bool:
     return is_time(value) and 0 <= value <= _LONGEST
 
 
-@dataclass(frozen=True, slots=True)
-class RefreshPolicy:
+class RefreshPolicy(Value):
     """When tokens are refreshed and how long callers wait for one.
 
     A policy holds for the auth objects that it is given to. Auth objects with equal credentials and another policy
@@ -57,14 +56,32 @@ class RefreshPolicy:
         ConfigurationError: A value is out of range.
     """
 
-    window: float | None = None
-    jitter: float | None = None
-    keep_warm: bool = False
-    timeout: float = 30.0
-    attempt_timeout: float = 10.0
-    attempts: int = 3
-    queue_timeout: float = 60.0
-    require_store: bool = False
+    __match_args__ = __slots__ = (
+        *("window", "jitter", "keep_warm", "timeout", "attempt_timeout", "attempts", "queue_timeout"),
+        "require_store",
+    )
+
+    window: float | None
+    jitter: float | None
+    keep_warm: bool
+    timeout: float
+    attempt_timeout: float
+    attempts: int
+    queue_timeout: float
+    require_store: bool
+
+    def __init__(
+        self,
+        window: float | None = None,
+        jitter: float | None = None,
+        keep_warm: bool = False,
+        timeout: float = 30.0,
+        attempt_timeout: float = 10.0,
+        attempts: int = 3,
+        queue_timeout: float = 60.0,
+        require_store: bool = False,
+    ) -> None:
+        self._hold(window, jitter, keep_warm, timeout, attempt_timeout, attempts, queue_timeout, require_store)
 
     def __post_init__(self) -> None:
         for name in ("window", "jitter"):
@@ -92,8 +109,7 @@ class RefreshPolicy:
         return window if window < lifetime else lifetime / 2
 
 
-@dataclass(frozen=True, slots=True, repr=False, eq=False)
-class Token(Holder):
+class Token(Value, Holder):
     """An access token as it was issued. Its repr shows lifetimes, never values.
 
     Attributes:
@@ -106,13 +122,29 @@ class Token(Holder):
         refresh_expires_at: Seconds since the epoch after which the refresh token is known to be dead, or `None`.
     """
 
+    __match_args__ = __slots__ = (
+        *("access_token", "expires_at", "obtained_at", "token_type", "scope", "refresh_token", "refresh_expires_at"),
+    )
+
     access_token: str
     expires_at: float | None
     obtained_at: float
-    token_type: str = "Bearer"  # noqa: S105  a scheme, not a password
-    scope: str | None = None
-    refresh_token: str | None = field(default=None)
-    refresh_expires_at: float | None = None
+    token_type: str
+    scope: str | None
+    refresh_token: str | None
+    refresh_expires_at: float | None
+
+    def __init__(
+        self,
+        access_token: str,
+        expires_at: float | None,
+        obtained_at: float,
+        token_type: str = "Bearer",  # noqa: S107  a scheme, not a password
+        scope: str | None = None,
+        refresh_token: str | None = None,
+        refresh_expires_at: float | None = None,
+    ) -> None:
+        self._hold(access_token, expires_at, obtained_at, token_type, scope, refresh_token, refresh_expires_at)
 
     def __post_init__(self) -> None:
         # Checked here, since each token passes here: from an answer, from a store, from a user.
@@ -173,12 +205,6 @@ class Token(Holder):
         # HTTP libraries refuse a header field with a line break: "Bearer %s" % token is not sent, and the error has
         # these words in it.
         return f"{self!r}\n(no header field: write token.access_token there)"
-
-    def __eq__(self, other: object) -> bool:
-        # Written out: where `dataclass` makes it, pytest shows the fields of two tokens that differ.
-        if not isinstance(other, Token):
-            return NotImplemented
-        return all(getattr(self, name) == getattr(other, name) for name in Token.__dataclass_fields__)
 
     def __hash__(self) -> int:
         return hash((self.access_token, self.refresh_token))
