@@ -7,6 +7,7 @@ import json
 import ssl
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -15,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT))
 
-from benchmarks import hot_path, measure, scale, server, stores, subjects  # noqa: E402
+from benchmarks import cold_start, hot_path, measure, scale, server, stores, subjects  # noqa: E402
 
 
 def test_a_ratio_is_of_the_same_round():
@@ -48,6 +49,22 @@ def test_system_calls_are_counted_between_the_marks():
     found = stores.count(trace)
     assert found["refresh"] == {"sent": 2, "fsyncs": 1}
     assert found["look"] == {"sent": 0, "fsyncs": 0}
+
+
+def test_instructions_are_compared_with_those_of_the_static_bearer(monkeypatch):
+    """The count is what valgrind says on stderr; without valgrind there is none."""
+    wanted = {("httpx", cold_start.STATIC): "600,000,000", ("httpx", "httpx-auth"): "900,000,000"}
+
+    def program(code, base, env, *before):
+        (said,) = (count for (library, what), count in wanted.items() if cold_start.PROGRAMS[library][what] == code)
+        return "200", f"==7== Cachegrind\n==7== \n==7== I   refs:      {said}\n" if before[0] == "/bin/valgrind" else ""
+
+    monkeypatch.setattr(cold_start, "program", program)
+    monkeypatch.setattr(cold_start.shutil, "which", {"valgrind": "/bin/valgrind"}.get)
+    found = cold_start.instructions([*wanted], SimpleNamespace(https="", env={}))
+    assert [*found.values()] == [{"count": 600_000_000, "ratio": 1.0}, {"count": 900_000_000, "ratio": 1.5}]
+    monkeypatch.setattr(cold_start.shutil, "which", {}.get)
+    assert cold_start.instructions([*wanted], SimpleNamespace(https="", env={})) == {}
 
 
 @pytest.fixture(scope="module")

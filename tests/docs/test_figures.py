@@ -60,3 +60,16 @@ def test_what_costs_more_is_told():
     }
     assert ("cold start, requests", "krauth reque", "Authlib") in told
     assert {one for one in told if "http, 1,000" in one[0]} == {("sellers, http, 1,000", "krauth, stor", "by hand")}
+
+
+def test_a_run_without_valgrind_makes_pages():
+    """Without instructions there are dashes in the table, and the page about deployment keeps its sentence."""
+    changed = json.loads(json.dumps(RESULT))
+    for row in changed["parts"]["cold_start"]["rows"]:
+        row.pop("instructions", None)
+    made = report.pages(changed)
+    for suffix in ("", ".ko"):
+        page = report.DOCS / f"deployment{suffix}.md"
+        assert made[page] == page.read_text(encoding="utf-8")
+    rows = [line for line in made[report.DOCS / "benchmarks.md"].splitlines() if line.startswith("| httpx | krauth")]
+    assert [row.split(" | ")[4] for row in rows] == ["–", "–"]
