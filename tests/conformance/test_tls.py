@@ -3,7 +3,9 @@
 import gc
 import json
 import os
+import shutil
 import ssl
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -144,3 +146,22 @@ def test_a_bundle_that_is_missing_is_named(reader, bundle, server_tls):
         with pytest.raises(TokenTransportError, match=rf"{bundle}.*(REQUESTS_CA_BUNDLE|SSL_CERT_FILE)"):
             reader.token(make(reader, server))
     assert server.requests == []
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the names")
+def test_a_directory_of_certificates(reader, bundle, server_tls, tmp_path, monkeypatch):
+    """A directory with hashed names stands in for the bundle; a server that no certificate in it vouches for is refused."""
+    folder = tmp_path / "certs"
+    folder.mkdir()
+    shutil.copy(bundle, folder)
+    subprocess.run(["openssl", "rehash", folder], check=True)
+    monkeypatch.delenv("SSL_CERT_FILE")
+    for name in ("SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.setenv(name, str(folder))
+    with Faulty(answer, TOKEN, tls=server_tls) as server:
+        reader.token(make(reader, server))
+        for path in folder.iterdir():
+            path.unlink()
+        with pytest.raises(TokenTransportError, match="certificate verify failed"):
+            reader.token(make(reader, server))
+        assert len(server.requests) == 1
