@@ -90,39 +90,9 @@ def _own_session(url: str) -> requests.Session:
     # servers that close without saying so would break the next one off.
     session = requests.Session()
     is_https = url.startswith("https:")
-    session.mount("https://" if is_https else "http://", _OwnAdapter(pool_maxsize=1))
+    session.mount("https://" if is_https else "http://", HTTPAdapter(pool_maxsize=1))
     session.trust_env = is_https  # plain http goes to this machine only, so without a proxy
     return session
-
-
-class _OwnAdapter(HTTPAdapter):
-    """An HTTP adapter with one TLS context for all: reading the CA bundle takes twenty times as long as a signature."""
-
-    #: The context, and the CA bundle that it was made from.
-    _context: ClassVar[tuple[Any, Any] | None] = None
-
-    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        """Check that the bundle exists, as requests does, and give the pool a context that has read it."""
-        super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
-        bundle = conn.ca_certs or conn.ca_cert_dir
-        if bundle and (conn.proxy is None or conn.proxy.scheme != "https"):  # a proxy needs the names of the files
-            conn.conn_kw["ssl_context"] = self._context_for(bundle, conn.ca_certs, conn.ca_cert_dir)
-            conn.ca_certs = conn.ca_cert_dir = None
-
-    @classmethod
-    def _context_for(cls, bundle: str, file: str | None, folder: str | None) -> Any:
-        found = os.stat(bundle)
-        key = (bundle, found.st_mtime_ns, found.st_size)
-        if cls._context is None or cls._context[0] != key:
-            from ssl import CERT_REQUIRED
-
-            from urllib3.util.ssl_ import create_urllib3_context
-
-            # As `urllib3.connection` does it for each connection.
-            context = create_urllib3_context(cert_reqs=CERT_REQUIRED)
-            context.load_verify_locations(file, folder)
-            cls._context = key, context
-        return cls._context[1]
 
 
 # A session for one token request. Nothing of the user's is changed: there are other threads at work on it.
@@ -215,6 +185,9 @@ class _Connections:
         for each in (connection, getattr(connection, "real_connection", None)):
             for name in ("response_class", "_new_conn"):
                 vars(each).pop(name, None) if each is not None else None
+        if (files := getattr(getattr(connection, "ssl_context", None), "read_from", None)) is not None:
+            connection.ssl_context = None
+            connection.ca_certs, connection.ca_cert_dir = files
         self._queue.put(connection, block=block)
 
     def __getattr__(self, name: str) -> Any:
@@ -226,6 +199,7 @@ def _bounded(connection: Any, deadline: Deadline) -> Any:
     connect: Any = getattr(connection, "_new_conn", None)
 
     def new_conn() -> Any:
+        _lend_context(connection)
         sock = connect()
         sock.settimeout(deadline.left())  # for the TLS handshake, which is one operation
         return sock
@@ -234,6 +208,50 @@ def _bounded(connection: Any, deadline: Deadline) -> Any:
         connection._new_conn = new_conn
     connection.response_class = lambda sock, *args, **kwargs: _Response(sock, deadline, *args, **kwargs)
     return connection
+
+
+#: What a connection has where the user decides about its TLS.
+_TLS_SETTINGS = (
+    *("ssl_context", "ca_cert_data", "cert_file", "key_file", "key_password", "assert_hostname", "assert_fingerprint"),
+    *("ssl_version", "ssl_minimum_version", "ssl_maximum_version"),
+)
+#: CA bundle → its time and size, and a TLS context that has read it.
+_contexts: dict[str, tuple[tuple[int, int], Any]] = {}
+
+
+def _lend_context(connection: Any) -> None:
+    """Give a connection that is about to open a TLS context that has read its CA bundle already.
+
+    `_Connections.put` takes it back. urllib3 reads the bundle for each connection, 20 times the time of a signature.
+    """
+    files = getattr(connection, "ca_certs", None), getattr(connection, "ca_cert_dir", None)
+    bundles = [path for path in files if path]
+    if len(bundles) != 1 or getattr(connection, "cert_reqs", None) != "CERT_REQUIRED":
+        return
+    if any(getattr(connection, name, None) is not None for name in _TLS_SETTINGS):
+        return
+    if getattr(getattr(connection, "proxy", None), "scheme", None) == "https":  # it needs the names of the files, too
+        return
+    connection.ssl_context = _context_for(bundles[0], files)
+    connection.ca_certs = connection.ca_cert_dir = None
+
+
+def _context_for(bundle: str, files: tuple[Any, Any]) -> Any:
+    found = os.stat(bundle)
+    state = found.st_mtime_ns, found.st_size
+    context: Any
+    known, context = _contexts.get(bundle, (None, None))
+    if known != state:
+        from ssl import CERT_REQUIRED
+
+        from urllib3.util.ssl_ import create_urllib3_context
+
+        # As `urllib3.connection` does it for each connection.
+        context = create_urllib3_context(cert_reqs=CERT_REQUIRED)
+        context.load_verify_locations(*files)
+        context.read_from = files  # for `_Connections.put`
+        _contexts[bundle] = state, context
+    return context
 
 
 class _Response(_HTTPResponse):

@@ -8,12 +8,13 @@ import ssl
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import trustme
 
 from faults import Faulty, Reply
-from krauth import MemoryStore, RefreshPolicy, TokenTransportError
+from krauth import HTTPRequest, MemoryStore, RefreshPolicy, TokenTransportError
 from stacks import BY_NAME
 
 POLICY = RefreshPolicy(attempts=1, timeout=8, attempt_timeout=5)
@@ -165,3 +166,41 @@ def test_a_directory_of_certificates(reader, bundle, server_tls, tmp_path, monke
         with pytest.raises(TokenTransportError, match="certificate verify failed"):
             reader.token(make(reader, server))
         assert len(server.requests) == 1
+
+
+def test_a_given_session_reads_the_bundle_once(bundle, server_tls, monkeypatch):
+    """Token requests over a session read its CA bundle once for all connections, and again after it has changed."""
+    requests, read = BY_NAME["requests"], []
+    load = ssl.SSLContext.load_verify_locations
+    closing = Reply(TOKEN.body, headers={"Connection": "close"})
+    with Faulty(answer, closing, tls=server_tls) as server, requests.library.Session() as session:
+        send = requests.TokenTransport(session).open()
+        request = HTTPRequest("POST", server.url, {}, b"a=b", timeout=8)
+        monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", lambda *args: (read.append(args), load(*args)))
+        for _ in range(5):
+            send(request)
+        assert (len(read), server.connections) == (1, 5)
+        pools = session.get_adapter(server.url).poolmanager.pools
+        pool = pools[next(iter(pools.keys()))]
+        connection = pool.pool.get()
+        assert (connection.ssl_context, connection.ca_certs) == (None, str(bundle)), "the session's is left as it was"
+        pool.pool.put(connection)
+        trustme.CA().cert_pem.write_to_path(bundle)
+        with pytest.raises(TokenTransportError, match="certificate verify failed"):
+            send(request)
+
+
+def test_a_session_that_decides_about_tls_is_lent_no_context(bundle):
+    """A connection that has TLS settings of the user's, or no check of certificates, keeps them."""
+    from krauth_requests._transport import _TLS_SETTINGS, _lend_context
+
+    plain = {"cert_reqs": "CERT_REQUIRED", "ca_certs": str(bundle), "ca_cert_dir": None, "proxy": None}
+    mine = [{name: False} for name in _TLS_SETTINGS]
+    mine += [{"cert_reqs": "CERT_NONE"}, {"ca_certs": None}, {"ca_cert_dir": "/certs"}]
+    for settings in [*mine, {"proxy": SimpleNamespace(scheme="https")}]:
+        connection = SimpleNamespace(**plain | settings)
+        _lend_context(connection)
+        assert vars(connection) == plain | settings
+    connection = SimpleNamespace(**plain)
+    _lend_context(connection)
+    assert connection.ssl_context.verify_mode is ssl.CERT_REQUIRED
