@@ -103,16 +103,25 @@ class HTTPXTokenTransport(AsyncTransport):
     def _own_client(cls, scheme: str) -> Any:
         """Return a client that keeps no connection. Making one costs more than a request, its TLS context above all."""
         settings = (os.getpid(), _environment() if scheme == "https" else None)  # sockets are not for a forked child
-        made_for, client = cls._own.get((cls.library, scheme), (None, None))
-        if made_for != settings:
-            # No limit of connections: by default the 101st request would wait until an endpoint that hangs lets go.
-            limits = cls.library.Limits(max_connections=None, max_keepalive_connections=0)
-            if scheme == "https":
-                client = cls.library.Client(verify=cls._tls_context(), limits=limits)
-            else:  # plain http goes to this machine only, so that no proxy may be on the way
-                client = cls.library.Client(verify=False, trust_env=False, limits=limits)
-            cls._own[cls.library, scheme] = settings, client
+        if (client := cls._known_client(scheme, settings)) is not None:
+            return client
+        from krauth._auth.answer import one_thread
+
+        with one_thread():
+            if (client := cls._known_client(scheme, settings)) is None:
+                # No limit of connections: else the 101st request would wait until an endpoint that hangs lets go.
+                limits = cls.library.Limits(max_connections=None, max_keepalive_connections=0)
+                if scheme == "https":
+                    client = cls.library.Client(verify=cls._tls_context(), limits=limits)
+                else:  # plain http goes to this machine only, so that no proxy may be on the way
+                    client = cls.library.Client(verify=False, trust_env=False, limits=limits)
+                cls._own[cls.library, scheme] = settings, client
         return client
+
+    @classmethod
+    def _known_client(cls, scheme: str, settings: object) -> Any:
+        made_for, client = cls._own.get((cls.library, scheme), (None, None))
+        return client if made_for == settings else None
 
     @classmethod
     def _tls_context(cls) -> object:

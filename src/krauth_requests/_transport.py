@@ -239,19 +239,29 @@ def _lend_context(connection: Any) -> None:
 def _context_for(bundle: str, files: tuple[Any, Any]) -> Any:
     found = os.stat(bundle)
     state = found.st_mtime_ns, found.st_size
-    context: Any
-    known, context = _contexts.get(bundle, (None, None))
-    if known != state:
-        from ssl import CERT_REQUIRED
+    context: Any = _known_context(bundle, state)
+    if context is not None:
+        return context
+    from ssl import CERT_REQUIRED
 
-        from urllib3.util.ssl_ import create_urllib3_context
+    from urllib3.util.ssl_ import create_urllib3_context
 
-        # As `urllib3.connection` does it for each connection.
-        context = create_urllib3_context(cert_reqs=CERT_REQUIRED)
-        context.load_verify_locations(*files)
-        context.read_from = files  # for `_Connections.put`
-        _contexts[bundle] = state, context
+    from krauth._auth.answer import one_thread
+
+    with one_thread():
+        context = _known_context(bundle, state)
+        if context is None:
+            # As `urllib3.connection` does it for each connection.
+            context = create_urllib3_context(cert_reqs=CERT_REQUIRED)
+            context.load_verify_locations(*files)
+            context.read_from = files  # for `_Connections.put`
+            _contexts[bundle] = state, context
     return context
+
+
+def _known_context(bundle: str, state: tuple[int, int]) -> Any:
+    known, context = _contexts.get(bundle, (None, None))
+    return context if known == state else None
 
 
 class _Response(_HTTPResponse):

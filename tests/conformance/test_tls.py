@@ -6,6 +6,8 @@ import os
 import shutil
 import ssl
 import subprocess
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -110,6 +112,32 @@ def test_the_bundle_is_read_once(reader, bundle, server_tls, monkeypatch):
             reader.token(make(reader, server))
         assert len(server.requests) == 10
     assert len(read) <= 1
+
+
+def test_threads_that_begin_at_once_read_the_bundle_once(reader, bundle, server_tls, monkeypatch):
+    """Eight threads whose first token requests begin together read the CA bundle once."""
+    read, begun, statuses = [], threading.Barrier(8), []
+    load = ssl.SSLContext.load_verify_locations
+
+    def slowly(*args, **kwargs):
+        read.append(args)
+        time.sleep(0.05)
+        return load(*args, **kwargs)
+
+    with Faulty(answer, TOKEN, tls=server_tls) as server:
+        send = reader.TokenTransport().open()
+
+        def work():
+            begun.wait(8)
+            statuses.append(send(HTTPRequest("POST", server.url, {}, b"a=b", timeout=8)).status)
+
+        monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", slowly)
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+    assert (statuses, len(read)) == ([200] * 8, 1)
 
 
 def test_the_own_transport_keeps_no_connection(stack):

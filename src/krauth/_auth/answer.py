@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import threading
+from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -10,7 +12,7 @@ from .._values.checks import printable
 from .._values.exceptions import TokenTransportError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 #: Bytes of a token response that are read at most, before and after decoding.
 MAX_BYTES = 1 << 20
@@ -20,6 +22,24 @@ LATE = 0.5
 MAX_CODINGS = 4
 #: Coding → `wbits` of zlib. Token requests ask for `identity`; these two cost nothing to understand.
 _CODINGS = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}
+
+
+_lock = threading.Lock()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let one thread at a time read a CA bundle: threads that begin together can all use what the first one has read.
+
+    A thread waits for a second at most. Another thread may read from a disk that hangs, and after a fork none gives
+    the lock back that was held at that moment.
+    """
+    is_held = _lock.acquire(timeout=1.0)
+    try:
+        yield
+    finally:
+        if is_held:
+            _lock.release()
 
 
 class Deadline:
