@@ -7,6 +7,7 @@ import os
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from krauth._auth import judged_body, refusal  # noqa: F401  or the first refusal would load them on an event loop
 from krauth._auth.transport import AsyncTransport
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ Source: the vendor's authentication guide and API reference, https://apicenter.c
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from ._auth.origin_auth import OriginAuth
@@ -133,6 +134,11 @@ def __getattr__(name: str) -> object:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+@functools.lru_cache(maxsize=64)
+def _application_key(base_url: str, client_id: str) -> str:
+    return make_key("naver", base_url, ("application", client_id))
+
+
 class NaverCredentials(SecretCredentials):
     """Client credentials for one resource: the own shop (`SELF`), or one seller of a solution (`SELLER`).
 
@@ -205,7 +211,7 @@ class NaverCredentials(SecretCredentials):
     @property
     def application(self) -> str:
         """The store key of what concerns all sellers of the application: Naver punishes applications."""
-        return make_key("naver", self.base_url, ("application", self.client_id))
+        return _application_key(self.base_url, self.client_id)
 
     @property
     def client_secret(self) -> Secret:

@@ -12,6 +12,7 @@ import aiohttp
 
 import krauth
 from krauth import TokenTransportError
+from krauth._auth import judged_body, refusal  # noqa: F401  or the first refusal would load them on an event loop
 from krauth._auth.transport import AsyncTransport
 
 if TYPE_CHECKING:

@@ -158,7 +158,6 @@ class AuthCore:
         from .._plugins import open_store
         from .._values.clock import SYSTEM
         from .._values.token import RefreshPolicy
-        from . import judged_body, refusal  # noqa: F401  or the first refusal would load them on an event loop
 
         if refresh is not None and not isinstance(refresh, RefreshPolicy):
             raise ConfigurationError("refresh must be a krauth.RefreshPolicy")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from typing import NamedTuple
 
 from .._values.exceptions import AuthorizationRequired
+from .._values.value import Value, replace
 from .rules import asked_pause, is_about_the_way, is_transient
 
 #: Seconds that callers are given a failure instead of a new refresh: at first, and at most; doubled with each.
@@ -22,7 +22,7 @@ HOPELESS, MAX_HOPELESS = 5.0, 300.0
 MAX_WAYS = 8
 
 
-class Failure(NamedTuple):
+class Failure(Value):
     """The last failure.
 
     Attributes:
@@ -33,11 +33,16 @@ class Failure(NamedTuple):
         way: The way to the server that it is about; `None`: it is about the token, on every way.
     """
 
+    __match_args__ = __slots__ = ("error", "until", "retry_at", "times", "way")
+
     error: BaseException
     until: float
     retry_at: float
     times: int
     way: object | None
+
+    def __init__(self, error: BaseException, until: float, retry_at: float, times: int, way: object | None) -> None:
+        self._hold(error, until, retry_at, times, way)
 
     @classmethod
     def after(cls, before: Failure | None, error: BaseException, now: float, way: object) -> Failure:
@@ -54,14 +59,19 @@ class Failure(NamedTuple):
         return cls(error, now + max(memory, asked), now + max(pause, asked), times, about)
 
 
-class Hopeless(NamedTuple):
+class Hopeless(Value):
     """A refusal of a new token: until `until` no other token is obtained because of a refusal.
 
     It is a time, not a token: where every call of an API is refused, each caller holds another token by then.
     """
 
+    __match_args__ = __slots__ = ("until", "pause")
+
     until: float
     pause: float
+
+    def __init__(self, until: float, pause: float) -> None:
+        self._hold(until, pause)
 
     @classmethod
     def after(cls, before: Hopeless | None, now: float) -> Hopeless:
@@ -73,7 +83,7 @@ class Hopeless(NamedTuple):
         return cls(now + pause, pause)
 
 
-class Memory(NamedTuple):
+class Memory(Value):
     """What a source remembers in addition to its token. It is replaced as a whole, so forgetting is one assignment.
 
     Attributes:
@@ -83,10 +93,21 @@ class Memory(NamedTuple):
         identity: Of the credentials that failed; another one, with a new client secret, may succeed at once.
     """
 
-    number: int = 0
-    failures: tuple[Failure, ...] = ()
-    hopeless: Hopeless | None = None
-    identity: object = None
+    __match_args__ = __slots__ = ("number", "failures", "hopeless", "identity")
+
+    number: int
+    failures: tuple[Failure, ...]
+    hopeless: Hopeless | None
+    identity: object
+
+    def __init__(
+        self,
+        number: int = 0,
+        failures: tuple[Failure, ...] = (),
+        hopeless: Hopeless | None = None,
+        identity: object = None,
+    ) -> None:
+        self._hold(number, failures, hopeless, identity)
 
     def failure_of(self, way: object) -> Failure | None:
         """Return the failure that concerns callers with this way to the server."""
@@ -96,7 +117,7 @@ class Memory(NamedTuple):
         """Return the memory with one more failure."""
         failure = Failure.after(self.failure_of(way), error, now, way)
         others = tuple(f for f in self.failures if f.way is not failure.way)
-        return self._replace(failures=(*others, failure)[-MAX_WAYS:])
+        return replace(self, failures=(*others, failure)[-MAX_WAYS:])
 
 
 #: Nothing is remembered; one for all sources that never failed.

@@ -19,7 +19,7 @@ from .._values.clock import Skews
 from .._values.event import TokenEvent, is_logged, write
 from .._values.exceptions import without_frames
 from .._values.loops import running_loop, running_trio
-from .run import Run
+from .run import Run, SentRequest
 from .workers import NoThread, Workers
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def tell(step: Emit, credentials: Credentials, now: float, run: Run[Any] | None,
     token = step.token
     remaining = None if token is None or token.expires_at is None else token.expires_in(now)
     detail = str(step.error) if step.error is not None else step.detail
-    attempt, duration, status = run.request if run is not None else (None, None, None)
+    request = run.request if run is not None else SentRequest()
     event = TokenEvent(
         step.kind,
         credentials.provider,
@@ -203,9 +203,9 @@ def tell(step: Emit, credentials: Credentials, now: float, run: Run[Any] | None,
         remaining,
         detail,
         step.error,
-        duration,
-        attempt,
-        status,
+        request.duration,
+        request.attempt,
+        request.status,
         run.cause if run is not None else None,
     )
     publish(event, own)

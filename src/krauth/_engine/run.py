@@ -10,11 +10,12 @@ import queue
 import threading
 from collections import deque
 from concurrent.futures import CancelledError, Future, InvalidStateError
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from .._values.clock import Stopwatch
 from .._values.exceptions import ConfigurationError, TokenTransportError
 from .._values.loops import running_trio
+from .._values.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +64,7 @@ class Drive(Protocol):
         """Perform the whole flow in this thread."""
 
 
-class SentRequest(NamedTuple):
+class SentRequest(Value):
     """A token request that was sent.
 
     Attributes:
@@ -72,12 +73,17 @@ class SentRequest(NamedTuple):
         status: The HTTP status of the answer, or `None`.
     """
 
-    attempt: int | None = None
-    duration: float | None = None
-    status: int | None = None
+    __match_args__ = __slots__ = ("attempt", "duration", "status")
+
+    attempt: int | None
+    duration: float | None
+    status: int | None
+
+    def __init__(self, attempt: int | None = None, duration: float | None = None, status: int | None = None) -> None:
+        self._hold(attempt, duration, status)
 
 
-class Begun(NamedTuple):
+class Begun(Value):
     """When a flow began.
 
     Attributes:
@@ -86,9 +92,14 @@ class Begun(NamedTuple):
         waits: Whether it still waits for a worker thread; then the times are those of its publication.
     """
 
+    __match_args__ = __slots__ = ("at", "source_at", "waits")
+
     at: float
     source_at: float
     waits: bool
+
+    def __init__(self, at: float, source_at: float, waits: bool) -> None:
+        self._hold(at, source_at, waits)
 
 
 class Run(Generic[T]):

@@ -18,6 +18,7 @@ from .._values.exceptions import AuthorizationRequired, ConfigurationError, Krau
 from .._values.guard import shown_key
 from .._values.record import Record
 from .._values.token import RefreshPolicy, Token, TokenState
+from .._values.value import replace
 from . import process
 from .backoff import NO_MEMORY, Failure, Hopeless, Memory
 from .driver import Driver, key_in
@@ -356,7 +357,7 @@ class TokenSource:
             elif newest.token is not None:
                 self.snapshot = Snapshot.unusable(newest.token, newest.number)
             if isinstance(error, AuthorizationRequired) and error.revoked:
-                self.snapshot, self._memory = None, self._memory._replace(number=newest.number)
+                self.snapshot, self._memory = None, replace(self._memory, number=newest.number)
             snapshot = self.snapshot
             is_good = self._usable() in (TokenState.FRESH, TokenState.STALE)
             # Waiting callers get the old token if it is good and was not refused.
@@ -368,7 +369,7 @@ class TokenSource:
         """Remember a failure of a way to the server, or of the token."""
         with process.lock:
             now = self.monotonic()
-            self._memory = self._memory.failed(error, now, way)._replace(identity=self.credentials.identity)
+            self._memory = replace(self._memory.failed(error, now, way), identity=self.credentials.identity)
             failure = self._memory.failures[-1]
             self._stay_alive(failure.until - now)
 
@@ -377,7 +378,7 @@ class TokenSource:
         with process.lock:
             now = self.monotonic()
             hopeless = Hopeless.after(self._memory.hopeless, now)
-            self._memory = self._memory._replace(hopeless=hopeless)
+            self._memory = replace(self._memory, hopeless=hopeless)
             self._stay_alive(hopeless.until - now)
 
     def replace(self, newest: NumberedToken) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -16,28 +16,45 @@ if TYPE_CHECKING:
     from ..stores import Lease
 
 
-class Load(NamedTuple):
+class _Step:
+    """Base of the steps. No tuple: pytest and error trackers show the items of one, and a step may hold a token."""
+
+    __slots__ = ()
+    __match_args__: ClassVar[tuple[str, ...]]
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in self.__match_args__)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(…)"
+
+
+class Load(_Step):
     """→ `Stored | None`. `key=None`: the entry of the credentials; `former`: what an older krauth left of it."""
 
-    key: str | None = None
-    former: bool = False
+    __match_args__ = __slots__ = ("key", "former")
+
+    def __init__(self, key: str | None = None, former: bool = False) -> None:
+        self.key, self.former = key, former
 
 
-class Acquire(NamedTuple):
+class Acquire(_Step):
     """→ `(Lease | None, Stored | None)`: the lease, and the entry as it is under the lease."""
 
-    seconds: float
-    key: str | None = None
+    __match_args__ = __slots__ = ("seconds", "key")
+
+    def __init__(self, seconds: float, key: str | None = None) -> None:
+        self.seconds, self.key = seconds, key
 
 
-class Save:
-    """→ the new version. `release`: the lease is given back in the same step.
+class Save(_Step):
+    """→ the new version. `release`: the lease is given back in the same step."""
 
-    Not a tuple: pytest and error trackers show the items of one, and the value holds a token.
-    """
-
-    __slots__ = ("expires_at", "key", "lease", "release", "value", "version")
-    __match_args__ = ("value", "version", "lease", "expires_at", "release", "key")
+    __match_args__ = __slots__ = ("value", "version", "lease", "expires_at", "release", "key")
 
     def __init__(
         self,
@@ -51,46 +68,52 @@ class Save:
         self.value, self.version, self.lease = value, version, lease
         self.expires_at, self.release, self.key = expires_at, release, key
 
-    def __repr__(self) -> str:
-        return "Save(…)"
 
-
-class Release(NamedTuple):
+class Release(_Step):
     """→ `None`."""
 
-    lease: Lease
+    __match_args__ = __slots__ = ("lease",)
+
+    def __init__(self, lease: Lease) -> None:
+        self.lease = lease
 
 
-class Send(NamedTuple):
+class Send(_Step):
     """→ `HTTPResponse`."""
 
-    request: HTTPRequest
+    __match_args__ = __slots__ = ("request",)
+
+    def __init__(self, request: HTTPRequest) -> None:
+        self.request = request
 
 
-class Reread(NamedTuple):
+class Reread(_Step):
     """→ whether the client secret is another one than before: it is read again, by a function of the user's."""
 
-    credentials: Credentials
-    identity: object
+    __match_args__ = __slots__ = ("credentials", "identity")
 
-    def __repr__(self) -> str:
-        return "Reread(…)"
+    def __init__(self, credentials: Credentials, identity: object) -> None:
+        self.credentials, self.identity = credentials, identity
 
 
-class Sleep(NamedTuple):
+class Sleep(_Step):
     """→ `None`, after `seconds`. `error`: why an attempt failed that is repeated then; the driver tells of it."""
 
-    seconds: float
-    error: KrauthError | None = None
+    __match_args__ = __slots__ = ("seconds", "error")
+
+    def __init__(self, seconds: float, error: KrauthError | None = None) -> None:
+        self.seconds, self.error = seconds, error
 
 
-class Emit(NamedTuple):
+class Emit(_Step):
     """→ `None`; something happened that an operator may want to know."""
 
-    kind: Kind
-    token: Token | None = None
-    error: BaseException | None = None
-    detail: str | None = None
+    __match_args__ = __slots__ = ("kind", "token", "error", "detail")
+
+    def __init__(
+        self, kind: Kind, token: Token | None = None, error: BaseException | None = None, detail: str | None = None
+    ) -> None:
+        self.kind, self.token, self.error, self.detail = kind, token, error, detail
 
 
 Step = Load | Save | Acquire | Release | Send | Reread | Sleep | Emit

@@ -5,11 +5,11 @@ All times in a record are by the token endpoint's clock. They are turned into ou
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from .._values.exceptions import StoreConflict, TokenStoreError
 from .._values.record import Record
-from .._values.value import replace
+from .._values.value import Value, replace
 from .rules import LEASE_MARGIN, useless_at
 from .steps import Acquire, Emit, Load, Release, Save
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .steps import Flow
 
 
-class Taken(NamedTuple):
+class Taken(Value):
     """A lease that was taken.
 
     Attributes:
@@ -31,11 +31,16 @@ class Taken(NamedTuple):
         at: When it was taken, monotonic seconds of a clock that goes on while the machine is suspended.
     """
 
+    __match_args__ = __slots__ = ("lease", "at")
+
     lease: Lease | None
     at: float
 
+    def __init__(self, lease: Lease | None, at: float) -> None:
+        self._hold(lease, at)
 
-class Seen(NamedTuple):
+
+class Seen(Value):
     """What an entry held when it was last read or saved.
 
     Attributes:
@@ -43,8 +48,13 @@ class Seen(NamedTuple):
         version: What the next save has to find; `None`: no entry.
     """
 
-    record: Record | None = None
-    version: str | None = None
+    __match_args__ = __slots__ = ("record", "version")
+
+    record: Record | None
+    version: str | None
+
+    def __init__(self, record: Record | None = None, version: str | None = None) -> None:
+        self._hold(record, version)
 
 
 #: In place of a lease where the store failed and the flow goes on without it: it never ends.

@@ -10,7 +10,6 @@ import heapq
 import itertools
 import threading
 from collections import deque
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from .._values.clock import Stopwatch
@@ -18,7 +17,8 @@ from .._values.event import logger
 from .._values.exceptions import TokenTransportError, trace_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
+    from collections.abc import Callable, Hashable
+    from contextlib import AbstractContextManager
 
     Task = Callable[[], None]
 
@@ -54,6 +54,29 @@ class _Lane:
         self.tickets = self.running = 0
 
 
+class _Computing:
+    """See `Workers.computing`: entered for each step of each flow, by many threads, so it is one object."""
+
+    __slots__ = ("_workers",)
+
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
+
+    def __enter__(self) -> None:
+        workers = self._workers
+        with workers._computed:
+            if workers._stopping and threading.current_thread().daemon:
+                raise _Stopped
+            workers._computing += 1
+
+    def __exit__(self, *error: object) -> None:
+        workers = self._workers
+        with workers._computed:
+            workers._computing -= 1
+            if workers._stopping:
+                workers._computed.notify_all()
+
+
 class Workers:
     """Runs tasks in daemon threads, at most `lane_limit` at once for each lane.
 
@@ -73,6 +96,7 @@ class Workers:
         self._queue: deque[_Lane] = deque()
         self._threads = self._idle = self._computing = 0
         self._computed = threading.Condition()
+        self._mark = _Computing(self)
         self._stopping = False
         self._timers: list[tuple[float, int, Task, Hashable]] = []
         self._order = itertools.count()
@@ -259,20 +283,9 @@ class Workers:
                 # A token without an end has a timer at infinity, and no thread can wait that long.
                 self._timer_wakeup.wait(min(wait, 3600.0))
 
-    @contextmanager
-    def computing(self) -> Iterator[None]:
+    def computing(self) -> AbstractContextManager[None]:
         """Mark code that must not be cut off: a signature, which is native code, would abort the whole process."""
-        with self._computed:
-            if self._stopping and threading.current_thread().daemon:
-                raise _Stopped
-            self._computing += 1
-        try:
-            yield
-        finally:
-            with self._computed:
-                self._computing -= 1
-                if self._stopping:
-                    self._computed.notify_all()
+        return self._mark
 
     def drain(self) -> None:
         """Begin nothing more, and wait for the signatures that are being made: the interpreter is about to end.

@@ -402,7 +402,11 @@ def make_key(provider: str, endpoint: str, *parts: tuple[str, str | None]) -> st
     """Return a store key: provider, origin and the parts that are given, as printable ASCII without blanks."""
     from urllib.parse import quote
 
-    named = [f"{name}={quote(value, safe='')}" for name, value in parts if value is not None]
+    named = [
+        f"{name}={value if value.isascii() and value.isalnum() else quote(value, safe='')}"
+        for name, value in parts
+        if value is not None
+    ]
     key = "|".join([provider, str(parse_origin(endpoint)), *named])
     if len(key) <= 400:
         return key

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 from .exceptions import ConfigurationError
 from .guard import Holder
-from .value import Value, replace
+from .value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -60,7 +60,11 @@ class HTTPRequest(Value, Holder):
 
     def within(self, seconds: float) -> HTTPRequest:
         """Return the same request with another timeout."""
-        return replace(self, timeout=seconds)
+        twin = object.__new__(type(self))
+        object.__setattr__(twin, "_known", self._known)  # the guard knows its secrets already
+        for name in self.__match_args__:
+            object.__setattr__(twin, name, seconds if name == "timeout" else getattr(self, name))
+        return twin
 
     def __repr__(self) -> str:
         return f"<HTTPRequest {self.method} {self.url}>"
