@@ -259,7 +259,7 @@ class NaverCredentials(SecretCredentials):
             {
                 "client_id": self.client_id,
                 "timestamp": str(timestamp),
-                "client_secret_sign": sign(self.client_id, self.client_secret.reveal(), timestamp),
+                "client_secret_sign": sign(self.client_id, self.client_secret, timestamp),
                 "grant_type": "client_credentials",
                 "type": self.type,
                 "account_id": self.account_id,  # must not be sent with SELF
