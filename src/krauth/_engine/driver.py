@@ -272,6 +272,8 @@ def _checked(answer: object, step: Step, store: TokenStore) -> object:
 
 def _note(store: TokenStore, error: TokenStoreError | None) -> None:
     """Remember the last error of a store, or that it works."""
+    if error is None and not store_errors:
+        return
     with contextlib.suppress(TypeError):  # a store that can't be hashed, or referred to weakly
         known = store_errors.get(store)
         if error is not None:
