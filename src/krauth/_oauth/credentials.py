@@ -269,13 +269,12 @@ class SecretCredentials(Credentials):
     A subclass defines `make_keys`, and its constructor ends with `take_secret(SecretSource(secret, check))`.
     """
 
-    __slots__ = ("_keyed_with", "_local_key", "_secret")
+    __slots__ = ("_keyed", "_locally_keyed", "_secret")
 
     _secret: SecretSource | None
-    #: The secret that the keys were made with, if they were made.
-    _keyed_with: Secret | None
-    _key: str | None  # type: ignore[assignment]  # made when it is asked for: most programs keep tokens in memory
-    _local_key: str | None
+    #: A secret and the key that it makes. It is made when it is asked for: most programs keep tokens in memory.
+    _keyed: tuple[Secret | None, str] | None
+    _locally_keyed: tuple[Secret | None, str] | None
 
     @property
     def client_secret(self) -> Secret | None:
@@ -285,21 +284,20 @@ class SecretCredentials(Credentials):
     @property  # type: ignore[misc]  # the setter of `Credentials` is for those without `make_keys`
     def key(self) -> str:
         """The key in token stores; another one after the secret was replaced, where the key depends on it."""
-        self._follow_secret()
-        if self._key is None:
-            self._key = self.make_keys(fingerprint)[0]
-        return self._key
+        secret, keyed = self.client_secret, self._keyed
+        if keyed is None or keyed[0] is not secret:
+            self._keyed = keyed = secret, self.make_keys(fingerprint)[0]
+        return keyed[1]
 
     @property
     def local_key(self) -> str:
         """The key for what ends with the process; another one after the secret was replaced, as `key` is."""
-        self._follow_secret()
-        if self._local_key is not None:
-            return self._local_key
-        key = self.make_keys(local_fingerprint)[0]
-        if self._key is None:  # else the other one is in use: a fleet has no memory for both
-            self._local_key = key
-        return key
+        secret, keyed = self.client_secret, self._locally_keyed
+        if keyed is None or keyed[0] is not secret:
+            keyed = secret, self.make_keys(local_fingerprint)[0]
+            if self._keyed is None:  # else the other one is in use: a fleet has no memory for both
+                self._locally_keyed = keyed
+        return keyed[1]
 
     @property
     def former_keys(self) -> tuple[str, ...]:
@@ -319,17 +317,9 @@ class SecretCredentials(Credentials):
         """
         raise NotImplementedError
 
-    def _follow_secret(self) -> None:
-        secret = self.client_secret
-        if secret is not self._keyed_with:
-            self._key = self._local_key = None
-            self._keyed_with = secret
-
     def take_secret(self, source: SecretSource | None) -> None:
         """Take the secret; the last thing that a constructor does."""
-        self._secret = source
-        self._key = self._local_key = None
-        self._keyed_with = self.client_secret
+        self._secret, self._keyed, self._locally_keyed = source, None, None
 
     def reread_secret(self, identity: object) -> bool:
         """Read the secret again, unless another was read since; see `Credentials.reread_secret`."""
