@@ -63,7 +63,10 @@ def by_hand(way: str, base: str) -> Callable[[int], object]:
     """Return what makes a signature and sends it, as a careful program does that in this way."""
     if way == "function":
         return signature
-    shared = subjects.requests_session() if way.endswith("session") else None
+    shared = None
+    if way.endswith("session"):
+        shared = subjects.requests_session()
+        shared.mount("https://", OneContext(pool_maxsize=CALLERS))
 
     def post(number: int) -> str:
         form = {"client_id": "id", "timestamp": number, "grant_type": "client_credentials", "type": "SELF"}
