@@ -151,7 +151,9 @@ def _environment() -> tuple[object, ...]:
 
         paths.append(certifi.where())
     found = [(path, os.stat(path)) for path in paths if path and os.path.exists(path)]
-    return (*map(os.environ.get, _PROXIES), *((path, stat.st_mtime_ns, stat.st_size) for path, stat in found))
+    # Not the time and the size alone: a file can be replaced by one of the same size that came with its old time.
+    states = ((path, s.st_dev, s.st_ino, s.st_ctime_ns, s.st_mtime_ns, s.st_size) for path, s in found)
+    return (*map(os.environ.get, _PROXIES), *states)
 
 
 @functools.cache

@@ -229,17 +229,19 @@ def _may_find_more() -> bool:
 
 def _entry_points(folder: str) -> Iterator[str]:
     """Yield the text of each `entry_points.txt` in a folder of `sys.path` in which krauth occurs."""
+    from importlib.machinery import SourceFileLoader
+
     try:
         names = os.listdir(folder or ".")
     except FileNotFoundError:
         return  # Python itself names an archive that most installations do not have
+    read = SourceFileLoader("", "").get_data  # the core opens no file: the import system does
     inside = os.path.join(folder, "")
     for name in names:
         if not name.lower().endswith("-info"):  # .dist-info, .egg-info, EGG-INFO
             continue
         try:
-            with open(f"{inside}{name}{os.sep}entry_points.txt", "rb") as file:
-                content = file.read()
+            content = read(f"{inside}{name}{os.sep}entry_points.txt")
         except (FileNotFoundError, NotADirectoryError):
             continue
         if GROUP.encode() in content:

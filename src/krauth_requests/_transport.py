@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import io
 import os
+import queue
+from contextlib import suppress
 from http.client import HTTPResponse as _HTTPResponse
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,6 +15,7 @@ import requests
 from requests.adapters import HTTPAdapter, Retry
 from requests.cookies import RequestsCookieJar
 from urllib3 import Timeout
+from urllib3.connection import HTTPSConnection
 
 import krauth
 from krauth._auth.transport import Transport
@@ -122,7 +125,7 @@ def _with_lent_pool(get: Callable[..., Any], deadline: Deadline) -> Callable[...
         pool = get(*args, **kwargs)
         if not all(hasattr(pool, name) for name in ("pool", "_new_conn", "conn_kw")):
             return pool  # a stranger's
-        if type(pool.pool).__module__.startswith("urllib3"):
+        if type(pool.pool).__module__.startswith("urllib3") and not isinstance(pool.pool, queue.Queue):
             # urllib3-future, which niquests installs in urllib3's place: its connections are no http.client's. Each
             # operation is bounded, not their sum; a caller waits no longer than `RefreshPolicy.timeout` all the same.
             return pool
@@ -185,9 +188,8 @@ class _Connections:
         for each in (connection, getattr(connection, "real_connection", None)):
             for name in ("response_class", "_new_conn"):
                 vars(each).pop(name, None) if each is not None else None
-        if (files := getattr(getattr(connection, "ssl_context", None), "read_from", None)) is not None:
-            connection.ssl_context = None
-            connection.ca_certs, connection.ca_cert_dir = files
+        if (bundle := getattr(getattr(connection, "ssl_context", None), "read_from", None)) is not None:
+            connection.ssl_context, connection.ca_certs = None, bundle
         self._queue.put(connection, block=block)
 
     def __getattr__(self, name: str) -> Any:
@@ -215,8 +217,9 @@ _TLS_SETTINGS = (
     *("ssl_context", "ca_cert_data", "cert_file", "key_file", "key_password", "assert_hostname", "assert_fingerprint"),
     *("ssl_version", "ssl_minimum_version", "ssl_maximum_version"),
 )
-#: CA bundle → its time and size, and a TLS context that has read it.
-_contexts: dict[str, tuple[tuple[int, int], Any]] = {}
+#: CA bundle → which file it was, and a TLS context that has read it. No more than `_MOST` are kept.
+_contexts: dict[str, tuple[tuple[int, ...], Any]] = {}
+_MOST = 8
 
 
 def _lend_context(connection: Any) -> None:
@@ -224,42 +227,63 @@ def _lend_context(connection: Any) -> None:
 
     `_Connections.put` takes it back. urllib3 reads the bundle for each connection, 20 times the time of a signature.
     """
-    files = getattr(connection, "ca_certs", None), getattr(connection, "ca_cert_dir", None)
-    bundles = [path for path in files if path]
-    if len(bundles) != 1 or getattr(connection, "cert_reqs", None) != "CERT_REQUIRED":
+    bundle = getattr(connection, "ca_certs", None)
+    # A directory costs nothing to name, and a context that has found a certificate in one never looks at it again.
+    if not bundle or getattr(connection, "ca_cert_dir", None) or connection.cert_reqs != "CERT_REQUIRED":
+        return
+    # A `connect` of the user's may make a context of its own from `ca_certs`; without, it would trust the system's.
+    if type(connection).connect is not HTTPSConnection.connect:
         return
     if any(getattr(connection, name, None) is not None for name in _TLS_SETTINGS):
         return
-    if getattr(getattr(connection, "proxy", None), "scheme", None) == "https":  # it needs the names of the files, too
+    if getattr(getattr(connection, "proxy", None), "scheme", None) == "https":  # it needs the name of the file, too
         return
-    connection.ssl_context = _context_for(bundles[0], files)
-    connection.ca_certs = connection.ca_cert_dir = None
+    with suppress(OSError):  # urllib3 meets it again, and tells it in its own way
+        connection.ssl_context = _context_for(bundle)
+        connection.ca_certs = None
 
 
-def _context_for(bundle: str, files: tuple[Any, Any]) -> Any:
+def _context_for(bundle: str) -> Any:
     found = os.stat(bundle)
-    state = found.st_mtime_ns, found.st_size
+    # Not the time and the size alone: a file can be replaced by one of the same size that came with its old time.
+    state = found.st_dev, found.st_ino, found.st_ctime_ns, found.st_mtime_ns, found.st_size
     context: Any = _known_context(bundle, state)
     if context is not None:
         return context
-    from ssl import CERT_REQUIRED
-
-    from urllib3.util.ssl_ import create_urllib3_context
-
     from krauth._auth.answer import one_thread
 
     with one_thread():
         context = _known_context(bundle, state)
         if context is None:
-            # As `urllib3.connection` does it for each connection.
-            context = create_urllib3_context(cert_reqs=CERT_REQUIRED)
-            context.load_verify_locations(*files)
-            context.read_from = files  # for `_Connections.put`
+            context = _read_context(bundle)
+            for name in list(_contexts)[: 1 - _MOST]:
+                _contexts.pop(name, None)
             _contexts[bundle] = state, context
     return context
 
 
-def _known_context(bundle: str, state: tuple[int, int]) -> Any:
+def _read_context(bundle: str) -> Any:
+    from ssl import CERT_REQUIRED
+
+    from urllib3.util.ssl_ import create_urllib3_context
+
+    # As `urllib3.connection` does it for each connection.
+    context: Any = create_urllib3_context(cert_reqs=CERT_REQUIRED)
+    context.load_verify_locations(bundle)
+    context.read_from = bundle  # for `_Connections.put`
+    set_protocols, known = context.set_alpn_protocols, list[str]()
+
+    def set_once(protocols: list[str]) -> None:
+        # urllib3 sets them for each connection. OpenSSL frees the old ones, which another thread may be copying.
+        if protocols != known:
+            known[:] = protocols
+            set_protocols(protocols)
+
+    context.set_alpn_protocols = set_once
+    return context
+
+
+def _known_context(bundle: str, state: tuple[int, ...]) -> Any:
     known, context = _contexts.get(bundle, (None, None))
     return context if known == state else None
 

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 
 import pytest
 import trustme
+from urllib3.connection import HTTPSConnection
 
 from faults import Faulty, Reply
 from krauth import HTTPRequest, MemoryStore, RefreshPolicy, TokenTransportError
@@ -168,6 +169,23 @@ def test_a_bundle_that_changed_is_read_again(reader, bundle, server_tls):
         assert len(server.requests) == 2
 
 
+def test_a_bundle_of_the_same_size_and_time(reader, bundle, server_tls):
+    """A CA bundle that is replaced by one of the same size, with its old time (`cp -p`, `rsync -t`, images), is read again."""
+    good, bad = bundle.read_bytes(), trustme.CA().cert_pem.bytes()
+    size = max(len(good), len(bad)) + 1
+    bundle.write_bytes(good.ljust(size, b"\n"))
+    os.utime(bundle, ns=(1, 1))
+    with Faulty(answer, TOKEN, tls=server_tls) as server:
+        reader.token(make(reader, server))
+        new = bundle.with_name("new.pem")
+        new.write_bytes(bad.ljust(size, b"\n"))
+        os.utime(new, ns=(1, 1))
+        new.replace(bundle)
+        with pytest.raises(TokenTransportError, match="certificate verify failed"):
+            reader.token(make(reader, server))
+        assert len(server.requests) == 1
+
+
 def test_a_bundle_that_is_missing_is_named(reader, bundle, server_tls):
     """A CA bundle that does not exist is named with the variable that names it."""
     bundle.unlink()
@@ -222,13 +240,25 @@ def test_a_session_that_decides_about_tls_is_lent_no_context(bundle):
     """A connection that has TLS settings of the user's, or no check of certificates, keeps them."""
     from krauth_requests._transport import _TLS_SETTINGS, _lend_context
 
-    plain = {"cert_reqs": "CERT_REQUIRED", "ca_certs": str(bundle), "ca_cert_dir": None, "proxy": None}
+    class Own(HTTPSConnection):
+        def connect(self):
+            """It may make a context of its own from `ca_certs`."""
+
+    def made(kind=HTTPSConnection, **settings):
+        connection = kind("127.0.0.1")
+        vars(connection).update(cert_reqs="CERT_REQUIRED", ca_certs=str(bundle), **settings)
+        return connection
+
     mine = [{name: False} for name in _TLS_SETTINGS]
     mine += [{"cert_reqs": "CERT_NONE"}, {"ca_certs": None}, {"ca_cert_dir": "/certs"}]
-    for settings in [*mine, {"proxy": SimpleNamespace(scheme="https")}]:
-        connection = SimpleNamespace(**plain | settings)
+    kept = [made(Own), made(proxy=SimpleNamespace(scheme="https"))]
+    for settings in mine:
+        kept.append(made())
+        vars(kept[-1]).update(settings)
+    for connection in kept:
+        before = dict(vars(connection))
         _lend_context(connection)
-        assert vars(connection) == plain | settings
-    connection = SimpleNamespace(**plain)
+        assert vars(connection) == before
+    connection = made()
     _lend_context(connection)
     assert connection.ssl_context.verify_mode is ssl.CERT_REQUIRED

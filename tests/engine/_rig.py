@@ -62,14 +62,14 @@ class Workers:
         self.timers = []
         self._order = 0
 
-    def submit(self, task, lane=None):
+    def submit(self, task, lane=None, urgent=False):
         self.tasks.append(task)
 
     @contextlib.contextmanager
     def computing(self):
         yield
 
-    def after(self, seconds, task, lane=None):
+    def after(self, seconds, task, lane=None, urgent=False):
         self._order += 1
         self.timers.append((self.clock.monotonic() + seconds, self._order, task))
 

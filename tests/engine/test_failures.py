@@ -287,7 +287,7 @@ def test_a_process_out_of_threads_fails_its_callers_and_recovers(monkeypatch):
     rig.server.say(answer(503))
     with monkeypatch.context() as patch:
 
-        def after(seconds, task, lane=None):
+        def after(seconds, task, lane=None, urgent=False):
             raise NoThread("can't start new thread")
 
         patch.setattr(rig.workers, "after", after)

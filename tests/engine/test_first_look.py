@@ -64,7 +64,7 @@ class Later:
     def __init__(self):
         self.tasks = []
 
-    def submit(self, task, lane):
+    def submit(self, task, lane, urgent=False):
         self.tasks.append(task)
 
     def run(self):

@@ -106,7 +106,7 @@ def test_a_refresh_that_is_interrupted_before_it_begins_leaves_no_caller_waiting
     """KeyboardInterrupt in the moment between announcing a run and beginning it does not block those who come later."""
     rig = Rig()
     with monkeypatch.context() as patch:
-        patch.setattr(rig.workers, "submit", lambda task, lane: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(rig.workers, "submit", lambda task, lane, urgent: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             rig.start()
     rig.clock.advance(2)

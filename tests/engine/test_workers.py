@@ -11,16 +11,20 @@ import threading
 import time
 import weakref
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 import requests
 
 import krauth
+import krauth.testing
 import krauth_requests
-from krauth import ConfigurationError, HTTPRequest, MemoryStore, TokenTransportError
+from krauth import ConfigurationError, HTTPRequest, HTTPResponse, MemoryStore, TokenTransportError
+from krauth._engine import process
 from krauth._engine.workers import NoThread, Workers
 
 PATIENCE = 20.0
+SELLERS = 200
 
 
 def mine(workers):
@@ -48,6 +52,59 @@ def test_no_thread_exists_before_there_is_work_or_long_after():
     again = threading.Event()
     workers.submit(again.set)
     assert again.wait(PATIENCE)
+
+
+def test_what_a_caller_waits_for_goes_first():
+    """In one lane an urgent task goes ahead of those that wait already, behind earlier urgent ones, and none is lost."""
+    workers, order, gate, done = Workers(lane_limit=1, idle=0.02), [], threading.Event(), threading.Event()
+    workers.submit(gate.wait)
+    for name in "abc":
+        workers.submit(functools.partial(order.append, name))
+    workers.submit(functools.partial(order.append, "first"), urgent=True)
+    workers.after(0.0, functools.partial(order.append, "second"), urgent=True)
+    until(lambda: workers.waiting(None) == 5)
+    workers.submit(done.set)
+    gate.set()
+    assert done.wait(PATIENCE)
+    assert order == ["first", "second", "a", "b", "c"]
+    assert workers.waiting(None) == 0
+
+
+def test_a_caller_does_not_wait_behind_a_storm():
+    """A first token, and a token that ended meanwhile, are obtained before refreshes for which no caller waits."""
+    gate, seen = threading.Event(), []
+
+    def send(request):
+        if request.url.endswith("/token"):
+            seen.append(dict(parse_qsl(request.body.decode()))["client_id"])
+            if len(seen) > SELLERS:
+                gate.wait(PATIENCE)
+        body = b'{"access_token": "t", "expires_in": 3600, "token_type": "Bearer"}'
+        return HTTPResponse(200, {}, body.replace(b'"t"', b'"t%d"' % len(seen)))
+
+    def make(name):
+        settings = {"token_endpoint": "https://a.example/token", "api_origins": "https://a.example"}
+        return krauth_requests.OAuth2Auth(name, "a-client-secret", token_transport=send, **settings)
+
+    with krauth.testing.FakeClock() as clock, krauth.testing.reset():
+        auths = [make(f"seller-{number}") for number in range(SELLERS)]
+        for auth in auths:
+            auth.token()
+        clock.advance(3300)
+        for auth in auths:  # all are due, and 64 of them are under way
+            auth.token()
+        until(lambda: len(seen) == SELLERS + 64)
+        last = auths[-1]
+        clock.advance(400)  # and now they are over
+        waiting = [threading.Thread(target=auth.token, daemon=True) for auth in (last, make("new"))]
+        for thread in waiting:
+            thread.start()
+        until(lambda: process.workers._lanes and any(len(lane.urgent) == 2 for lane in process.workers._lanes.values()))
+        gate.set()
+        for thread in waiting:
+            thread.join(PATIENCE)
+        until(lambda: len(seen) == 2 * SELLERS + 1)
+    assert {last.client_id, "new"} <= set(seen[SELLERS + 64 : SELLERS + 64 + 66])
 
 
 def test_a_timer_without_an_end_stops_no_other():

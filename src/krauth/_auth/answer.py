@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
 from contextlib import contextmanager
 from time import monotonic
@@ -27,19 +28,28 @@ _CODINGS = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}
 _lock = threading.Lock()
 
 
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.Lock()  # a thread that stayed in the parent may hold it
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Let one thread at a time read a CA bundle: threads that begin together can all use what the first one has read.
 
-    A thread waits for a second at most. Another thread may read from a disk that hangs, and after a fork none gives
-    the lock back that was held at that moment.
+    A thread waits for a second at most: another thread may read from a disk that hangs.
     """
-    is_held = _lock.acquire(timeout=1.0)
+    lock = _lock
+    is_held = lock.acquire(timeout=1.0)
     try:
         yield
     finally:
         if is_held:
-            _lock.release()
+            lock.release()
 
 
 class Deadline:

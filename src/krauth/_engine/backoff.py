@@ -33,7 +33,7 @@ class Failure(Value):
         way: The way to the server that it is about; `None`: it is about the token, on every way.
     """
 
-    __match_args__ = __slots__ = ("error", "until", "retry_at", "times", "way")
+    __match_args__ = __slots__ = _names = ("error", "until", "retry_at", "times", "way")
 
     error: BaseException
     until: float
@@ -65,7 +65,7 @@ class Hopeless(Value):
     It is a time, not a token: where every call of an API is refused, each caller holds another token by then.
     """
 
-    __match_args__ = __slots__ = ("until", "pause")
+    __match_args__ = __slots__ = _names = ("until", "pause")
 
     until: float
     pause: float
@@ -93,7 +93,7 @@ class Memory(Value):
         identity: Of the credentials that failed; another one, with a new client secret, may succeed at once.
     """
 
-    __match_args__ = __slots__ = ("number", "failures", "hopeless", "identity")
+    __match_args__ = __slots__ = _names = ("number", "failures", "hopeless", "identity")
 
     number: int
     failures: tuple[Failure, ...]

@@ -24,7 +24,7 @@ from .._values.reasons import safe_reason
 from ..stores import Lease, Stored
 from .run import SentRequest
 from .steps import Acquire, Emit, Load, Release, Reread, Save, Send, Sleep, Step
-from .workers import NoThread
+from .workers import NoThread, Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +69,7 @@ class Owner(Protocol):
 class Driver(Generic[T]):
     """Performs the steps of one flow; gives the thread back while the flow sleeps."""
 
-    __slots__ = ("_finish", "_flow", "_owner", "_run", "_sender")
+    __slots__ = ("_finish", "_flow", "_once", "_owner", "_run", "_sender")
 
     def __init__(
         self,
@@ -80,16 +80,22 @@ class Driver(Generic[T]):
         finish: Callable[[T | BaseException], None],
     ) -> None:
         self._owner, self._run, self._sender, self._flow, self._finish = owner, run, sender, flow, finish
+        self._once = [True]  # a flow that was hurried stands in the queue twice
 
-    def begin(self) -> None:
+    def begin(self, urgent: bool) -> None:
         """Begin in a worker thread; where none can be had, in this one."""
         try:
-            self._owner.threads.submit(self._resume_in_context, self._lane)
+            self._owner.threads.submit(self._begin_in_context, self._lane, urgent)
         except NoThread as error:
             if running_trio() is not None or running_loop() is not None:
                 self._end(error.as_transport_error())
             else:
-                self._resume_in_context()
+                self._begin_in_context()
+
+    def hurry(self) -> None:
+        """Begin ahead of what no caller waits for, if it has not begun."""
+        with contextlib.suppress(NoThread):
+            self._owner.threads.submit(self._begin_in_context, self._lane, True)
 
     def drive_here(self) -> None:
         """Perform the whole flow in this thread."""
@@ -99,6 +105,13 @@ class Driver(Generic[T]):
     @property
     def _lane(self) -> tuple[object, ...]:
         return (self._owner.credentials.token_endpoint, id(self._owner.store), id(self._run.way))
+
+    def _begin_in_context(self) -> None:
+        try:
+            self._once.pop()
+        except IndexError:
+            return
+        self._resume_in_context()
 
     def _resume_in_context(self) -> None:
         seconds = self._run.context.run(self._resume)
@@ -131,6 +144,8 @@ class Driver(Generic[T]):
             outcome = end.value
         except Exception as error:  # noqa: BLE001  callers must not be left waiting
             outcome = _described(error)
+        except Stopped:
+            raise  # no caller is left: the interpreter ends after all threads but daemons
         except BaseException as error:
             self._end(_described(error))
             raise
@@ -140,7 +155,7 @@ class Driver(Generic[T]):
     def _sleep(self, seconds: float) -> None:
         threads = self._owner.threads
         try:
-            threads.after(seconds, self._resume_in_context, self._lane)
+            threads.after(seconds, self._resume_in_context, self._lane, True)  # it goes on before others begin
         except NoThread as error:
             self._end(TokenTransportError(f"the token could not be refreshed: {error}"))
 

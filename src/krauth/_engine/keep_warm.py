@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
         warmth: Warmth | None
 
-        def start(self, transport: Transport, *, cause: Cause = ...) -> Run[Snapshot]: ...
+        def start(self, transport: Transport, *, cause: Cause = ..., urgent: bool = ...) -> Run[Snapshot]: ...
         def remember(self, error: BaseException, way: object) -> None: ...
         def failure_of(self, way: object) -> Failure | None: ...
 
@@ -58,7 +58,7 @@ def refresh_when_due(source: Source) -> None:
     if source.state is TokenState.FRESH:
         return schedule(source)
     try:
-        source.start(warmth.transport, cause="keep_warm")
+        source.start(warmth.transport, cause="keep_warm", urgent=False)
     except Exception as error:  # noqa: BLE001  a user's transport: warmth must not end with its first failure
         source.remember(error, warmth.transport.way)
         source.emit(Emit("refresh_failed", error=error))

@@ -63,7 +63,7 @@ class Start(Value):
         jitter: Returns a random number in [0, 1).
     """
 
-    __match_args__ = __slots__ = (
+    __match_args__ = __slots__ = _names = (
         *("credentials", "policy", "clock", "skew", "proven", "newest", "usable", "refused", "forced", "jitter"),
     )
 

@@ -57,8 +57,11 @@ class Transport(Protocol):
 class Drive(Protocol):
     """What performs a flow: `krauth._engine.driver.Driver`."""
 
-    def begin(self) -> None:
+    def begin(self, urgent: bool) -> None:
         """Begin in a worker thread."""
+
+    def hurry(self) -> None:
+        """Begin ahead of what no caller waits for, if it has not begun."""
 
     def drive_here(self) -> None:
         """Perform the whole flow in this thread."""
@@ -73,7 +76,7 @@ class SentRequest(Value):
         status: The HTTP status of the answer, or `None`.
     """
 
-    __match_args__ = __slots__ = ("attempt", "duration", "status")
+    __match_args__ = __slots__ = _names = ("attempt", "duration", "status")
 
     attempt: int | None
     duration: float | None
@@ -92,7 +95,7 @@ class Begun(Value):
         waits: Whether it still waits for a worker thread; then the times are those of its publication.
     """
 
-    __match_args__ = __slots__ = ("at", "source_at", "waits")
+    __match_args__ = __slots__ = _names = ("at", "source_at", "waits")
 
     at: float
     source_at: float
@@ -162,7 +165,8 @@ class Run(Generic[T]):
         self.request = SentRequest()
         self.unsent_since: float | None = None
         self.helpers: deque[Helper] = deque()
-        self._begin: list[Drive] = []
+        #: What begins it, and whether it stands in the queue of the workers already; empty where it may not be hurried.
+        self._begin: list[tuple[Drive, bool]] = []
 
     @classmethod
     def ended(cls, way: object, outcome: T | BaseException) -> Run[T]:
@@ -178,30 +182,39 @@ class Run(Generic[T]):
 
     def begin_with(self, drive: Drive) -> None:
         """Say how the run is begun; the first caller who waits for it begins it."""
-        self._begin.append(drive)
+        self._begin.append((drive, False))
 
     def drive_here(self) -> None:
         """Perform the whole flow in this thread, unless it was begun."""
         with contextlib.suppress(IndexError):
-            self._begin.pop().drive_here()
+            self._begin.pop()[0].drive_here()
 
-    def ensure_begun(self) -> None:
-        """Begin, unless that was done.
+    def ensure_begun(self, *, urgent: bool = True) -> None:
+        """Begin, unless that was done. The first caller that waits lets a run that waits for a thread go ahead.
 
         A signal handler may interrupt the caller between publishing a run and beginning it. It then begins the run.
+
+        Args:
+            urgent: Whether a caller waits for it.
         """
         try:
-            drive = self._begin.pop()
+            drive, is_queued = self._begin.pop()
         except IndexError:
             return
+        if not urgent:
+            self._begin.append((drive, True))
         try:
-            drive.begin()
+            if not is_queued:
+                drive.begin(urgent)
+            elif urgent:
+                drive.hurry()
         except BaseException:  # KeyboardInterrupt: other callers would wait for this run until their deadline
             self.finish(TokenTransportError("the refresh was interrupted before it began; call again"))
             raise
 
     def start(self, now: float) -> None:
         """Take note that this thread performs the flow now (monotonic seconds of the source's clock)."""
+        self._begin.clear()
         self.thread = threading.get_ident()
         if self.begun.waits:
             self.begun = Begun(Stopwatch.now(), now, waits=False)

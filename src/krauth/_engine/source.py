@@ -13,6 +13,7 @@ import os
 import random
 from typing import TYPE_CHECKING, Any
 
+from .._oauth.credentials import Credentials
 from .._values.clock import SYSTEM, current_clock
 from .._values.exceptions import AuthorizationRequired, ConfigurationError, KrauthError, without_frames
 from .._values.guard import shown_key
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
-    from .._oauth.credentials import Credentials
     from .._values.clock import Clock
     from .._values.event import Cause, Kind
     from .._values.messages import Sender
@@ -109,7 +109,10 @@ class TokenSource:
         """
         clock = current_clock()
         place = _place_of(store, clock, policy or DEFAULT_POLICY)
-        name = (place, key_in(store, credentials), *credentials.beyond_key)
+        beyond = credentials.beyond_key
+        if type(credentials).identity is not Credentials.identity:
+            beyond = (credentials.identity,)  # a provider's own, which may tell more apart
+        name = (place, key_in(store, credentials), *beyond)
         source: TokenSource | None = process.registry.get(name)
         if source is None:
             made = cls(credentials, store, policy, clock=clock)
@@ -128,7 +131,7 @@ class TokenSource:
             return None
         if self._running() is None and self._may_refresh_in_background(transport):
             try:
-                self.start(transport)
+                self.start(transport, urgent=False)
             except ConfigurationError as error:  # the token is still good: the caller need not notice
                 self.remember(error, transport.way)
         return snapshot
@@ -203,6 +206,7 @@ class TokenSource:
         refused: str | None = None,
         forced: bool = False,
         cause: Cause = "expiry",
+        urgent: bool = True,
     ) -> Run[Snapshot]:
         """Return the refresh that the caller has to wait for, or a run that is over.
 
@@ -212,6 +216,7 @@ class TokenSource:
                 way, takes its place. If the last refresh brought the refused token again, that one is returned.
             forced: Refresh, even if the token is fresh.
             cause: For events, where nothing was refused.
+            urgent: Whether a caller waits for it.
         """
         sender: Sender | None = None
         if process.is_busy():
@@ -223,7 +228,7 @@ class TokenSource:
                     if run is None and sender is not None:
                         run = self._run = self._make_run(transport, sender, refused, forced, cause)
                 if run is not None:
-                    run.ensure_begun()
+                    run.ensure_begun(urgent=urgent)
                     return run
             sender = transport.open()  # not under the lock: it is the user's
 

@@ -31,7 +31,7 @@ class Taken(Value):
         at: When it was taken, monotonic seconds of a clock that goes on while the machine is suspended.
     """
 
-    __match_args__ = __slots__ = ("lease", "at")
+    __match_args__ = __slots__ = _names = ("lease", "at")
 
     lease: Lease | None
     at: float
@@ -48,7 +48,7 @@ class Seen(Value):
         version: What the next save has to find; `None`: no entry.
     """
 
-    __match_args__ = __slots__ = ("record", "version")
+    __match_args__ = __slots__ = _names = ("record", "version")
 
     record: Record | None
     version: str | None

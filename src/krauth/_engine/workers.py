@@ -34,7 +34,7 @@ class NoThread(RuntimeError):
         )
 
 
-class _Stopped(BaseException):
+class Stopped(BaseException):
     """Ends a worker thread: the interpreter is about to end."""
 
 
@@ -42,16 +42,23 @@ class _Lane:
     """Tasks that harm each other at most.
 
     Attributes:
-        tasks: Those that wait.
-        tickets: How many of them a worker may begin now.
+        urgent: Those that wait, and for which a caller waits: they go ahead of the others.
+        tasks: The others that wait.
+        tickets: How many of both a worker may begin now.
         running: How many are under way.
     """
 
-    __slots__ = ("running", "tasks", "tickets")
+    __slots__ = ("running", "tasks", "tickets", "urgent")
 
     def __init__(self) -> None:
+        self.urgent: deque[Task] = deque()
         self.tasks: deque[Task] = deque()
         self.tickets = self.running = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many tasks wait."""
+        return len(self.urgent) + len(self.tasks)
 
 
 class _Computing:
@@ -66,7 +73,7 @@ class _Computing:
         workers = self._workers
         with workers._computed:
             if workers._stopping and threading.current_thread().daemon:
-                raise _Stopped
+                raise Stopped
             workers._computing += 1
 
     def __exit__(self, *error: object) -> None:
@@ -98,7 +105,7 @@ class Workers:
         self._computed = threading.Condition()
         self._mark = _Computing(self)
         self._stopping = False
-        self._timers: list[tuple[float, int, Task, Hashable]] = []
+        self._timers: list[tuple[float, int, Task, Hashable, bool]] = []
         self._order = itertools.count()
         self._timer_wakeup = threading.Condition()
         self._timer_runs = False
@@ -111,10 +118,15 @@ class Workers:
     def waiting(self, lane: Hashable) -> int:
         """Return how many tasks of a lane wait for a thread."""
         found = self._lanes.get(lane)
-        return len(found.tasks) if found is not None else 0
+        return found.waiting if found is not None else 0
 
-    def submit(self, task: Task, lane: Hashable = None) -> None:
+    def submit(self, task: Task, lane: Hashable = None, urgent: bool = False) -> None:
         """Run `task` in a worker thread, soon.
+
+        Args:
+            task: What is run.
+            lane: The tasks that it may hold up.
+            urgent: Whether a caller waits for it: it goes ahead of the tasks of its lane for which none waits.
 
         Raises:
             NoThread: No thread can be started, and none is there; the task was not taken.
@@ -123,7 +135,7 @@ class Workers:
             raise NoThread("the interpreter is shutting down")
         with self._wakeup:
             found = self._lanes.setdefault(lane, _Lane())
-            found.tasks.append(task)
+            (found.urgent if urgent else found.tasks).append(task)
             if found.running + found.tickets >= self._lane_limit:
                 return
             found.tickets += 1
@@ -156,12 +168,15 @@ class Workers:
 
     def _take_back(self, task: Task, lane: Hashable, found: _Lane) -> None:
         """Undo a submission, unless a thread has taken the task already."""
-        if task in found.tasks:
-            found.tasks.remove(task)
+        for queue in (found.urgent, found.tasks):
+            if task not in queue:
+                continue
+            queue.remove(task)
             found.tickets -= 1
             self._queue.remove(found)
-            if not (found.tasks or found.tickets or found.running):
+            if not (found.waiting or found.tickets or found.running):
                 self._lanes.pop(lane, None)
+            return
 
     def _work(self) -> None:
         try:
@@ -180,7 +195,7 @@ class Workers:
         found, task = taken
         try:
             task()
-        except _Stopped:
+        except Stopped:
             return False
         except BaseException as error:  # noqa: BLE001  an observer, store or transport may raise SystemExit
             # As text: a handler that renders the frames of an exception would show a request, or a record.
@@ -207,19 +222,19 @@ class Workers:
             found = self._queue.popleft()
             found.tickets -= 1
             found.running += 1
-            return found, found.tasks.popleft()
+            return found, (found.urgent or found.tasks).popleft()
 
     def _end_of_task(self, found: _Lane) -> None:
         with self._wakeup:
             found.running -= 1
-            if len(found.tasks) > found.tickets:  # behind the other lanes
+            if found.waiting > found.tickets:  # behind the other lanes
                 found.tickets += 1
                 self._queue.append(found)
-            elif not (found.tasks or found.tickets or found.running):
+            elif not (found.waiting or found.tickets or found.running):
                 self._lanes = {name: lane for name, lane in self._lanes.items() if lane is not found}
 
-    def after(self, seconds: float, task: Task, lane: Hashable = None) -> None:
-        """Submit `task` after `seconds`.
+    def after(self, seconds: float, task: Task, lane: Hashable = None, urgent: bool = False) -> None:
+        """Submit `task` after `seconds`; see `submit`.
 
         Raises:
             NoThread: No thread can be started.
@@ -227,7 +242,7 @@ class Workers:
         if self._stopping:
             raise NoThread("the interpreter is shutting down")
         with self._timer_wakeup:
-            timer = (Stopwatch.now() + seconds, next(self._order), task, lane)
+            timer = (Stopwatch.now() + seconds, next(self._order), task, lane, urgent)
             heapq.heappush(self._timers, timer)
             if self._timer_runs:
                 self._timer_wakeup.notify()
@@ -256,7 +271,7 @@ class Workers:
                 self._timer_runs = False
             raise
 
-    def _pass_on(self, timer: tuple[Task, Hashable] | None) -> bool:
+    def _pass_on(self, timer: tuple[Task, Hashable, bool] | None) -> bool:
         """Submit the task of a timer; false where there is none, or nothing begins any more."""
         if timer is None:
             return False
@@ -268,7 +283,7 @@ class Workers:
             self.after(1.0, *timer)
         return True
 
-    def _next_timer(self) -> tuple[Task, Hashable] | None:
+    def _next_timer(self) -> tuple[Task, Hashable, bool] | None:
         """Wait for the next timer, and return its task; `None`: there was none for a while."""
         with self._timer_wakeup:
             while True:

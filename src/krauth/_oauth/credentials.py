@@ -258,7 +258,7 @@ class Credentials:
     def __repr__(self) -> str:
         try:
             key = shown_key(self.local_key)
-        except (AttributeError, ConfigurationError):  # an error tracker looks at any time, also before there is a key
+        except Exception:  # noqa: BLE001  an error tracker looks at any time, also before there is a key
             key = "unfinished"
         return f"<{type(self).__name__} {key}>"
 
@@ -292,6 +292,8 @@ class SecretCredentials(Credentials):
     @property
     def local_key(self) -> str:
         """The key for what ends with the process; another one after the secret was replaced, as `key` is."""
+        if type(self).key is not SecretCredentials.key:
+            return self.key  # a subclass's, which may tell more apart than `make_keys` does
         secret, keyed = self.client_secret, self._locally_keyed
         if keyed is None or keyed[0] is not secret:
             keyed = secret, self.make_keys(local_fingerprint)[0]
@@ -313,7 +315,8 @@ class SecretCredentials(Credentials):
         """Return the key with the secret in force, and then those of older versions.
 
         Args:
-            prove: What makes a fingerprint of a secret: `fingerprint` or `local_fingerprint`.
+            prove: What makes a fingerprint of a secret: `fingerprint` or `local_fingerprint`. Its part of a key has the
+                name `secret`, `parameters` or `headers`: events leave these parts out.
         """
         raise NotImplementedError
 
@@ -392,8 +395,9 @@ def make_key(provider: str, endpoint: str, *parts: tuple[str, str | None]) -> st
     """Return a store key: provider, origin and the parts that are given, as printable ASCII without blanks."""
     from urllib.parse import quote
 
+    # No f-string: `format` of an enum's text, say, returns another text.
     named = [
-        f"{name}={value if value.isascii() and value.isalnum() else quote(value, safe='')}"
+        name + "=" + (value if value.isascii() and value.isalnum() else quote(value, safe=""))
         for name, value in parts
         if value is not None
     ]

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 from .exceptions import ConfigurationError
 from .guard import Holder
-from .value import Value
+from .value import Value, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -41,7 +41,7 @@ class HTTPRequest(Value, Holder):
         timeout: Seconds after which the transport gives up.
     """
 
-    __match_args__ = __slots__ = ("method", "url", "headers", "body", "timeout")
+    __match_args__ = __slots__ = _names = ("method", "url", "headers", "body", "timeout")
 
     method: str
     url: str
@@ -52,17 +52,21 @@ class HTTPRequest(Value, Holder):
     def __init__(
         self, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes = b"", timeout: float = 10.0
     ) -> None:
-        self._hold(method, url, {} if headers is None else headers, body, timeout)
+        self._hold(method, url, headers, body, timeout)
 
     def __post_init__(self) -> None:
+        if self.headers is None:
+            object.__setattr__(self, "headers", {})
         # `short`: a code of six letters can't be blotted out, so that a server's text with it is left out.
         self._make_known(*_secrets_in(self.headers, self.body), short=True)
 
     def within(self, seconds: float) -> HTTPRequest:
         """Return the same request with another timeout."""
-        twin = object.__new__(type(self))
+        if type(self) is not HTTPRequest:
+            return replace(self, timeout=seconds)
+        twin = object.__new__(HTTPRequest)
         object.__setattr__(twin, "_known", self._known)  # the guard knows its secrets already
-        for name in self.__match_args__:
+        for name in self._names:
             object.__setattr__(twin, name, seconds if name == "timeout" else getattr(self, name))
         return twin
 
@@ -91,14 +95,19 @@ class HTTPResponse(Value):
         body: The whole body, decoded from any content coding.
     """
 
-    __match_args__ = __slots__ = ("status", "headers", "body")
+    __match_args__ = __slots__ = _names = ("status", "headers", "body")
 
     status: int
     headers: Mapping[str, str]
     body: bytes
 
     def __init__(self, status: int, headers: Mapping[str, str] | None = None, body: bytes = b"") -> None:
-        self._hold(status, {str(name).lower(): str(value) for name, value in (headers or {}).items()}, body)
+        self._hold(status, headers, body)
+
+    def __post_init__(self) -> None:
+        # Here, not in the constructor: a dataclass that a program derives has another.
+        lowered = {str(name).lower(): str(value) for name, value in (self.headers or {}).items()}
+        object.__setattr__(self, "headers", lowered)
 
     def header(self, name: str) -> str | None:
         """Return the value of a header field, or `None`."""

@@ -27,7 +27,7 @@ class Pause(Value):
         code: The provider's code, or `None`.
     """
 
-    __match_args__ = __slots__ = ("until", "times", "why", "kind", "status", "code")
+    __match_args__ = __slots__ = _names = ("until", "times", "why", "kind", "status", "code")
 
     until: float
     times: int
@@ -56,7 +56,7 @@ class Record(Value):
         audience: The origins that the token was obtained for, or `None`.
     """
 
-    __match_args__ = __slots__ = ("token", "intent_at", "revoked_at", "number", "pause", "proof", "audience")
+    __match_args__ = __slots__ = _names = ("token", "intent_at", "revoked_at", "number", "pause", "proof", "audience")
 
     token: Token | None
     intent_at: float | None
@@ -81,10 +81,10 @@ class Record(Value):
     def to_text(self) -> str:
         """Return the record as versioned JSON."""
         data: dict[str, Any] = {"format": FORMAT}
-        for name in self.__match_args__:
+        for name in self._names:
             value = getattr(self, name)
             if isinstance(value, Token | Pause):
-                value = {field: part for field in value.__match_args__ if (part := getattr(value, field)) is not None}
+                value = {field: part for field in value._names if (part := getattr(value, field)) is not None}
             if value is not None:
                 data[name] = value
         return json.dumps(data, separators=(",", ":"))
@@ -119,7 +119,7 @@ _WHOLE = {"number", "times", "status"}
 
 def _known(kind: type[Value], data: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of `data` that `kind` has, each checked for its type."""
-    found = {name: data[name] for name in kind.__match_args__ if data.get(name) is not None}
+    found = {name: data[name] for name in kind._names if data.get(name) is not None}
     for name, value in found.items():
         if name in _WHOLE:
             fits = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MAX_NUMBER

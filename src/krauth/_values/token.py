@@ -56,8 +56,14 @@ class RefreshPolicy(Value):
         ConfigurationError: A value is out of range.
     """
 
-    __match_args__ = __slots__ = (
-        *("window", "jitter", "keep_warm", "timeout", "attempt_timeout", "attempts", "queue_timeout"),
+    __match_args__ = __slots__ = _names = (
+        "window",
+        "jitter",
+        "keep_warm",
+        "timeout",
+        "attempt_timeout",
+        "attempts",
+        "queue_timeout",
         "require_store",
     )
 
@@ -122,8 +128,14 @@ class Token(Value, Holder):
         refresh_expires_at: Seconds since the epoch after which the refresh token is known to be dead, or `None`.
     """
 
-    __match_args__ = __slots__ = (
-        *("access_token", "expires_at", "obtained_at", "token_type", "scope", "refresh_token", "refresh_expires_at"),
+    __match_args__ = __slots__ = _names = (
+        "access_token",
+        "expires_at",
+        "obtained_at",
+        "token_type",
+        "scope",
+        "refresh_token",
+        "refresh_expires_at",
     )
 
     access_token: str

@@ -15,16 +15,14 @@ if TYPE_CHECKING:
     V = TypeVar("V", bound="Value")
 
 
-class _AsDataclass:
-    """A class attribute that `dataclasses` looks for."""
+class _AsDataclass(dict[str, Any]):
+    """A class attribute that `dataclasses` looks for; an empty dict to those who find it in the `vars` of a class."""
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, kind: type[Value]) -> None:
+        self._name, self._kind = name, kind
 
-    def __get__(self, value: object, owner: type[Value]) -> Any:
-        if owner is Value:
-            raise AttributeError(self._name)
-        return getattr(_described(owner), self._name)  # type: ignore[arg-type]  # a class can be hashed
+    def __get__(self, value: object, owner: type) -> Any:
+        return getattr(_described(self._kind), self._name)  # type: ignore[arg-type]  # a class can be hashed
 
 
 @functools.cache
@@ -38,7 +36,7 @@ def _described(kind: type[Value]) -> type:
         (name, parameters[name].annotation, dataclasses.field(default=parameters[name].default))
         if parameters[name].default is not inspect.Parameter.empty
         else (name, parameters[name].annotation)
-        for name in kind.__match_args__
+        for name in kind._names
     ]
     return dataclasses.make_dataclass(kind.__name__, fields, repr=False, eq=False, frozen=True)
 
@@ -46,18 +44,27 @@ def _described(kind: type[Value]) -> type:
 class Value:
     """An immutable value. Equal values are of one class and have equal fields.
 
-    A subclass names its fields, in order, as `__slots__` and `__match_args__`. Its constructor ends with `_hold`.
+    A subclass names its fields, in order, as `_names`, `__slots__` and `__match_args__`. Its constructor ends with
+    `_hold`. Programs derive classes and dataclasses of their own, with other `__match_args__` and constructors.
     """
 
     __slots__ = ()
     __match_args__: ClassVar[tuple[str, ...]]
-    __dataclass_fields__: ClassVar[dict[str, Any]] = _AsDataclass()  # type: ignore[assignment]
-    __dataclass_params__: ClassVar[Any] = _AsDataclass()
+    _names: ClassVar[tuple[str, ...]]
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+    __dataclass_params__: ClassVar[Any]
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        if "_names" in vars(cls):  # not a program's; in the class itself, where pydantic looks before it changes one
+            for name in ("__dataclass_fields__", "__dataclass_params__"):
+                setattr(cls, name, _AsDataclass(name, cls))
 
     def _hold(self, *values: object) -> None:
         """Set the fields, in their order, and check them."""
-        for name, value in zip(self.__match_args__, values, strict=True):
+        for name, value in zip(self._names, values, strict=True):
             object.__setattr__(self, name, value)
+        del values, value  # the checks may raise, and an error tracker knows a secret by its variable's name at best
         self.__post_init__()
 
     def __post_init__(self) -> None:
@@ -74,16 +81,36 @@ class Value:
         raise FrozenInstanceError(f"cannot delete field {name!r}")
 
     def __replace__(self, **changes: Any) -> Self:
-        return type(self)(**{name: getattr(self, name) for name in self.__match_args__} | changes)
+        if self._derived() is not None:
+            import dataclasses
 
-    def __reduce__(self) -> Any:
-        return type(self), self._values()
+            return dataclasses.replace(self, **changes)
+        return type(self)(**{name: getattr(self, name) for name in self._names} | changes)
+
+    def __getstate__(self) -> list[Any]:
+        return [getattr(self, name) for name in self._derived() or self._names]
+
+    def __setstate__(self, state: list[Any]) -> None:
+        for name, value in zip(self._derived() or self._names, state, strict=True):
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def _derived(cls) -> list[str] | None:
+        """Return the names of all fields of a dataclass that a program derived from one of ours; `None`: it is ours."""
+        for one in cls.__mro__:
+            if "_names" in vars(one):
+                break
+            if "__dataclass_fields__" in vars(one):
+                import dataclasses
+
+                return [field.name for field in dataclasses.fields(one)]
+        return None
 
     def _values(self) -> tuple[Any, ...]:
-        return tuple([getattr(self, name) for name in self.__match_args__])
+        return tuple([getattr(self, name) for name in self._names])
 
     def __repr__(self) -> str:
-        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__match_args__)
+        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._names)
         return f"{type(self).__qualname__}({fields})"
 
     def __eq__(self, other: object) -> bool:

@@ -103,8 +103,9 @@ class ProviderContract:
         assert own is not None
         assert other is not None
         assert other._source is not None
+        one, two = own.credentials, other._source.credentials
         check(
-            own.credentials.key != other._source.credentials.key,
+            one.key != two.key and one.local_key != two.local_key,
             "two accounts would share one token: give what tells them apart as namespace=…, or to make_key",
         )
 
