@@ -120,8 +120,9 @@ def httpx_auth(base: str, grant: str, token: Any, token_endpoint: str = "") -> C
     return calling(httpx_client(of_httpx_auth(base, token, token_endpoint)), base)
 
 
-def by_hand(base: str, grant: str, token: Any, token_endpoint: str = "") -> Call:
-    session, held = requests_session(), dict(token or old(grant))
+def by_hand(base: str, grant: str, token: Any, token_endpoint: str = "", *, stack: str = "requests") -> Call:
+    session = requests_session() if stack == "requests" else httpx_client()
+    held = dict(token or old(grant))
 
     def refresh() -> None:
         spent = {"refresh_token": held["refresh_token"]} if grant == REFRESH else {}
