@@ -59,7 +59,8 @@ def test_a_first_token_loads_no_more_than_it_needs():
     No observer is installed here, so the first event loads no plugin either.
     """
     code = """if True:
-        import sys
+        import requests, sys
+        library = set(sys.modules)
         from krauth import HTTPResponse
         from krauth_requests import NaverAuth
 
@@ -70,7 +71,7 @@ def test_a_first_token_loads_no_more_than_it_needs():
         done = process.threading.Event()
         process.tellers.submit(done.set, "observers")  # that thread has looked for plugins now
         assert done.wait(20)
-        print(*sys.modules)
+        print(*set(sys.modules) - library)
     """
     loaded = set(
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
