@@ -55,7 +55,7 @@ COSTS: dict[str, tuple[Any, ...]] = {
     "hot_path": ("hot path", ("kind", "stack"), "{what} {ratio:median}", PLOTS["hot_path"][3]),
     "cold_start": ("cold start", ("stack",), "{what} {https[ratio]:median} (instructions {instructions[ratio]:times})",
         PLOTS["cold_start"][3], lambda row: row.get("instructions", NONE)["ratio"]),
-    "refused": ("401", (), "{what} {https[ratio]:median}", PLOTS["refused"][3]),
+    "refused": ("401", ("stack",), "{what} {https[ratio]:median}", PLOTS["refused"][3]),
     "latency": ("latency", ("shape",), "{what}, p99 {p99:ms} ms", lambda row: row.get("p99", math.nan)),
     "scale": ("sellers", ("way", "count"), "{what} {cpu:ms} ms", lambda row: row.get("cpu") or math.nan),
 }  # fmt: skip
