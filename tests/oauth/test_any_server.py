@@ -23,6 +23,7 @@ from krauth import (
     MemoryStore,
     TokenTransportError,
 )
+from krauth._values import guard
 from loopback import Reply, Server
 
 from .conftest import parameter
@@ -365,8 +366,10 @@ UNUSABLE = {
 
 @pytest.mark.parametrize("name", UNUSABLE)
 @pytest.mark.parametrize("when", ["at the refresh", "at the sign-in"])
-def test_a_refresh_token_without_an_access_token_is_kept(server, stack, make, name, when):
+def test_a_refresh_token_without_an_access_token_is_kept(server, stack, make, name, when, monkeypatch):
     """A server that rotates answers without a usable access token: the new refresh token is saved, and used next."""
+    # A source that failed lives on for a while, and one of another test has a secret as short as "a", as "mac" has.
+    monkeypatch.setattr(guard, "_short", ())
     issued, odd = ["the-code"], [when == "at the sign-in"]
 
     def answer(seen):
