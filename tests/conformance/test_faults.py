@@ -4,6 +4,7 @@ import contextlib
 import gc
 import json
 import logging
+import math
 import os
 import socket
 import ssl
@@ -17,7 +18,6 @@ from faults import BOMBS, BREAKS, DRIPS, FLOODS, HTTP2_DRIPS, ODD, Faulty, Reply
 from krauth import InvalidTokenResponse, KrauthError, MemoryStore, RefreshPolicy, TokenTransportError
 from world import CANARY, CLIENT_SECRET
 
-#: Seconds of one attempt, and what a machine that is busy with all of them at once adds.
 #: Seconds of an attempt, and what the machine itself may add: more where more programs run than it has cores.
 ATTEMPT, BUSY = 1.0, 0.7 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 ONCE = RefreshPolicy(attempts=1, timeout=8, attempt_timeout=ATTEMPT)
@@ -255,14 +255,18 @@ def test_a_refused_connection(stack, transport):
 def test_no_descriptor_is_left(stack, transport):
     """However token requests end, as many files and sockets are open afterwards as before."""
 
-    def all_faults():
+    def all_faults(allowed=math.inf):
         for fault in [*BREAKS.values(), *FLOODS.values(), *ODD.values()]:
             with Faulty(fault, TOKEN) as server:
                 with contextlib.suppress(KrauthError):
                     stack.token(make(stack, transport, server, PATIENT))
         gc.collect()
-        return len(os.listdir("/proc/self/fd"))
+        # An event loop closes a kept connection a moment after the server has ended it.
+        waits_until = time.monotonic() + 5
+        while (count := len(os.listdir("/proc/self/fd"))) > allowed and time.monotonic() < waits_until:
+            time.sleep(0.02)
+        return count
 
     all_faults()  # what is opened once and kept, is open now
     before = all_faults()
-    assert all_faults() <= before
+    assert all_faults(before) <= before
