@@ -3,11 +3,18 @@
 Nothing is imported before a test asks for it: the core's tests run where no HTTP library is installed.
 """
 
+import signal
 import time
 
 import pytest
 
 from stacks import STACKS
+
+
+def pytest_configure(config):
+    """A shell starts a command in the background with SIGINT ignored, and tests send that signal."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(params=STACKS, ids=repr)

@@ -245,7 +245,7 @@ def _entry_points(folder: str) -> Iterator[str]:
         except (FileNotFoundError, NotADirectoryError):
             continue
         if GROUP.encode() in content:
-            yield content.decode("utf-8-sig", "replace")
+            yield content.decode(errors="replace").removeprefix("\ufeff")
 
 
 def _names_other(text: str) -> bool:

@@ -77,6 +77,27 @@ def test_a_first_token_loads_no_more_than_it_needs():
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     )
     assert "krauth._engine.source" in loaded
-    assert not loaded & {"asyncio", "dataclasses", "inspect", "pluggy", "krauth.hookspecs", "krauth_stores", "sqlite3"}
+    assert not loaded & {"asyncio", "dataclasses", "inspect", "html", "pluggy", "krauth.hookspecs"}
+    assert not loaded & {"krauth_stores", "sqlite3"}
     assert not loaded & {"krauth._engine.user_flows", "krauth._engine.revoking", "krauth._engine.keep_warm"}
     assert not loaded & {"krauth._oauth.authorization", "krauth._oauth.endpoints", "krauth._oauth.client"}
+
+
+def test_a_first_token_compiles_no_pattern():
+    """To compile a pattern takes as long as to load a small module, so what a first token needs is told without one."""
+    code = """if True:
+        import re, requests
+        from krauth import HTTPResponse
+        compiled, compile = [], re._compiler.compile
+        re._compiler.compile = lambda pattern, *flags: [compiled.append(pattern), compile(pattern, *flags)][1]
+        from krauth_requests import OAuth2Auth
+
+        body = b'{"access_token": "t0ken", "expires_in": 10800, "token_type": "Bearer"}'
+        where = {"token_endpoint": "https://a.example/token", "api_origins": "https://a.example"}
+        OAuth2Auth("client", "a-secret", **where, token_transport=lambda request: HTTPResponse(200, {}, body)).token()
+        print(compiled)
+        re.compile("this one is")
+        print(compiled)
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["[]", "['this one is']"]

@@ -25,9 +25,8 @@ from krauth._engine.rules import (
     MAX_SHARED_PAUSE,
     POLL,
     SHARED_PAUSE,
-    Decision,
     NumberedToken,
-    decide,
+    is_better,
 )
 from krauth._engine.steps import Acquire, Emit, Load, Release, Reread, Save, Send, Sleep
 from krauth._values.clock import Skews
@@ -128,17 +127,17 @@ def token_in(state, name):
 
 
 _S = TokenState
-#: (our token, a newer stored one) → what to do.
+#: (our token, a newer stored one) → whether to adopt it.
 FOUND = {
-    (_S.MISSING, _S.EXPIRED): Decision.REFRESH,
-    (_S.MISSING, _S.STALE): Decision.ADOPT,  # callers wait: the next call refreshes it in the background
-    (_S.MISSING, _S.FRESH): Decision.ADOPT,
-    (_S.EXPIRED, _S.EXPIRED): Decision.REFRESH,
-    (_S.EXPIRED, _S.STALE): Decision.ADOPT,
-    (_S.EXPIRED, _S.FRESH): Decision.ADOPT,
-    (_S.STALE, _S.EXPIRED): Decision.REFRESH,
-    (_S.STALE, _S.STALE): Decision.REFRESH,  # no caller waits: adopting would gain nothing
-    (_S.STALE, _S.FRESH): Decision.ADOPT,
+    (_S.MISSING, _S.EXPIRED): False,
+    (_S.MISSING, _S.STALE): True,  # callers wait: the next call refreshes it in the background
+    (_S.MISSING, _S.FRESH): True,
+    (_S.EXPIRED, _S.EXPIRED): False,
+    (_S.EXPIRED, _S.STALE): True,
+    (_S.EXPIRED, _S.FRESH): True,
+    (_S.STALE, _S.EXPIRED): False,
+    (_S.STALE, _S.STALE): False,  # no caller waits: adopting would gain nothing
+    (_S.STALE, _S.FRESH): True,
 }
 
 
@@ -148,8 +147,8 @@ def test_every_row_of_the_table_adopts_or_refreshes(mine, theirs):
     found = token_in(theirs, "theirs")
     known = facts(current=token_in(mine, "mine"), usable=mine)
     look = stored(found)
-    assert decide(mine, theirs) is FOUND[mine, theirs]
-    if FOUND[mine, theirs] is Decision.ADOPT:
+    assert is_better(mine, theirs) is FOUND[mine, theirs]
+    if FOUND[mine, theirs]:
         steps, token = play(known, [(Load, look), (Emit, None)])
         assert token == found
         assert events(steps) == ["adopted"]

@@ -373,6 +373,20 @@ def test_a_key_in_a_message_is_shown_like_any_other():
         "the entry oauth2|https://a.example|client_id=a|secret=0123456789abcdef in x; 'k|secret=0f'."
     )
     assert str(error) == "the entry oauth2|https://a.example|client_id=a in x; 'k'."
+    for end in ("|x", ", ", ";", " ", ":", "'", '"', ")", "]", "\n", "\u3000"):
+        text = f"(|client_id=0123456789abcdef|proof=0f{end}a|secret|secretive=1|application=a=b"
+        assert guard.shown_key(text) == f"(|client_id=012345…ef{end}a|secret|secretive=1|application=a=b"
+
+
+def test_every_secret_parameter_of_a_request_is_known():
+    """However its name is written, and also where a field is sent twice; a value without a secret's name stays."""
+    body = b"CLIENT_SECRET=first-secret&%63lient_secret=second%2Dsecret&toKen=third-secret&client_secret&name=harmless"
+    request = HTTPRequest("POST", "https://a.example/t", {}, body)
+    assert (
+        str(TokenStoreError("first-secret second-secret third-secret harmless"))
+        == "<secret> <secret> <secret> harmless"
+    )
+    del request
 
 
 # Objects.

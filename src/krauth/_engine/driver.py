@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 import weakref
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .._plugins import default_store
 from .._values.clock import Stopwatch
@@ -21,6 +21,7 @@ from .._values.exceptions import (
 from .._values.loops import running_loop, running_trio
 from .._values.messages import HTTPRequest, HTTPResponse, leaving, require_response
 from .._values.reasons import safe_reason
+from .._values.value import Value, replace
 from ..stores import Lease, Stored
 from .run import SentRequest
 from .steps import Acquire, Emit, Load, Release, Reread, Save, Send, Sleep, Step
@@ -28,6 +29,7 @@ from .workers import NoThread, Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
 
     from .._oauth.credentials import Credentials
     from .._values.messages import Sender
@@ -36,34 +38,39 @@ if TYPE_CHECKING:
     from .steps import Flow
     from .workers import Workers
 
+    class Owner(Protocol):
+        """What a driver needs of the token source that it works for."""
+
+        credentials: Credentials
+        store: TokenStore
+        monotonic: Callable[[], float]
+
+        @property
+        def threads(self) -> Workers:
+            """The threads that refresh."""
+
+        def emit(self, step: Emit, run: Run[Any] | None = None) -> None:
+            """Tell log and observers what happened."""
+
+
 T = TypeVar("T")
 
 
-class StoreError(NamedTuple):
+class StoreError(Value):
     """The last error of a store: when it was, by the stopwatch, and how many there were in a row; 0: it works again."""
+
+    __match_args__ = __slots__ = _names = ("at", "times", "error")
 
     at: float
     times: int
     error: str
 
+    def __init__(self, at: float, times: int, error: str) -> None:
+        self._hold(at, times, error)
+
 
 #: Of each store that is alive and has failed; for `health`.
 store_errors: weakref.WeakKeyDictionary[TokenStore, StoreError] = weakref.WeakKeyDictionary()
-
-
-class Owner(Protocol):
-    """What a driver needs of the token source that it works for."""
-
-    credentials: Credentials
-    store: TokenStore
-    monotonic: Callable[[], float]
-
-    @property
-    def threads(self) -> Workers:
-        """The threads that refresh."""
-
-    def emit(self, step: Emit, run: Run[Any] | None = None) -> None:
-        """Tell log and observers what happened."""
 
 
 class Driver(Generic[T]):
@@ -294,7 +301,7 @@ def _note(store: TokenStore, error: TokenStoreError | None) -> None:
         if error is not None:
             store_errors[store] = StoreError(Stopwatch.now(), 1 + (known.times if known else 0), str(error))
         elif known is not None and known.times:
-            store_errors[store] = known._replace(times=0)
+            store_errors[store] = replace(known, times=0)
 
 
 def _described(error: BaseException) -> KrauthError:

@@ -6,7 +6,7 @@ Here is decided which token is the newest, and how it is made durable. `refresh`
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from .._oauth.error_table import find_refusal
 from .._values import exceptions
@@ -29,9 +29,8 @@ from .rules import (
     MAX_POLL,
     NOTHING,
     POLL,
-    Decision,
     NumberedToken,
-    decide,
+    is_better,
     next_number,
     number_of,
     window_of,
@@ -106,7 +105,7 @@ class Start(Value):
         return self.skew.settled(self.credentials.token_endpoint)
 
 
-class Outcome(NamedTuple):
+class Outcome(Value):
     """The result of a refresh.
 
     Attributes:
@@ -115,8 +114,13 @@ class Outcome(NamedTuple):
         error: Why there is no token to give out, or `None`.
     """
 
+    __match_args__ = __slots__ = _names = ("newest", "error")
+
     newest: NumberedToken
-    error: KrauthError | None = None
+    error: KrauthError | None
+
+    def __init__(self, newest: NumberedToken, error: KrauthError | None = None) -> None:
+        self._hold(newest, error)
 
 
 class Unsaved(Exception):
@@ -171,7 +175,7 @@ class Knowledge:
             if number == self.newest.number or not is_over or start.credentials.uses_refresh_token:
                 return False
         window = window_of(token, start.credentials, start.policy)
-        return decide(ours, token.state(start.clock.time(), window)) is Decision.ADOPT
+        return is_better(ours, token.state(start.clock.time(), window))
 
     def _adopt(self) -> Flow[NumberedToken]:
         record = self._store.record

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from .._values.exceptions import (
     AuthorizationRequired,
@@ -15,6 +14,7 @@ from .._values.exceptions import (
 )
 from .._values.record import MAX_NUMBER
 from .._values.token import TokenState
+from .._values.value import Value
 
 if TYPE_CHECKING:
     from .._oauth.credentials import Credentials
@@ -43,7 +43,7 @@ MAX_ASKED = 3600.0
 CLOCK_DOUBT = 900.0
 
 
-class NumberedToken(NamedTuple):
+class NumberedToken(Value):
     """A token and its number, as one process knows them.
 
     Attributes:
@@ -51,19 +51,17 @@ class NumberedToken(NamedTuple):
         number: The token's number; 0 where nothing is known.
     """
 
-    token: Token | None = None
-    number: int = 0
+    __match_args__ = __slots__ = _names = ("token", "number")
+
+    token: Token | None
+    number: int
+
+    def __init__(self, token: Token | None = None, number: int = 0) -> None:
+        self._hold(token, number)
 
 
 #: Nothing is known of any token.
 NOTHING = NumberedToken()
-
-
-class Decision(enum.Enum):
-    """What to do with the token found in the store."""
-
-    ADOPT = "use it: another process refreshed"
-    REFRESH = "obtain a new one"
 
 
 def number_of(record: Record | None, newest: NumberedToken) -> int:
@@ -89,18 +87,17 @@ def next_number(number: int) -> int:
     return number + 1 if number + 1 < MAX_NUMBER else 1
 
 
-def decide(ours: TokenState, stored: TokenState) -> Decision:
-    """Decide between the token in memory and a newer one in the store.
+def is_better(ours: TokenState, stored: TokenState) -> bool:
+    """Whether to use a newer token in the store instead of obtaining another.
 
-    A fresh one is adopted. A stale one is adopted where ours is not usable: callers wait, and the next call refreshes
-    it in the background.
+    A fresh one is used. A stale one is used where ours is not usable: callers wait, and the next call refreshes it in
+    the background.
 
     Args:
         ours: `STALE`, or `EXPIRED` (refused ones included), or `MISSING`.
         stored: The state of the stored token; `MISSING` where it is not newer than ours, or was refused.
     """
-    usable = stored is TokenState.FRESH or (stored is TokenState.STALE and ours is not TokenState.STALE)
-    return Decision.ADOPT if usable else Decision.REFRESH
+    return stored is TokenState.FRESH or (stored is TokenState.STALE and ours is not TokenState.STALE)
 
 
 def window_of(token: Token, credentials: Credentials, policy: RefreshPolicy) -> float:

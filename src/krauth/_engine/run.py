@@ -10,7 +10,7 @@ import queue
 import threading
 from collections import deque
 from concurrent.futures import CancelledError, Future, InvalidStateError
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .._values.clock import Stopwatch
 from .._values.exceptions import ConfigurationError, TokenTransportError
@@ -19,10 +19,42 @@ from .._values.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
 
     from .._values.event import Cause
     from .._values.messages import Sender
     from .._values.token import RefreshPolicy
+
+    class Transport(Protocol):
+        """How token requests travel; see `krauth._auth.transport.Transport`."""
+
+        @property
+        def way(self) -> object:
+            """What tells this way to the server from others: failures of one are not failures of another."""
+
+        @property
+        def is_bounded(self) -> bool:
+            """Whether each request ends before its deadline in every case; then a caller's thread may send it."""
+
+        @property
+        def tells_leaving(self) -> bool:
+            """Whether it calls `leaving` when a request leaves."""
+
+        def open(self) -> Sender:
+            """Return a blocking callable for use in a worker thread; called where the caller runs."""
+
+    class Drive(Protocol):
+        """What performs a flow: `krauth._engine.driver.Driver`."""
+
+        def begin(self, urgent: bool) -> None:
+            """Begin in a worker thread."""
+
+        def hurry(self) -> None:
+            """Begin ahead of what no caller waits for, if it has not begun."""
+
+        def drive_here(self) -> None:
+            """Perform the whole flow in this thread."""
+
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -33,38 +65,6 @@ EXTRA_WAIT = 1.0
 SLICE = 1.0
 #: Seconds after which a token request that has not left waits for a lock; long, since a machine may be busy.
 STUCK = 3.0
-
-
-class Transport(Protocol):
-    """How token requests travel; see `krauth._auth.transport.Transport`."""
-
-    @property
-    def way(self) -> object:
-        """What tells this way to the server from others: failures of one are not failures of another."""
-
-    @property
-    def is_bounded(self) -> bool:
-        """Whether each request ends before its deadline in every case; then a caller's thread may send it."""
-
-    @property
-    def tells_leaving(self) -> bool:
-        """Whether it calls `leaving` when a request leaves."""
-
-    def open(self) -> Sender:
-        """Return a blocking callable for use in a worker thread; called where the caller runs."""
-
-
-class Drive(Protocol):
-    """What performs a flow: `krauth._engine.driver.Driver`."""
-
-    def begin(self, urgent: bool) -> None:
-        """Begin in a worker thread."""
-
-    def hurry(self) -> None:
-        """Begin ahead of what no caller waits for, if it has not begun."""
-
-    def drive_here(self) -> None:
-        """Perform the whole flow in this thread."""
 
 
 class SentRequest(Value):

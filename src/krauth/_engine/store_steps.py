@@ -57,6 +57,8 @@ class Seen(Value):
         self._hold(record, version)
 
 
+#: Nothing was read yet, or there is no entry.
+UNSEEN: Final = Seen()
 #: In place of a lease where the store failed and the flow goes on without it: it never ends.
 DOWN: Final = Taken(None, float("inf"))
 
@@ -101,7 +103,7 @@ class StoreSteps:
         required = required or credentials.uses_refresh_token or policy.require_store
         self._may_do_without = key is not None or not required
         self._seconds = requests * policy.attempt_timeout + LEASE_MARGIN
-        self._seen = Seen()
+        self._seen = UNSEEN
         self._taken: Taken | None = None
 
     @property
@@ -188,7 +190,7 @@ class StoreSteps:
             self._taken = None
 
     def _read(self, stored: Stored | None) -> Flow[None]:
-        self._seen = Seen(None, stored.version if stored is not None else None)
+        self._seen = UNSEEN if stored is None else Seen(None, stored.version)
         if stored is not None:
             try:
                 self._seen = Seen(_shifted(Record.from_text(stored.value), -self._ahead()), stored.version)
@@ -206,7 +208,7 @@ class StoreSteps:
         if not self._may_do_without:
             raise error
         yield from self.release()  # the other processes need not wait for its end
-        self._taken, self._seen = DOWN, Seen()
+        self._taken, self._seen = DOWN, UNSEEN
         yield Emit("store_failed", None, error)
 
 

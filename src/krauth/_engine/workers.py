@@ -71,14 +71,14 @@ class _Computing:
 
     def __enter__(self) -> None:
         workers = self._workers
-        with workers._computed:
+        with workers._step_lock:
             if workers._stopping and threading.current_thread().daemon:
                 raise Stopped
             workers._computing += 1
 
     def __exit__(self, *error: object) -> None:
         workers = self._workers
-        with workers._computed:
+        with workers._step_lock:
             workers._computing -= 1
             if workers._stopping:
                 workers._computed.notify_all()
@@ -102,7 +102,9 @@ class Workers:
         #: Lanes with a task that may begin now; a lane stands here once for each of them.
         self._queue: deque[_Lane] = deque()
         self._threads = self._idle = self._computing = 0
-        self._computed = threading.Condition()
+        # The lock by itself, since each step of each flow takes it twice, and a condition takes it in Python.
+        self._step_lock = threading.RLock()
+        self._computed = threading.Condition(self._step_lock)
         self._mark = _Computing(self)
         self._stopping = False
         self._timers: list[tuple[float, int, Task, Hashable, bool]] = []

@@ -132,7 +132,7 @@ class OAuth2Credentials(SecretCredentials):
         self.token_endpoint = check_endpoint(token_endpoint, "token_endpoint")
         self.assertion = assertion = assertion or Assertion()
         if assertion.audience is None:
-            self.assertion = assertion._replace(audience=self.token_endpoint)
+            self.assertion = replace(assertion, audience=self.token_endpoint)
         self.token_parameters = _check_parameters(parameters)
         self._headers = _check_headers(headers)
         self.origins = check_api_origins(api_origins)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus
 
 from .._values.clock import current_clock
 from .._values.exceptions import ConfigurationError
+from .._values.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,7 @@ _BAD_KEYS = {
 }
 
 
-class Assertion(NamedTuple):
+class Assertion(Value):
     """How a client assertion is made (RFC 7523).
 
     Attributes:
@@ -38,9 +39,14 @@ class Assertion(NamedTuple):
         algorithm: `alg` of the header (RFC 7518 §3.1); `None`: HS256, or what suits the private key.
     """
 
-    audience: str | None = None
-    key_id: str | None = None
-    algorithm: str | None = None
+    __match_args__ = __slots__ = _names = ("audience", "key_id", "algorithm")
+
+    audience: str | None
+    key_id: str | None
+    algorithm: str | None
+
+    def __init__(self, audience: str | None = None, key_id: str | None = None, algorithm: str | None = None) -> None:
+        self._hold(audience, key_id, algorithm)
 
 
 class _Client:

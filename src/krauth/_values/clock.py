@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time as _time
-from typing import NamedTuple
+
+from .value import Value
 
 #: Seconds that a server's clock is believed to be ahead of ours, or behind it, at most: a day covers each time zone.
 MAX_SKEW = 86400.0
@@ -95,7 +96,7 @@ def measure_skew(date: str | None, sent_at: float, received_at: float) -> float 
     return 0.0
 
 
-class _Skew(NamedTuple):
+class _Skew(Value):
     """The measurements of one server's clock, in seconds ahead of ours.
 
     Attributes:
@@ -104,9 +105,14 @@ class _Skew(NamedTuple):
         until: When that ends to count if no other confirms it, monotonic seconds.
     """
 
+    __match_args__ = __slots__ = _names = ("confirmed", "newest", "until")
+
     confirmed: float | None
     newest: float
     until: float
+
+    def __init__(self, confirmed: float | None, newest: float, until: float) -> None:
+        self._hold(confirmed, newest, until)
 
 
 class Skews:

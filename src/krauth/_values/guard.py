@@ -37,10 +37,12 @@ _OUR_WORDS = {
 }
 
 _CODE = r"[A-Za-z0-9._-]{1,64}|urn:[A-Za-z0-9:._-]{1,96}"
-#: Parts of a store key: what tells secrets apart, and the values of ids. A store's message may quote a key. Patterns
-#: are compiled when the first text is cleaned: an import does not pay for them.
-_KEY_FINGERPRINT = r"\|(?:secret|proof|headers|parameters|sha256)=[^|\s,;:'\")\]]*"
-_KEY_ID = r"(\|(?:client_id|application)=)([^|\s,;:'\")\]]+)"
+#: Parts of a store key: what tells secrets apart, ids, and what ends a part in a text, which may quote a key.
+_KEY_FINGERPRINTS = ("secret", "proof", "headers", "parameters", "sha256")
+_KEY_IDS = ("client_id", "application")
+_KEY_ENDS = ",;:'\")]"
+#: As `html.escape` does it; to import `html` takes longer than a token request.
+_IN_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
 #: RFC 3986 §2.3.
 _UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 
@@ -130,7 +132,6 @@ def _forms(secret: str) -> set[str]:
     """Return a secret in each form in which it is sent, or comes back: plain, in a form, JSON, HTML or a repr."""
     if not secret.strip(_UNRESERVED):
         return {secret}  # most secrets: all forms are the same
-    import html
     import json
     from urllib.parse import quote, quote_plus
 
@@ -139,13 +140,19 @@ def _forms(secret: str) -> set[str]:
     return {
         secret,
         *quoted,
-        *(re.sub("%[0-9A-F]{2}", lambda match: match[0].lower(), form) for form in quoted),
+        *map(_in_lower_case, quoted),
         json.dumps(secret)[1:-1],
         json.dumps(secret, ensure_ascii=False)[1:-1],
         json.dumps(secret)[1:-1].replace("/", "\\/"),
-        html.escape(secret),
+        secret.translate(_IN_HTML),
         repr(secret)[1:-1],
     }
+
+
+def _in_lower_case(quoted: str) -> str:
+    """Return a percent-encoded text with the digits of its codes in lower case."""
+    first, *parts = quoted.split("%")
+    return "%".join([first, *(part[:2].lower() + part[2:] for part in parts)])
 
 
 def blot(text: str) -> str:
@@ -255,7 +262,16 @@ def shorten_id(value: str) -> str:
 
 def shown_key(key: str) -> str:
     """Return a store key as it is shown: ids shortened, and without what tells secrets apart. A text may hold keys."""
-    return re.sub(_KEY_ID, lambda found: found[1] + shorten_id(found[2]), re.sub(_KEY_FINGERPRINT, "", key))
+    first, *parts = key.split("|")
+    return "".join([first, *map(_shown_part, parts)])
+
+
+def _shown_part(part: str) -> str:
+    name, is_pair, value = part.partition("=")
+    if not is_pair or name not in (*_KEY_FINGERPRINTS, *_KEY_IDS):
+        return f"|{part}"
+    end = next((at for at, char in enumerate(value) if char in _KEY_ENDS or char.isspace()), len(value))
+    return value[end:] if name in _KEY_FINGERPRINTS else f"|{name}={shorten_id(value[:end])}{value[end:]}"
 
 
 def _after_fork() -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, NoReturn
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_plus
 
 from .exceptions import ConfigurationError
 from .guard import Holder
@@ -18,9 +17,9 @@ if TYPE_CHECKING:
     #: Sends one request and returns its answer; blocks. Called in a worker thread.
     Sender = Callable[["HTTPRequest"], "HTTPResponse"]
 
-#: Names of the parameters of a token request whose values are secrets: client_secret, client_secret_sign,
-#: refresh_token, token, code, code_verifier, client_assertion, password, api_key and their like.
-_SECRET_NAMES = re.compile(r"(^|_)(secret|sign|signature|token|code|verifier|assertion|password|key)$", re.IGNORECASE)
+#: The last words of the names of parameters whose values are secrets: client_secret, client_secret_sign, refresh_token,
+#: token, code, code_verifier, client_assertion, password, api_key and their like.
+_SECRET_NAMES = {"secret", "sign", "signature", "token", "code", "verifier", "assertion", "password", "key"}
 _PUBLIC_HEADERS = frozenset({"content-type", "accept", "user-agent", "content-length", "host"})
 #: Called by a transport when a request leaves: after all locks that the user's session may have.
 leaving: ContextVar[Callable[[], object]] = ContextVar("krauth_leaving", default=lambda: None)
@@ -155,9 +154,15 @@ def _secrets_in(headers: Mapping[str, str], body: bytes) -> Iterator[str]:
             yield value.partition(" ")[2]  # "Basic …" may come back without its scheme
     try:
         text = body.decode()
-        fields = json.loads(text) if text[:1] == "{" else dict(parse_qsl(text))
+        fields = json.loads(text).items() if text[:1] == "{" else _form_fields(text)
     except (ValueError, AttributeError, RecursionError):
         return
-    for name, value in fields.items():
-        if isinstance(value, str) and _SECRET_NAMES.search(str(name)):
+    for name, value in fields:
+        if isinstance(value, str) and name.casefold().rpartition("_")[2] in _SECRET_NAMES:
             yield value
+
+
+def _form_fields(text: str) -> Iterator[tuple[str, str]]:
+    for pair in text.split("&"):
+        name, _, value = pair.partition("=")
+        yield unquote_plus(name), unquote_plus(value)

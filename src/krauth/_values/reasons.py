@@ -39,7 +39,8 @@ _MEANINGS = {
     "ResponseError": "the answer is broken: not HTTP, or not whole",
     "Stream": "the answer was read before, by an event hook or a transport of this client",
 }
-_TUNNEL = re.compile(r"(?:Tunnel connection failed: )?([1-5]\d\d)(?:\D|$)")
+#: The begin of a text that tells with which status a proxy refused. It is compiled when a proxy does.
+_TUNNEL = r"(?:Tunnel connection failed: )?([1-5]\d\d)(?:\D|$)"
 
 
 def safe_reason(error: BaseException) -> str:
@@ -79,7 +80,7 @@ def _proxy_status(chain: list[BaseException]) -> int | None:
     for link in chain:
         if isinstance(status := getattr(link, "status", None), int):
             return status
-        found = _TUNNEL.match(str(link.args[0])) if link.args and isinstance(link.args[0], str) else None
+        found = re.match(_TUNNEL, link.args[0]) if link.args and isinstance(link.args[0], str) else None
         if found:
             return int(found[1])
     return None

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     V = TypeVar("V", bound="Value")
 
 
+_set = object.__setattr__  # a value takes no other
+
+
 class _AsDataclass(dict[str, Any]):
     """A class attribute that `dataclasses` looks for; an empty dict to those who find it in the `vars` of a class."""
 
@@ -63,7 +66,7 @@ class Value:
     def _hold(self, *values: object) -> None:
         """Set the fields, in their order, and check them."""
         for name, value in zip(self._names, values, strict=True):
-            object.__setattr__(self, name, value)
+            _set(self, name, value)
         del values, value  # the checks may raise, and an error tracker knows a secret by its variable's name at best
         self.__post_init__()
 
@@ -92,7 +95,7 @@ class Value:
 
     def __setstate__(self, state: list[Any]) -> None:
         for name, value in zip(self._derived() or self._names, state, strict=True):
-            object.__setattr__(self, name, value)
+            _set(self, name, value)
 
     @classmethod
     def _derived(cls) -> list[str] | None:
