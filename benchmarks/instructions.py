@@ -94,7 +94,7 @@ def token_requests(base: str) -> None:
 
 def ratios() -> dict[str, float]:
     """Return the ratio of each subject to the first one of the same."""
-    from . import cold_start, server
+    from . import cold_start, scale, server
 
     if (valgrind := shutil.which("valgrind")) is None:
         raise SystemExit("valgrind is not installed; on Debian and Ubuntu: apt-get install valgrind")
@@ -126,6 +126,7 @@ def ratios() -> dict[str, float]:
         for (_, what), counted in cold_start.instructions(wanted, handle).items():
             if what != cold_start.STATIC:
                 found[f"cold start over https: {what}"] = round(counted["ratio"], 3)
+        found["token of a seller, beside its signature: krauth"] = round(scale.instructions(handle) or 0.0, 3)
     return found
 
 

@@ -151,6 +151,7 @@ def figures(result: dict[str, Any]) -> dict[str, Any]:
     say["others_waited"] = listed("{what} ({shape}) {waited:count}", [row for row in calls if not is_ours(row)])
     say["cost_refused"] = listed(COSTS["refused"][2], [row for row in refused if is_ours(row)])
     say |= {name: f"{size / 1024:.1f}" for name, size in parts["scale"]["bytes"].items()}
+    say["counted"] = f"{counted:.2f}×" if (counted := parts["scale"].get("instructions")) else ""
     ways: dict[str, dict[str, Any]] = {}
     for row in sold:
         most = ways.setdefault(row["way"], {"way": row["way"]})

@@ -23,7 +23,7 @@ from krauth.naver import sign
 from krauth.testing import FakeClock
 from krauth_requests import NaverAuth
 
-from . import server, subjects
+from . import cold_start, server, subjects
 from .measure import FULL, NORMAL, SMOKE, child, percentiles, say
 
 if TYPE_CHECKING:
@@ -119,6 +119,29 @@ def memory(count: int) -> dict[str, float]:
     return {"idle": (idle - before) / count, "with_token": (traced() - before) / count}
 
 
+def to_count(task: str, number: int = 200) -> None:
+    """Make auth objects, and a token or a signature for each, or nothing; a program for `instructions`."""
+    with FakeClock():
+        for at, auth in enumerate(sellers("function", number, "https://api.example.com")):
+            if task == "token":
+                auth.token()
+            elif task == "signature":
+                signature(at)
+    print(200, flush=True)
+    os._exit(0)
+
+
+def instructions(handle: server.Handle) -> float | None:
+    """Return the instructions of a token, as a multiple of those of its signature; `None` without valgrind."""
+    tasks = ("nothing", "signature", "token")
+    codes = [f"from benchmarks import scale; scale.to_count({task!r})" for task in tasks]
+    cold_start.program(codes[-1], handle.https, handle.env)  # writes the byte code
+    match cold_start.counted(codes, handle):
+        case [nothing, signed, token]:
+            return (token - nothing) / (signed - nothing)
+    return None
+
+
 def spent(wall: float, cpu: float, count: int) -> dict[str, float]:
     return {"wall": time.perf_counter() - wall, "cpu": (time.process_time() - cpu) / count}
 
@@ -171,7 +194,7 @@ def storms(way: str, count: int, base: str) -> dict[str, Any]:
 
 
 def run(size: int) -> dict[str, Any]:
-    """Return `{bytes: {idle, with_token}, rows: [{way, count, first, storm, limit, floor, call, failed}]}`."""
+    """Return `{bytes: {idle, with_token}, instructions, rows: [{way, count, first, storm, limit, floor, call, failed}]}`."""
     rows = []
     with server.running() as handle:
         for way, count in ROWS[1] + ROWS[2] if size == FULL else ROWS[size]:
@@ -183,7 +206,9 @@ def run(size: int) -> dict[str, Any]:
             handle.reset(lifetime=LIFETIME)
             base = "https://api.example.com" if way == "function" else getattr(handle, way.partition(",")[0])
             rows.append({"way": way, "count": count, **child("scale", way, count, base, env=handle.env)})
-    return {"bytes": child("scale", "memory", 200 if size == SMOKE else 2000), "rows": rows}
+        say("  instructions")
+        counted = None if size == SMOKE else instructions(handle)
+    return {"bytes": child("scale", "memory", 200 if size == SMOKE else 2000), "instructions": counted, "rows": rows}
 
 
 if __name__ == "__main__":
