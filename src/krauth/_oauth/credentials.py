@@ -345,9 +345,9 @@ def fingerprint(*secrets: str, salt: str = "") -> str:
 
 
 def local_fingerprint(*secrets: str, salt: str = "") -> str:
-    """Return the same for a key that ends with the process: no other can make it, so it need not be slow to guess."""
+    """Return 16 hex digits that do the same in this process alone: no other can make them, so they need not be slow."""
     salted = _digest(*secrets) + salt.encode(errors="surrogatepass")
-    return hashlib.blake2b(salted, key=_LOCAL, digest_size=12).hexdigest()
+    return hashlib.blake2b(salted, key=_LOCAL, digest_size=8).hexdigest()
 
 
 def former_fingerprint(*secrets: str) -> str:
