@@ -166,7 +166,7 @@ def refreshing(for_user, memory, clock, window, refused, jitter=half):
     )
 
     def after(outcome):
-        held, error = outcome
+        held, error = outcome.newest, outcome.error
         if error is None:
             return held.token or "no token", Memory(held.token, held, skew.known)
         if isinstance(error, AuthorizationRequired) and error.revoked:
