@@ -161,7 +161,12 @@ def figures(result: dict[str, Any]) -> dict[str, Any]:
     count = max(row["count"] for row in sold)
     costs = [row["first"]["cpu"] + row["storm"]["cpu"] for row in sold if row["way"] == "https"]
     say["need"] = f"{costs[-1] * 100_000 / 60:.0f}"
-    say |= {"most": f"{count:,}", "fewer": count < 100_000, "sellers_failed": sum(row["failed"] for row in sold)}
+    say |= {
+        "most": f"{count:,}",
+        "fewer": count < 100_000,
+        "whole": count >= 100_000,
+        "sellers_failed": sum(row["failed"] for row in sold),
+    }
     return say | {"refresh": listed("{store} {wall:ms} ms", [row for row in stored if row["operation"] == "refresh"])}
 
 

@@ -46,7 +46,12 @@ class TokenTransport(AsyncTransport):
         from krauth._auth.event_loops import refuse_on_a_loop
 
         refuse_on_a_loop()
-        return asyncio.run(self.asend(request))
+        with asyncio.Runner() as runner:
+            try:
+                runner.get_loop()
+            except OSError as error:  # no file can be opened any more
+                raise TokenTransportError(f"no answer from {request.url}: no event loop: {error.strerror}") from None
+            return runner.run(self.asend(request))
 
     async def _asend(self, request: HTTPRequest, deadline: Deadline) -> HTTPResponse:
         given = self._given

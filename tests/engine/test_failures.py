@@ -297,3 +297,15 @@ def test_a_process_out_of_threads_fails_its_callers_and_recovers(monkeypatch):
         rig.source.refused_again()
     rig.clock.advance(2)
     assert rig.get() == "access-1"
+
+
+def test_a_fault_at_the_end_of_a_refresh_leaves_nobody_waiting(monkeypatch):
+    """Whatever breaks where the outcome is kept: callers have an error at once, and the next call begins anew."""
+    rig = Rig()
+    with monkeypatch.context() as broken:
+        broken.setattr(type(rig.source), "_succeed", lambda *_: 1 / 0)
+        run = rig.start()
+        with pytest.raises(ZeroDivisionError):
+            rig.workers.run()
+    assert isinstance(run.future.result(0), TokenTransportError)
+    assert rig.get() == "access-1"  # it was saved before

@@ -121,7 +121,13 @@ class Driver(Generic[T]):
         self._resume_in_context()
 
     def _resume_in_context(self) -> None:
-        seconds = self._run.context.run(self._resume)
+        try:
+            seconds = self._run.context.run(self._resume)
+        except Stopped:
+            raise
+        except BaseException:  # the log has it; callers must not be left waiting
+            self._run.finish(TokenTransportError("the refresh ended unexpectedly, as the log says; call again"))
+            raise
         if seconds is not None:
             # Out here: the thread that goes on enters the context while this one may still be in it.
             self._sleep(seconds)

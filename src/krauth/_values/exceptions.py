@@ -27,6 +27,7 @@ bounded length. So no `raise` has to think of that.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from .guard import ForeignError, as_code, clean, words
@@ -43,13 +44,15 @@ class KrauthError(Exception):
     """Base of every error that krauth raises."""
 
     def __init__(self, *args: object) -> None:
-        from .language import default_language, remedies  # an import raises no error
-
         super().__init__(*map(_clean, args))
-        if args and default_language() != "en":
-            kinds = tuple(kind.__name__ for kind in type(self).__mro__ if kind is not KrauthError)
-            for remedy in remedies(str(self.args[0]), kinds):
-                super().add_note(remedy)
+        # The remedies are loaded with the first error, which may be that the process can open no more files.
+        with contextlib.suppress(OSError, ImportError):
+            from .language import default_language, remedies
+
+            if args and default_language() != "en":
+                kinds = tuple(kind.__name__ for kind in type(self).__mro__ if kind is not KrauthError)
+                for remedy in remedies(str(self.args[0]), kinds):
+                    super().add_note(remedy)
 
     def __setattr__(self, name: str, value: object) -> None:
         super().__setattr__(name, tuple(map(_clean, value)) if name == "args" else _clean(value, name))  # type: ignore[call-overload]

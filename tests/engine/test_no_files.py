@@ -1,0 +1,57 @@
+"""A process that can open no more files: errors say so, nobody waits, and it goes on when files are free again."""
+
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.process
+
+CODE = """if True:
+    import importlib, resource, sys, threading, time
+    package, *client, base = sys.argv[1:]
+    from krauth import RefreshPolicy
+    module = importlib.import_module(package)
+    policy = RefreshPolicy(attempts=1, timeout=8)
+    auth = module.OAuth2Auth(*client, token_endpoint=f"{base}/oauth/token", api_origins=base, refresh=policy)
+    auth.token()
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+    began, found = time.monotonic(), []
+
+    def call():
+        try:
+            found.append(repr(auth.refresh()))
+        except Exception as error:
+            found.append((type(error).__name__, str(error), [*getattr(error, "__notes__", [])]))
+
+    threads = [threading.Thread(target=call) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    took = time.monotonic() - began
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    time.sleep(1.5)  # failures are remembered for a second
+    print([found, took, auth.refresh().state(time.time()).value])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+@pytest.mark.parametrize("locale", ["C.UTF-8", "ko_KR.UTF-8"])
+@pytest.mark.parametrize("package", ["krauth_requests", "krauth_httpx", "krauth_httpx2", "krauth_aiohttp"])
+def test_a_refresh_without_a_free_descriptor(sandbox, monkeypatch, package, locale):
+    """It is the process's first error, and what an error loads can't be loaded: it is told in English then."""
+    monkeypatch.setenv("LC_ALL", locale)
+    monkeypatch.setenv("NO_PROXY", "*")
+    client = sandbox.meloming_client_id, sandbox.meloming_client_secret
+    command = [sys.executable, "-W", "ignore", "-c", CODE, package, *client, sandbox.meloming_url]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    found, took, state = eval(done.stdout)
+    assert took < 3
+    assert state == "fresh"
+    assert len(found) == 4
+    for kind, message, _ in found:
+        assert kind == "TokenTransportError"
+        assert "Too many open files" in message
