@@ -13,6 +13,7 @@ import aiohttp
 import krauth
 from krauth import TokenTransportError
 from krauth._auth import judged_body, refusal  # noqa: F401  or the first refusal would load them on an event loop
+from krauth._auth.event_loops import refuse_on_a_loop
 from krauth._auth.transport import AsyncTransport
 
 if TYPE_CHECKING:
@@ -43,14 +44,13 @@ class TokenTransport(AsyncTransport):
         Raises:
             TokenTransportError: No answer within `request.timeout` seconds, or one that is too large or broken.
         """
-        from krauth._auth.event_loops import refuse_on_a_loop
-
         refuse_on_a_loop()
-        with asyncio.Runner() as runner:
-            try:
-                runner.get_loop()
-            except OSError as error:  # no file can be opened any more
-                raise TokenTransportError(f"no answer from {request.url}: no event loop: {error.strerror}") from None
+        runner = asyncio.Runner()  # `with` makes the event loop, too, and what it raises is not told from an answer's
+        try:
+            runner.get_loop()
+        except OSError as error:  # no file can be opened any more
+            raise TokenTransportError(f"no answer from {request.url}: no event loop: {error.strerror}") from None
+        with runner:
             return runner.run(self.asend(request))
 
     async def _asend(self, request: HTTPRequest, deadline: Deadline) -> HTTPResponse:

@@ -87,14 +87,14 @@ def test_a_first_token_compiles_no_pattern():
     """To compile a pattern takes as long as to load a small module, so what a first token needs is told without one."""
     code = """if True:
         import re, requests
-        from krauth import HTTPResponse
         compiled, compile = [], re._compiler.compile
         re._compiler.compile = lambda pattern, *flags: [compiled.append(pattern), compile(pattern, *flags)][1]
+        from krauth import HTTPResponse
         from krauth_requests import OAuth2Auth
 
         body = b'{"access_token": "t0ken", "expires_in": 10800, "token_type": "Bearer"}'
         where = {"token_endpoint": "https://a.example/token", "api_origins": "https://a.example"}
-        OAuth2Auth("client", "a-secret", **where, token_transport=lambda request: HTTPResponse(200, {}, body)).token()
+        OAuth2Auth("0b6e2c5e-9a51", "a-secret", **where, token_transport=lambda request: HTTPResponse(200, {}, body)).token()
         print(compiled)
         re.compile("this one is")
         print(compiled)

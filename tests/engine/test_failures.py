@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import logging
 import weakref
@@ -309,3 +310,31 @@ def test_a_fault_at_the_end_of_a_refresh_leaves_nobody_waiting(monkeypatch):
             rig.workers.run()
     assert isinstance(run.future.result(0), TokenTransportError)
     assert rig.get() == "access-1"  # it was saved before
+
+
+def test_a_fault_where_a_refresh_can_not_even_wait_leaves_nobody_waiting(monkeypatch):
+    """The same where the flow was to sleep, no timer can be had, and that failure can't be kept either."""
+    rig = Rig()
+    rig.server.down = answer(503)
+
+    def no_thread(*_):
+        raise NoThread("no thread could be started")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(rig.workers, "after", no_thread)
+        broken.setattr(type(rig.source), "_fail", lambda *_: 1 / 0)
+        run = rig.start()
+        with pytest.raises(ZeroDivisionError):
+            rig.workers.run()
+    assert isinstance(run.future.result(0), TokenTransportError)
+    rig.server.down = None
+    assert rig.get() == "access-1"
+
+
+def test_a_copy_of_an_error_has_notes_of_its_own():
+    """Each caller gets a copy, and a note that one of them adds is not told to the others."""
+    error = TokenTransportError("no answer")
+    error.add_note("common")
+    one, other = copy.copy(error), copy.copy(error)
+    one.add_note("of one")
+    assert (one.__notes__, other.__notes__, error.__notes__) == (["common", "of one"], ["common"], ["common"])

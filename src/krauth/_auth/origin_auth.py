@@ -316,9 +316,9 @@ class AuthCore:
             self._transport.check_blocking()
         if _warned_blocking or "asyncio" not in sys.modules:
             return
-        from .event_loops import AsyncHome
+        from .._values.loops import running_loop, running_trio
 
-        if AsyncHome.current() is not None:
+        if running_trio() is not None or running_loop() is not None:
             _warned_blocking = True
             import warnings
 

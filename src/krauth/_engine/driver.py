@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import time
 import weakref
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -123,14 +124,14 @@ class Driver(Generic[T]):
     def _resume_in_context(self) -> None:
         try:
             seconds = self._run.context.run(self._resume)
+            if seconds is not None:
+                # Out here: the thread that goes on enters the context while this one may still be in it.
+                self._sleep(seconds)
         except Stopped:
             raise
         except BaseException:  # the log has it; callers must not be left waiting
             self._run.finish(TokenTransportError("the refresh ended unexpectedly, as the log says; call again"))
             raise
-        if seconds is not None:
-            # Out here: the thread that goes on enters the context while this one may still be in it.
-            self._sleep(seconds)
 
     def _resume(self) -> float | None:
         """Go on until the flow ends, or return for how many seconds it sleeps."""
@@ -321,6 +322,8 @@ def _described(error: BaseException) -> KrauthError:
             f"{name} can't be imported, and the token request needs it: install it where this program runs"
             f" (native modules do not work from inside a zip file)"
         )
+    elif isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):  # a module can't be loaded
+        described = TokenTransportError(f"the token could not be refreshed: {error.strerror}")
     else:
         described = KrauthError(f"refreshing the token failed unexpectedly: {type(error).__name__}; please report this")
     described.__cause__ = error

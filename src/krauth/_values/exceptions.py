@@ -66,6 +66,8 @@ def _clean(value: object, name: str = "args") -> object:
     """Return a value for a message: a number as it is, a text through the guard, any other value as text."""
     if isinstance(value, str):
         return clean(value)
+    if isinstance(value, list) and value:  # the notes of an error that is copied: each caller adds to its own
+        return [*value]
     if name == "args" and not (value is None or isinstance(value, int | float)):
         return clean(str(value))
     return value
