@@ -15,6 +15,7 @@ from krauth import TokenTransportError
 from krauth._auth import judged_body, refusal  # noqa: F401  or the first refusal would load them on an event loop
 from krauth._auth.event_loops import refuse_on_a_loop
 from krauth._auth.transport import AsyncTransport
+from krauth._values.reasons import safe_reason
 
 if TYPE_CHECKING:
     from krauth import HTTPRequest, HTTPResponse
@@ -49,7 +50,7 @@ class TokenTransport(AsyncTransport):
         try:
             runner.get_loop()
         except OSError as error:  # no file can be opened any more
-            raise TokenTransportError(f"no answer from {request.url}: no event loop: {error.strerror}") from None
+            raise TokenTransportError(f"no answer from {request.url}: {safe_reason(error)}") from None
         with runner:
             return runner.run(self.asend(request))
 

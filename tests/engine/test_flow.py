@@ -26,7 +26,7 @@ from krauth._engine.rules import (
     POLL,
     SHARED_PAUSE,
     NumberedToken,
-    is_better,
+    is_worth_adopting,
 )
 from krauth._engine.steps import Acquire, Emit, Load, Release, Reread, Save, Send, Sleep
 from krauth._values.clock import Skews
@@ -147,7 +147,7 @@ def test_every_row_of_the_table_adopts_or_refreshes(mine, theirs):
     found = token_in(theirs, "theirs")
     known = facts(current=token_in(mine, "mine"), usable=mine)
     look = stored(found)
-    assert is_better(mine, theirs) is FOUND[mine, theirs]
+    assert is_worth_adopting(mine, theirs) is FOUND[mine, theirs]
     if FOUND[mine, theirs]:
         steps, token = play(known, [(Load, look), (Emit, None)])
         assert token == found

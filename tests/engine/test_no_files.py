@@ -60,4 +60,4 @@ def test_a_refresh_without_a_free_descriptor(sandbox, monkeypatch, package, is_f
     for kind, message, notes in found:
         assert (kind, notes) == ("TokenTransportError", [])
         assert message.startswith("the token could not be refreshed: " if is_first else "no answer from http://")
-        assert "Too many open files" in message
+        assert "Too many open files; close the responses" in message

@@ -127,9 +127,7 @@ class Driver(Generic[T]):
             if seconds is not None:
                 # Out here: the thread that goes on enters the context while this one may still be in it.
                 self._sleep(seconds)
-        except Stopped:
-            raise
-        except BaseException:  # the log has it; callers must not be left waiting
+        except Exception:  # the log has it; callers must not be left waiting
             self._run.finish(TokenTransportError("the refresh ended unexpectedly, as the log says; call again"))
             raise
 
@@ -323,7 +321,7 @@ def _described(error: BaseException) -> KrauthError:
             f" (native modules do not work from inside a zip file)"
         )
     elif isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):  # a module can't be loaded
-        described = TokenTransportError(f"the token could not be refreshed: {error.strerror}")
+        described = TokenTransportError(f"the token could not be refreshed: {safe_reason(error)}")
     else:
         described = KrauthError(f"refreshing the token failed unexpectedly: {type(error).__name__}; please report this")
     described.__cause__ = error

@@ -30,7 +30,7 @@ from .rules import (
     NOTHING,
     POLL,
     NumberedToken,
-    is_better,
+    is_worth_adopting,
     next_number,
     number_of,
     window_of,
@@ -175,7 +175,7 @@ class Knowledge:
             if number == self.newest.number or not is_over or start.credentials.uses_refresh_token:
                 return False
         window = window_of(token, start.credentials, start.policy)
-        return is_better(ours, token.state(start.clock.time(), window))
+        return is_worth_adopting(ours, token.state(start.clock.time(), window))
 
     def _adopt(self) -> Flow[NumberedToken]:
         record = self._store.record

@@ -87,7 +87,7 @@ def next_number(number: int) -> int:
     return number + 1 if number + 1 < MAX_NUMBER else 1
 
 
-def is_better(ours: TokenState, stored: TokenState) -> bool:
+def is_worth_adopting(ours: TokenState, stored: TokenState) -> bool:
     """Whether to use a newer token in the store instead of obtaining another.
 
     A fresh one is used. A stale one is used where ours is not usable: callers wait, and the next call refreshes it in

@@ -37,7 +37,8 @@ _OUR_WORDS = {
 }
 
 _CODE = r"[A-Za-z0-9._-]{1,64}|urn:[A-Za-z0-9:._-]{1,96}"
-#: Parts of a store key: what tells secrets apart, ids, and what ends a part in a text, which may quote a key.
+#: Parts of a store key: what tells secrets apart, ids, and what ends a part in a text, which may quote a key. They are
+#: no patterns, since the first event of each process shows a key.
 _KEY_FINGERPRINTS = ("secret", "proof", "headers", "parameters", "sha256")
 _KEY_IDS = ("client_id", "application")
 _KEY_ENDS = ",;:'\")]"
@@ -268,7 +269,7 @@ def shown_key(key: str) -> str:
 
 def _shown_part(part: str) -> str:
     name, is_pair, value = part.partition("=")
-    if not is_pair or name not in (*_KEY_FINGERPRINTS, *_KEY_IDS):
+    if not is_pair or name not in _KEY_FINGERPRINTS + _KEY_IDS:
         return f"|{part}"
     end = next((at for at, char in enumerate(value) if char in _KEY_ENDS or char.isspace()), len(value))
     return value[end:] if name in _KEY_FINGERPRINTS else f"|{name}={shorten_id(value[:end])}{value[end:]}"

@@ -22,7 +22,6 @@ REMEDIES: Final[dict[str, str]] = {
     "the server is overloaded; let the user try again later": "서버가 혼잡합니다. 사용자가 잠시 뒤에 다시 시도하게 하십시오.",
     # A refresh that the process itself cannot do
     "Too many open files": "프로세스가 연 파일과 연결이 너무 많습니다. 닫지 않은 응답과 클라이언트가 있는지 살피고, 필요하면 ulimit -n을 늘리십시오.",
-    ": no event loop: ": "운영체제가 이벤트 루프를 만들어 주지 않았습니다. 열린 파일 수와 한도(ulimit -n)를 확인하십시오.",
     "the refresh ended unexpectedly": "로그에 남은 원인을 확인하고 다시 호출하십시오.",
     # Settings, the frequent ones
     "was handed to a client that awaits its answers": "응답을 await하는 클라이언트(niquests.AsyncSession 등)에서는 이 인증 객체를 쓸 수 없습니다. 그 클라이언트에서는 `await auth.aheaders(method, url)`로 헤더를 받아 보내십시오.",

@@ -6,6 +6,7 @@ these words come from the exception's class and from numbers, never from its tex
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 
@@ -39,6 +40,8 @@ _MEANINGS = {
     "ResponseError": "the answer is broken: not HTTP, or not whole",
     "Stream": "the answer was read before, by an event hook or a transport of this client",
 }
+#: What to do where the system opens no more files.
+FULL = "; close the responses and clients that are left open, or raise the limit (ulimit -n)"
 #: The begin of a text that tells with which status a proxy refused. It is compiled when a proxy does.
 _TUNNEL = r"(?:Tunnel connection failed: )?([1-5]\d\d)(?:\D|$)"
 
@@ -65,7 +68,7 @@ def _reason(chain: list[BaseException]) -> str | None:
             if isinstance(code := getattr(link, "reason", None), str) and code:  # "WRONG_VERSION_NUMBER"
                 return _one_line(code.replace("_", " ").lower())
         elif isinstance(link, OSError) and isinstance(link.errno, int) and link.errno > 0 and name != "gaierror":
-            return os.strerror(link.errno)
+            return os.strerror(link.errno) + (FULL if link.errno in (errno.EMFILE, errno.ENFILE) else "")
         if isinstance(link, ImportError) and link.name:
             return f"{_one_line(link.name)} can't be imported; install it"
     names = [type(link).__name__ for link in reversed(chain)]

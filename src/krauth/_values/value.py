@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     V = TypeVar("V", bound="Value")
 
 
-_set = object.__setattr__  # a value takes no other
+#: Sets a field past `Value.__setattr__`; looked up once, since a token request makes some fifteen values.
+_set = object.__setattr__
 
 
 class _AsDataclass(dict[str, Any]):
