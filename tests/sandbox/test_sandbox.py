@@ -431,6 +431,21 @@ def test_reset_restores_the_first_moment(sandbox):
     assert naver.ask().status_code == 200
 
 
+def test_a_request_from_before_a_reset_leaves_no_record(sandbox):
+    """A slow request that arrived before a reset is answered after it, and is none of the requests since."""
+    naver = Provider(sandbox, "naver")
+    sandbox.naver.token_delay = 0.5
+    thread = threading.Thread(target=naver.ask)
+    thread.start()
+    while sandbox.naver.token_requests == 0:
+        time.sleep(0.001)
+    sandbox.reset()
+    thread.join()
+    assert sandbox.naver.requests == []
+    naver.ask()
+    assert len(sandbox.naver.requests) == 1
+
+
 def test_credentials_look_like_the_providers(sandbox):
     """A cost-4 bcrypt salt, prefixed API keys, loopback addresses."""
     assert sandbox.naver_client_secret.startswith("$2a$04$")

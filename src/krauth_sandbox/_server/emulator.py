@@ -257,7 +257,7 @@ class Emulator(Switches):
             response: web.StreamResponse
             closed = doors.closed_to(request, hosts)
             if closed is not None:
-                self._record(request, b"", closed.status, closed.wrong)
+                self._record(self._records, request, b"", closed.status, closed.wrong)
                 response = closed
             elif request.path in own or request.path.startswith(HOUSE):
                 response = await handler(request)
@@ -273,6 +273,7 @@ class Emulator(Switches):
 
     async def _serve_provider(self, request: web.Request, handler: Any) -> web.StreamResponse:
         began = time.monotonic()
+        records = self._records  # what arrived before a reset is no request of the time after it
         kind = self._kind(request.path)
         fault = self._arrived(kind)
         status, body, problem = 0, b"", None
@@ -305,7 +306,7 @@ class Emulator(Switches):
             return response
         finally:
             # Before the answer is written: a client that has the answer finds the record.
-            self._record(request, body, status, problem)
+            self._record(records, request, body, status, problem)
 
     async def _answer(self, request: web.Request, handler: Any, kind: Kind) -> web.StreamResponse:
         refusal = self._gate(request, kind)
@@ -341,7 +342,14 @@ class Emulator(Switches):
             self._api_requests += kind == "api"
             return self._faults.take(kind)
 
-    def _record(self, request: web.Request, body: bytes, status: int, problem: Wrong | None) -> None:
+    def _record(
+        self,
+        records: deque[RecordedRequest],
+        request: web.Request,
+        body: bytes,
+        status: int,
+        problem: Wrong | None,
+    ) -> None:
         record = RecordedRequest(
             request.method,
             request.path,
@@ -354,7 +362,7 @@ class Emulator(Switches):
             problem,
         )
         with self._lock:
-            self._records.append(record)
+            records.append(record)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} token_requests={self.token_requests} api_requests={self.api_requests}>"
